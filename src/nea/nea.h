@@ -31,7 +31,8 @@ enum { PA_SUBTYPE_TESTING = 0, PA_SUBTYPE_OPERATING_SYSTEM = 1, PA_SUBTYPE_SWIMA
 /* Posture Collector or Posture Validator Identifier "any / unknown" (RFC 5793 §4.5). */
 #define NEA_ANY 0xffffu
 
-enum nea_role { NEA_CLIENT, NEA_SERVER };
+/* NEA_OBSERVER only decodes (muster decode): it takes attributes of either direction. */
+enum nea_role { NEA_CLIENT, NEA_SERVER, NEA_OBSERVER };
 
 /* Assessment results (RFC 5792 §4.2.9, RFC 5793 §4.6): the same numbers in both. */
 enum nea_result { NEA_COMPLIANT, NEA_MINOR, NEA_MAJOR, NEA_ERROR, NEA_DONT_KNOW };
