@@ -1,0 +1,155 @@
+/* agent: the endpoint. The journal (its event database), the posture collectors, one assessment. This is the room's one public header. */
+#ifndef MUSTER_AGENT_H
+#define MUSTER_AGENT_H
+
+#include "base/base.h"
+#include "nea/nea.h"
+#include "pkg/pkg.h"
+#include "swid/swid.h"
+
+/* ---- journal: the endpoint's event database (RFC 8412 §3.7) ------------------------------------------------------ */
+
+enum journal_status {
+    JOURNAL_OK = 0,
+    JOURNAL_ABSENT,     /* no journal yet: run collect */
+    JOURNAL_DAMAGED,    /* the file was kept aside; the error names it */
+    JOURNAL_BUSY,
+    JOURNAL_FULL,
+    JOURNAL_PERMISSION,
+    JOURNAL_INCOMPLETE, /* a package database could not be read: what is stored stands, the answer is partly unknown (exit 3) */
+    JOURNAL_FAILED,
+};
+
+struct journal; /* STATE/journal.db, one connection */
+
+enum journal_mode { JOURNAL_READ, JOURNAL_WRITE };
+/* Opens STATE/journal.db; JOURNAL_WRITE creates the folder and the file. A damaged file is renamed, never overwritten, and with
+ * JOURNAL_WRITE a new journal with a new epoch begins (error->text says so; status JOURNAL_OK; *renewed true). */
+enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed, struct error *error) MUST_USE;
+void journal_close(struct journal *j);
+
+/* One run of collection. */
+struct journal_source_report {
+    const struct pkg_manager *manager;
+    enum pkg_status status;
+    uint32_t new_events;
+    uint32_t installed, removed; /* records of this source now */
+    int64_t reaches_back;        /* the oldest moment its logs tell of, TIME_UNKNOWN */
+    uint32_t complaints;         /* log lines that were not understood */
+    bool unreadable;             /* a log that is there could not be read */
+};
+struct journal_report {
+    uint32_t epoch, last_eid;
+    bool new_epoch; /* continuity was lost (or this is the first run) */
+    uint32_t new_events;
+    struct journal_source_report sources[16];
+    size_t source_count;
+};
+struct journal_options {
+    const char *root;    /* "/" or another root */
+    const struct swid_creator *creator; /* NULL: the default */
+    void (*complain)(void *context, const char *file, size_t line, const char *what); /* NULL: nowhere */
+    void *context;
+};
+/* Brings the journal up to date with the package managers in one transaction: afterwards its installed set equals theirs. Safe against a
+ * second run at the same time (it waits) and against being killed. JOURNAL_INCOMPLETE: some source could not be read and kept its last
+ * known state. */
+enum journal_status journal_collect(struct journal *j, const struct journal_options *options, struct journal_report *report,
+                                    struct error *error) MUST_USE;
+
+/* A record of the Software Inventory Evidence Collection: one package of one version and architecture, there or gone. */
+struct journal_record {
+    uint32_t id; /* Record Identifier: unique and stable (SWIMA-R14) */
+    uint8_t source;
+    struct bytes software_id, name, version, arch, source_name, source_version, locator;
+    enum pkg_state state;
+    bool installed;
+    int64_t since; /* when it came (installed) or went (removed), with its precision */
+    enum pkg_precision precision;
+};
+struct journal_event {
+    uint32_t eid, epoch;
+    int64_t time, not_before;
+    enum pkg_precision precision;
+    enum pkg_action action;
+    struct journal_record record;
+    struct bytes command, user; /* empty if unknown */
+};
+struct journal_head {
+    uint32_t epoch, last_eid;
+    uint32_t installed, removed;
+    int64_t collected; /* the last run */
+};
+enum journal_status journal_head(struct journal *j, struct journal_head *head, struct error *error) MUST_USE;
+
+enum journal_which { JOURNAL_INSTALLED = 1, JOURNAL_REMOVED = 2, JOURNAL_BOTH = 3 };
+/* Calls visit for every record, ordered by name, architecture, version; stops when it returns false. `at` is TIME_UNKNOWN for now, else a
+ * past moment: installed then / removed before. Views are valid during the call. */
+enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
+                                        bool (*visit)(void *context, const struct journal_record *record), void *context,
+                                        struct error *error) MUST_USE;
+/* Events with EID >= earliest, in EID order, of the current epoch; `name` empty: all packages. */
+enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
+                                       bool (*visit)(void *context, const struct journal_event *event), void *context,
+                                       struct error *error) MUST_USE;
+/* Compares the journal with the package managers without changing it: calls differ for every difference. */
+enum journal_status journal_check(struct journal *j, const struct journal_options *options,
+                                  void (*differ)(void *context, const char *what, const struct journal_record *record), void *context,
+                                  uint32_t *differences, struct error *error) MUST_USE;
+
+/* ---- posture collectors ---------------------------------------------------------------------------------------- */
+
+/* What the OS collector tells (os-imc.md §2). */
+struct agent_posture {
+    struct pkg_platform platform;
+    int64_t last_boot;        /* TIME_UNKNOWN if /proc does not say */
+    uint32_t forwarding;      /* 0 disabled, 1 enabled, 2 unknown: IPv4 or IPv6 */
+    bool default_password;
+    char device_id[65];       /* stable, and not the raw machine-id: hex of SHA-256 over it and a constant, cut to 32; "" if there is none */
+};
+void agent_posture_read(const char *root, struct agent_posture *posture);
+
+/* Collectors for nea_config.components; contexts: struct agent_posture * and struct agent_inventory *. */
+extern const struct nea_component agent_os_collector, agent_swima_collector;
+
+/* What the SWIMA collector serves: an open journal, already up to date. */
+struct agent_inventory {
+    struct journal *journal;
+    size_t max_attribute; /* a larger answer is refused with SWIMA_RESPONSE_TOO_LARGE or cut to a partial event list; 0: 16 MiB */
+};
+
+/* ---- one assessment ------------------------------------------------------------------------------------------------ */
+
+enum agent_status {
+    AGENT_OK = 0,     /* there is a result; whether access is allowed stands in it */
+    AGENT_UNREACHED,  /* could not connect, TLS or authentication failed (exit 5) */
+    AGENT_FAILED,     /* the protocol broke down (exit 5) */
+};
+struct agent_assessment {
+    const char *host; /* name or address; the server's certificate must carry it */
+    uint16_t port;    /* 271 by default */
+    const char *ca, *certificate, *key; /* PEM files */
+    struct agent_posture *posture;
+    struct agent_inventory *inventory;
+    const char *language;
+    struct nea_limits limits;
+    unsigned timeout_ms; /* for the whole; 0: 60,000 */
+};
+struct agent_verdict {
+    enum nea_result result;
+    enum nea_access access;
+    char reason[1024], remediation[2048];
+    struct {
+        char name[32];
+        enum nea_result result;
+        bool given;
+        char remediation[1024];
+    } validators[8]; /* what each validator said of its component */
+    size_t validator_count;
+    uint32_t events_sent, records_sent;
+    unsigned batches;
+    double seconds;
+};
+enum agent_status agent_assess(const struct agent_assessment *a, struct agent_verdict *verdict, struct error *error) MUST_USE;
+
+#endif

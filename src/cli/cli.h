@@ -1,0 +1,66 @@
+/* cli: commands as rows of tables. `muster` links the light ones; a row with a `program` is carried out by an executable of its own that
+ * stands beside it, as git does. */
+#ifndef MUSTER_CLI_H
+#define MUSTER_CLI_H
+
+#include "base/base.h"
+
+/* Exit statuses (product: "Exit status"). */
+enum {
+    EXIT_DONE = 0,
+    EXIT_NO = 1,         /* findings, differences, access not allowed */
+    EXIT_USAGE = 2,
+    EXIT_UNKNOWN = 3,    /* partly unknown */
+    EXIT_NOT_FOUND = 4,
+    EXIT_UNREACHED = 5,  /* could not connect or authenticate */
+    EXIT_INTERNAL = 70,
+};
+
+struct cli;
+
+struct cli_option {
+    const char *name;     /* "at", without the dashes */
+    const char *argument; /* "T"; NULL: a flag */
+    const char *doc;      /* one sentence: --help and the man page print it */
+};
+
+/* A command: `noun`, or `noun verb`. The last option row has a NULL name. State, root, json, plain, help and version are every command's. */
+struct cli_command {
+    const char *noun, *verb; /* verb NULL: none */
+    const char *arguments;   /* "[NAME]", for the usage line */
+    const char *summary;
+    const char *program;     /* "muster-server"; NULL: in muster itself */
+    unsigned min_arguments, max_arguments;
+    const struct cli_option *options;
+    int (*run)(struct cli *cli); /* NULL where `program` carries it out */
+};
+
+/* Runs the command that argv names in this table. `self` is the executable's own name ("muster"). */
+int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv);
+
+/* --NAME's value; else the environment's MUSTER_NAME (capitals, - as _); else NULL. A flag's value is "". */
+const char *cli_value(const struct cli *cli, const char *name);
+bool cli_flag(const struct cli *cli, const char *name);
+/* A time option: *t is set (TIME_UNKNOWN if the option is absent); false: a usage error was printed, return EXIT_USAGE. */
+bool cli_time(const struct cli *cli, const char *name, int64_t *t);
+bool cli_unsigned(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t max, uint64_t *value);
+unsigned cli_argument_count(const struct cli *cli);
+const char *cli_argument(const struct cli *cli, unsigned i); /* NULL beyond the last */
+/* The state folder: --state, MUSTER_STATE, /var/lib/muster for root, else $XDG_STATE_HOME/muster or ~/.local/state/muster. */
+const char *cli_state(struct cli *cli);
+/* --root, else "/". */
+const char *cli_root(const struct cli *cli);
+bool cli_json(const struct cli *cli);
+bool cli_plain(const struct cli *cli);
+/* "muster: COMMAND: text" to stderr; returns `status`, so that `return cli_fail(...)` reads well. */
+int cli_fail(const struct cli *cli, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Usage errors: the same with a hint at --help; returns EXIT_USAGE. */
+int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Output of data: a writer to stdout. JSON documents begin with "schema": "muster.NAME/1". */
+struct json cli_json_begin(struct cli *cli, const char *schema); /* opens the object */
+struct wr *cli_out(struct cli *cli);
+/* Writes what has gathered to stdout (called by cli_main at the end; call it yourself for long lists). False: stdout is gone. */
+bool cli_flush(struct cli *cli);
+
+#endif

@@ -1,0 +1,119 @@
+/* pkg: package managers. One file a manager, one row a manager in pkg_managers[]; os-release; version orders. Reads the managers' own
+ * files, never modifies them, runs no child process. This is the room's one public header. */
+#ifndef MUSTER_PKG_H
+#define MUSTER_PKG_H
+
+#include "base/base.h"
+
+enum pkg_status {
+    PKG_OK = 0,
+    PKG_ABSENT,      /* this manager is not used on this root */
+    PKG_UNREADABLE,  /* its database is there but could not be read (permission, I/O error): the answer is unknown */
+    PKG_DAMAGED,     /* its database is there but is none */
+    PKG_STOPPED,     /* a sink returned false */
+    PKG_NO_MEMORY,
+};
+
+/* ---- the platform ------------------------------------------------------------------------------------------- */
+
+/* What identifiers and the OS posture say of the machine. Texts live as long as the struct. */
+struct pkg_platform {
+    char id[64];       /* os-release ID as it stands, "linux" if absent */
+    char name[64];     /* ID with a capital, as sw-collector and swidGenerator print it: Debian, Ubuntu, Arch, Opensuse-leap; "unknown" */
+    char version[64];  /* VERSION_ID unquoted, "" if absent (Debian sid, Arch) */
+    char pretty[128];  /* PRETTY_NAME, else name and version */
+    char machine[64];  /* uname -m; for another root, the machine name of that root's native architecture; armv7l on Raspbian is armhf */
+};
+/* Reads ROOT/etc/os-release, else ROOT/usr/lib/os-release, quoted in every way that os-release(5) allows. Never fails: what cannot be
+ * read stays unknown. root "/" is this machine. */
+void pkg_platform_read(const char *root, struct pkg_platform *platform);
+
+/* ---- packages and events --------------------------------------------------------------------------------- */
+
+/* dpkg's states of a package that is there; whoever is not PKG_INSTALLED is present and said so. */
+enum pkg_state {
+    PKG_STATE_INSTALLED,
+    PKG_STATE_HALF_INSTALLED,
+    PKG_STATE_UNPACKED,
+    PKG_STATE_HALF_CONFIGURED,
+    PKG_STATE_TRIGGERS_AWAITED,
+    PKG_STATE_TRIGGERS_PENDING,
+};
+/* The manager's own word: "installed", "half-installed" … */
+const char *pkg_state_name(enum pkg_state s);
+
+/* A package that is there now. Views are valid during the call that hands it out. */
+struct pkg_package {
+    struct bytes name, version, arch;
+    struct bytes source_name, source_version; /* the source package; equal to name and version where the manager says nothing else */
+    enum pkg_state state;
+    int64_t installed_at; /* where the manager itself knows it (rpm), else TIME_UNKNOWN */
+};
+
+/* The numbers of RFC 8412 §5.8. */
+enum pkg_action { PKG_CREATE = 1, PKG_DELETE = 2, PKG_ALTER = 3 };
+/* create, delete, alter */
+const char *pkg_action_name(enum pkg_action a);
+
+/* How sure a time is. */
+enum pkg_precision {
+    PKG_EXACT,       /* the second at which the package manager did it (dpkg.log) */
+    PKG_TRANSACTION, /* within a transaction that began at that second (apt's history) */
+    PKG_BOUND,       /* at or before that second, and not before `not_before` */
+};
+/* exact, transaction, bound */
+const char *pkg_precision_name(enum pkg_precision p);
+
+/* Something a log says happened. An upgrade is a DELETE of the old version and a CREATE of the new one at one time; a reinstallation is
+ * an ALTER. Views are valid during the call. */
+struct pkg_event {
+    int64_t time, not_before; /* not_before: TIME_UNKNOWN but for PKG_BOUND */
+    enum pkg_precision precision;
+    enum pkg_action action;
+    struct bytes name, arch, version;
+    struct bytes command, user; /* apt's Commandline and Requested-By, empty if unknown */
+    bool automatic;             /* apt: installed as a dependency */
+};
+
+/* Who gets what a manager reads. A function returning false stops the reading (PKG_STOPPED). */
+struct pkg_sink {
+    void *context;
+    bool (*package)(void *context, const struct pkg_package *p);
+    bool (*event)(void *context, const struct pkg_event *e);
+    /* A line that was not understood (line 0: the whole file): it is skipped, never fatal. `unreadable`: a log that is there could not
+     * be read, so that history is shorter than it could be. */
+    void (*complaint)(void *context, const char *file, size_t line, const char *what, bool unreadable);
+};
+
+/* Where a manager's logs were read up to: the manager's own octets, kept by the journal between two runs. */
+struct pkg_cursor {
+    struct bytes before;  /* as the last run left it; empty: first run */
+    struct wr after;      /* what this run leaves; the caller frees it */
+    bool continuous;      /* false: something between the last run and now is missing from the logs (truncated, deleted) */
+    int64_t reaches_back; /* the oldest moment the logs tell of, TIME_UNKNOWN if there are none */
+};
+
+/* A package manager. */
+struct pkg_manager {
+    const char *name; /* "dpkg": the source's name in every output */
+    const char *doc;
+    uint8_t source; /* its SWIMA Source Identification Number, fixed for ever */
+    /* True if ROOT has this manager's database. */
+    bool (*present)(const char *root);
+    /* Every package that is there now (not those of which only configuration is left). */
+    enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
+    /* What the logs say happened since the cursor, oldest first as the logs have it. NULL: this manager keeps none. */
+    enum pkg_status (*history)(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
+    /* A digest of everything `installed` and `history` read, cheap (names, sizes, times, inodes): the same value means that a run would
+     * find nothing new. */
+    uint64_t (*stamp)(const char *root);
+    /* The manager's version order: <0, 0, >0. */
+    int (*compare)(struct bytes a, struct bytes b);
+    /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */
+    const char *const *watch;
+};
+extern const struct pkg_manager *const pkg_managers[]; /* NULL-terminated; rows in a fixed order */
+const struct pkg_manager *pkg_manager_find(const char *name);
+const struct pkg_manager *pkg_manager_by_source(uint8_t source);
+
+#endif

@@ -1,0 +1,31 @@
+/* server: the policy server. PT-TLS sessions with the OS and SWIMA validators, store threads, the REST API and its page, the server's own
+ * certificate authority. This is the room's one public header. */
+#ifndef MUSTER_SERVER_H
+#define MUSTER_SERVER_H
+
+#include "base/base.h"
+
+struct server_options {
+    const char *state;   /* folder: pki/, admin.txt, server.db, server.json (addresses of the running server) */
+    const char *listen;  /* "ADDRESS:PORT", "PORT" or "[::]:PORT" for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
+    const char *http;    /* the same for HTTPS; NULL: 127.0.0.1:8443 */
+    const char *db;      /* URL; NULL: sqlite:STATE/server.db */
+    unsigned workers;    /* 0: one a core */
+    size_t max_message;  /* bound of a PT-TLS message accepted; 0: default */
+    unsigned max_streams;
+    bool quiet;
+};
+
+/* Runs until SIGTERM or SIGINT; prints a line that begins "ready" when it serves. Returns an exit status (cli.h's numbers): 0, 2 for options,
+ * 5 for addresses that cannot be bound, 70. */
+int server_run(const struct server_options *options);
+
+/* ---- pki: STATE/pki/ca.crt, ca.key, server.crt, server.key ------------------------------------------------------------ */
+
+/* Makes the CA and the server's certificate (ECDSA P-256; names: the host's, localhost, the listen addresses) where they are missing, and
+ * admin.txt (mode 0600). *created: something was made. False: `error`. */
+bool pki_ensure(const char *state, const char *const *names, size_t name_count, bool *created, struct error *error) MUST_USE;
+/* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days. NAME: letters, digits, . - _, at most 64. */
+bool pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
+
+#endif

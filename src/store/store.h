@@ -1,0 +1,144 @@
+/* store: the CMDB. One table of statements, SQLite and PostgreSQL behind it, the same tests on both. Bitemporal and interned (doc/architecture.md):
+ *   software    one row a distinct identifier of the whole fleet
+ *   change_set  a distinct set of (software, action), found by its digest; software -> change sets is indexed
+ *   change      (endpoint, epoch, EIDs, time, when learnt, change set, order and offsets of its members): what an endpoint reported
+ *   present     who has what now, kept with the changes
+ * Everything here blocks: only store threads call it. This is the room's one public header. */
+#ifndef MUSTER_STORE_H
+#define MUSTER_STORE_H
+
+#include "base/base.h"
+
+enum store_status {
+    STORE_OK = 0,
+    STORE_NOT_FOUND,
+    STORE_CONFLICT,    /* what was reported does not continue what is stored: ask anew (see store_receipt) */
+    STORE_UNAVAILABLE, /* the database cannot be reached, is busy or full: try again later; nothing of the call was stored */
+    STORE_DAMAGED,
+    STORE_REFUSED,     /* the URL, a newer schema, no permission: `error` says how to mend it */
+    STORE_FAILED,
+};
+
+struct store; /* one connection; each store thread has its own */
+
+/* URL: sqlite:PATH, a plain path, or postgresql://…. Creates and migrates the schema (safe when several servers do it at once). */
+enum store_status store_open(struct store **out, const char *url, struct error *error) MUST_USE;
+void store_close(struct store *s);
+/* "sqlite" or "postgresql" */
+const char *store_engine(const struct store *s);
+
+/* ---- writing: reports of endpoints ------------------------------------------------------------------------------------ */
+
+enum store_action { STORE_CREATE = 1, STORE_DELETE = 2, STORE_ALTER = 3 }; /* RFC 8412 §5.8 */
+
+/* One event, or one record of an inventory (eid 0, STORE_CREATE, time = when it was reported). */
+struct store_event {
+    uint32_t eid;
+    int64_t time; /* TIME_UNKNOWN where the endpoint knows none */
+    enum store_action action;
+    uint32_t record_id;
+    uint8_t source;
+    struct bytes software_id, locator;
+};
+
+enum store_software_kind {
+    STORE_NO_SOFTWARE, /* none was asked for or none came */
+    STORE_EVENTS,      /* events from `earliest` to last_consulted of `epoch` */
+    STORE_INVENTORY,   /* the whole inventory at last_eid of `epoch` */
+};
+
+/* What one assessment found. All texts are views that the caller keeps alive during the call. */
+struct store_report {
+    struct bytes endpoint;  /* its authenticated name */
+    struct bytes device_id; /* its own claim, "" if none */
+    int64_t started, finished;
+    struct bytes address; /* of the peer, for the session record */
+    bool has_posture;
+    struct bytes product, version; /* "Debian", "12 x86_64" */
+    uint32_t product_vendor;
+    int64_t last_boot;
+    int forwarding, default_password; /* as in RFC 5792; -1: not told */
+    enum store_software_kind software;
+    uint32_t epoch, earliest, last_eid, last_consulted;
+    const struct store_event *events;
+    size_t event_count;
+    int result, access; /* enum nea_result and nea_access, -1 while undecided */
+    struct bytes reason;
+};
+struct store_receipt {
+    int64_t endpoint, session; /* row identifiers */
+    uint32_t epoch, last_eid;  /* what the store now holds of this endpoint */
+    uint32_t stored_events;    /* new ones; repeats are not stored again */
+    uint32_t new_software;     /* identifiers that the fleet had never reported */
+    bool gap;                  /* EIDs between the last stored one and the first reported one are missing: ask from last_eid + 1, or for an inventory */
+};
+
+/* What a server must know before it asks: zeros for an endpoint never seen. */
+struct store_position {
+    int64_t endpoint;
+    uint32_t epoch, last_eid;
+    bool known;      /* has reported software before */
+    bool retired;
+};
+enum store_status store_position(struct store *s, struct bytes endpoint, struct store_position *p, struct error *error) MUST_USE;
+
+/* A write transaction that holds any number of reports (group commit). Within it each report stands or falls alone. */
+enum store_status store_begin(struct store *s, struct error *error) MUST_USE;
+/* Stores a report: endpoint, session, posture and software. Events already stored are skipped (their EIDs are known), so that a repeated
+ * report changes nothing; a first inventory and a patch run that another endpoint reported before cost one small row each. A new epoch keeps the
+ * history of the old one and closes what it had open. Nothing counts before store_commit() has returned STORE_OK. */
+enum store_status store_report(struct store *s, const struct store_report *report, struct store_receipt *receipt, struct error *error) MUST_USE;
+/* Writes the verdict into an open session's row. */
+enum store_status store_verdict(struct store *s, int64_t session, int64_t finished, int result, int access, struct bytes reason,
+                                struct error *error) MUST_USE;
+enum store_status store_commit(struct store *s, struct error *error) MUST_USE;
+void store_rollback(struct store *s);
+
+/* ---- reading: `at` is a valid time (TIME_UNKNOWN: now); `known_at` a transaction time (TIME_UNKNOWN: all that is known) -------------- */
+
+struct store_endpoint {
+    int64_t id;
+    struct bytes name, device_id, product, version, address;
+    int64_t first_seen, last_seen, last_boot;
+    uint32_t epoch, last_eid;
+    uint32_t installed; /* software instances present now */
+    int forwarding, default_password, result, access;
+    struct bytes reason;
+};
+struct store_software {
+    struct bytes software_id;
+    uint32_t count; /* instances: two architectures of one package and version share an identifier */
+    int64_t since;  /* when the newest instance came, as the endpoint reported it */
+    uint8_t source;
+};
+struct store_history_event {
+    uint32_t epoch, eid;
+    int64_t time, learnt;
+    enum store_action action;
+    struct bytes software_id;
+    uint8_t source;
+};
+
+/* Pages: up to `limit` (1..1000) items behind `after` (0: from the beginning); a visitor returning false stops. *next is the cursor of
+ * the next page, 0 at the end. Views are valid during the call of the visitor. */
+enum store_status store_endpoints(struct store *s, uint64_t after, unsigned limit, bool (*visit)(void *, const struct store_endpoint *),
+                                  void *context, uint64_t *next, struct error *error) MUST_USE;
+/* By row identifier (a number) or by name. */
+enum store_status store_endpoint(struct store *s, struct bytes id_or_name, bool (*visit)(void *, const struct store_endpoint *),
+                                 void *context, struct error *error) MUST_USE;
+/* What was installed at `at`, ordered by identifier: a fold over the changes. */
+enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after, unsigned limit,
+                                 bool (*visit)(void *, const struct store_software *), void *context, uint64_t *next,
+                                 struct error *error) MUST_USE;
+/* All events, newest learnt last, in (epoch as learnt, EID) order. */
+enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
+                               bool (*visit)(void *, const struct store_history_event *), void *context, uint64_t *next,
+                               struct error *error) MUST_USE;
+
+/* Counts for /healthz and the page: endpoints, distinct software, change sets, changes, sessions. */
+struct store_totals {
+    int64_t endpoints, software, change_sets, changes, sessions;
+};
+enum store_status store_totals(struct store *s, struct store_totals *totals, struct error *error) MUST_USE;
+
+#endif
