@@ -1,0 +1,380 @@
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_ARGUMENTS 64
+#define MAX_OPTIONS   64
+#define FLUSH_AT      ((size_t)256 << 10)
+
+struct cli_given {
+    const char *name, *value;
+};
+
+struct cli {
+    const char *self;
+    const struct cli_command *command;
+    struct cli_given given[MAX_OPTIONS];
+    unsigned given_count;
+    const char *arguments[MAX_ARGUMENTS];
+    unsigned argument_count;
+    struct wr out;
+    bool stdout_gone;
+    char state[4096];
+};
+
+/* What every command takes. */
+static const struct cli_option common_options[] = {
+    {"state", "DIR", "where state lives (default: /var/lib/muster for root, else ~/.local/state/muster)"},
+    {"root", "DIR", "examine another root file system instead of /"},
+    {"json", NULL, "print one JSON document"},
+    {"plain", NULL, "print tab-separated lines for scripts"},
+    {"help", NULL, "explain this command"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option *find_option(const struct cli_option *table, const char *name, size_t n)
+{
+    for (; table && table->name; table++)
+        if (strlen(table->name) == n && memcmp(table->name, name, n) == 0)
+            return table;
+    return NULL;
+}
+
+/* ---- what commands ask ---------------------------------------------------------------------------------------- */
+
+const char *cli_value(const struct cli *cli, const char *name)
+{
+    char variable[64] = "MUSTER_";
+    for (unsigned i = cli->given_count; i-- > 0;)
+        if (strcmp(cli->given[i].name, name) == 0)
+            return cli->given[i].value;
+    size_t at = strlen(variable);
+    for (const char *p = name; *p && at + 1 < sizeof variable; p++)
+        variable[at++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    variable[at] = 0;
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+    return cli_value(cli, name) != NULL;
+}
+
+bool cli_time(const struct cli *cli, const char *name, int64_t *t)
+{
+    const char *text = cli_value(cli, name);
+    *t = TIME_UNKNOWN;
+    if (!text || time_parse_option(text, time_now(), t))
+        return true;
+    cli_usage(cli, "--%s takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%s\"", name, text);
+    return false;
+}
+
+bool cli_unsigned(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t max, uint64_t *value)
+{
+    const char *text = cli_value(cli, name);
+    *value = otherwise;
+    if (!text || (bytes_number(bytes_of(text), value) && *value <= max))
+        return true;
+    cli_usage(cli, "--%s takes a number up to %llu, not \"%s\"", name, (unsigned long long)max, text);
+    return false;
+}
+
+unsigned cli_argument_count(const struct cli *cli)
+{
+    return cli->argument_count;
+}
+
+const char *cli_argument(const struct cli *cli, unsigned i)
+{
+    return i < cli->argument_count ? cli->arguments[i] : NULL;
+}
+
+const char *cli_state(struct cli *cli)
+{
+    const char *given = cli_value(cli, "state"), *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (given)
+        snprintf(cli->state, sizeof cli->state, "%s", given);
+    else if (geteuid() == 0)
+        snprintf(cli->state, sizeof cli->state, "/var/lib/muster");
+    else if (base && *base == '/')
+        snprintf(cli->state, sizeof cli->state, "%s/muster", base);
+    else
+        snprintf(cli->state, sizeof cli->state, "%s/.local/state/muster", home && *home ? home : ".");
+    return cli->state;
+}
+
+const char *cli_root(const struct cli *cli)
+{
+    const char *root = cli_value(cli, "root");
+    return root ? root : "/";
+}
+
+bool cli_json(const struct cli *cli)
+{
+    return cli_flag(cli, "json");
+}
+
+bool cli_plain(const struct cli *cli)
+{
+    return cli_flag(cli, "plain");
+}
+
+/* ---- messages and data ---------------------------------------------------------------------------------------------- */
+
+static void name_of(const struct cli *cli, char *text, size_t size)
+{
+    if (!cli->command)
+        text[0] = 0;
+    else
+        snprintf(text, size, "%s%s%s: ", cli->command->noun, cli->command->verb ? " " : "", cli->command->verb ? cli->command->verb : "");
+}
+
+int cli_fail(const struct cli *cli, int status, const char *format, ...)
+{
+    char text[2048], name[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    name_of(cli, name, sizeof name);
+    log_line(LOG_INFO, "%s%s", name, text);
+    return status;
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...)
+{
+    char text[2048], name[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    name_of(cli, name, sizeof name);
+    if (cli->command)
+        log_line(LOG_INFO, "%s%s; see muster %s%s%s --help", name, text, cli->command->noun, cli->command->verb ? " " : "",
+                 cli->command->verb ? cli->command->verb : "");
+    else
+        log_line(LOG_INFO, "%s; see muster --help", text);
+    return EXIT_USAGE;
+}
+
+struct wr *cli_out(struct cli *cli)
+{
+    if (cli->out.n >= FLUSH_AT)
+        cli_flush(cli);
+    return &cli->out;
+}
+
+bool cli_flush(struct cli *cli)
+{
+    struct bytes rest = wr_view(&cli->out);
+    if (cli->out.bad)
+        bug("output does not fit memory");
+    while (rest.n && !cli->stdout_gone) {
+        ssize_t n = write(STDOUT_FILENO, rest.p, rest.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            /* A closed pipe is the reader's decision (head); anything else is worth a word. */
+            if (errno != EPIPE)
+                log_line(LOG_ERROR, "cannot write the output: %s", strerror(errno));
+            cli->stdout_gone = true;
+            break;
+        }
+        rest.p += n;
+        rest.n -= (size_t)n;
+    }
+    wr_reset(&cli->out);
+    return !cli->stdout_gone;
+}
+
+struct json cli_json_begin(struct cli *cli, const char *schema)
+{
+    char text[64];
+    struct json j = json_of(cli_out(cli));
+    snprintf(text, sizeof text, "muster.%s/1", schema);
+    json_object(&j, NULL);
+    json_string(&j, "schema", text);
+    return j;
+}
+
+/* ---- help -------------------------------------------------------------------------------------------------------------- */
+
+static void help_options(struct wr *w, const struct cli_option *o)
+{
+    for (; o && o->name; o++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        wr_fmt(w, "  %-26s %s\n", left, o->doc);
+    }
+}
+
+static void help_command(struct cli *cli)
+{
+    const struct cli_command *c = cli->command;
+    struct wr *w = cli_out(cli);
+    wr_fmt(w, "usage: muster %s%s%s%s%s [OPTION...]\n\n%s\n", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+           c->arguments && *c->arguments ? " " : "", c->arguments ? c->arguments : "", c->summary);
+    wr_str(w, "\nOptions:\n");
+    help_options(w, c->options);
+    help_options(w, common_options);
+    wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 usage, 3 partly unknown, 4 not found, 5 could not connect or authenticate, 70 internal.\n");
+}
+
+static void help_all(struct cli *cli, const struct cli_command *commands, size_t count)
+{
+    struct wr *w = cli_out(cli);
+    wr_str(w, "usage: muster COMMAND [ARGUMENT...] [OPTION...]\n\n"
+              "What is installed on this machine, and since when; and the policy server that asks a fleet.\n\nCommands:\n");
+    for (size_t i = 0; i < count; i++) {
+        char left[80];
+        snprintf(left, sizeof left, "%s%s%s%s%s", commands[i].noun, commands[i].verb ? " " : "", commands[i].verb ? commands[i].verb : "",
+                 commands[i].arguments && *commands[i].arguments ? " " : "", commands[i].arguments ? commands[i].arguments : "");
+        wr_fmt(w, "  %-26s %s\n", left, commands[i].summary);
+    }
+    wr_str(w, "\nEvery command:\n");
+    help_options(w, common_options);
+    wr_str(w, "  --version                  print the version\n\nmuster COMMAND --help explains one. First try: muster scan\n");
+}
+
+/* ---- parsing and dispatch ------------------------------------------------------------------------------------------------ */
+
+static const struct cli_command *find_command(const struct cli_command *commands, size_t count, int argc, char **argv, int *used)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(commands[i].noun, argv[1]) != 0)
+            continue;
+        if (!commands[i].verb) {
+            *used = 2;
+            return &commands[i];
+        }
+        if (argc > 2 && strcmp(commands[i].verb, argv[2]) == 0) {
+            *used = 3;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* A noun that has verbs, without one or with a wrong one: name them. */
+static int unknown_command(const struct cli *cli, const struct cli_command *commands, size_t count, const char *noun)
+{
+    struct wr verbs = wr_of(1024);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb)
+            wr_fmt(&verbs, "%s%s", verbs.n ? ", " : "", commands[i].verb);
+    if (verbs.n)
+        cli_usage(cli, "%s needs one of: %s", noun, wr_string(&verbs));
+    else
+        cli_usage(cli, "there is no command \"%s\"", noun);
+    wr_free(&verbs);
+    return EXIT_USAGE;
+}
+
+static bool parse_option(struct cli *cli, const char *text, char **argv, int argc, int *i)
+{
+    const char *equals = strchr(text, '=');
+    size_t n = equals ? (size_t)(equals - text) : strlen(text);
+    const struct cli_option *o = find_option(cli->command->options, text, n);
+    if (!o)
+        o = find_option(common_options, text, n);
+    if (!o) {
+        cli_usage(cli, "there is no option --%.*s", (int)n, text);
+        return false;
+    }
+    if (!o->argument && equals) {
+        cli_usage(cli, "--%s takes no value", o->name);
+        return false;
+    }
+    const char *value = o->argument ? (equals ? equals + 1 : (*i + 1 < argc ? argv[++*i] : NULL)) : "";
+    if (!value) {
+        cli_usage(cli, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
+        return false;
+    }
+    if (cli->given_count == MAX_OPTIONS) {
+        cli_usage(cli, "too many options");
+        return false;
+    }
+    cli->given[cli->given_count++] = (struct cli_given){o->name, value};
+    return true;
+}
+
+static bool parse(struct cli *cli, int argc, char **argv, int from)
+{
+    bool options_end = false;
+    for (int i = from; i < argc; i++) {
+        const char *a = argv[i];
+        if (!options_end && strcmp(a, "--") == 0) {
+            options_end = true;
+        } else if (!options_end && strcmp(a, "-h") == 0) {
+            a = "--help";
+            if (!parse_option(cli, a + 2, argv, argc, &i))
+                return false;
+        } else if (!options_end && a[0] == '-' && a[1] == '-') {
+            if (!parse_option(cli, a + 2, argv, argc, &i))
+                return false;
+        } else if (!options_end && a[0] == '-' && a[1] != 0) {
+            cli_usage(cli, "there is no option %s", a);
+            return false;
+        } else if (cli->argument_count < MAX_ARGUMENTS) {
+            cli->arguments[cli->argument_count++] = a;
+        } else {
+            cli_usage(cli, "too many arguments");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Replaces this process by PROGRAM, which stands in the folder of this executable. */
+static int run_program(const struct cli *cli, const char *program, char **argv)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0)
+        return cli_fail(cli, EXIT_INTERNAL, "cannot tell where this program stands: %s", strerror(errno));
+    path[n] = 0;
+    char *slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash + 1 - path) + strlen(program) + 1 > sizeof path)
+        return cli_fail(cli, EXIT_INTERNAL, "the path of this program is too long");
+    memcpy(slash + 1, program, strlen(program) + 1);
+    execv(path, argv);
+    return cli_fail(cli, EXIT_INTERNAL, "this command is carried out by %s, which cannot be started: %s; install it beside muster", path,
+                    strerror(errno));
+}
+
+int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv)
+{
+    struct cli cli = {.self = self, .out = wr_of((size_t)1 << 30)};
+    int used = 0, status = EXIT_DONE;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help_all(&cli, commands, count);
+        status = argc < 2 ? EXIT_USAGE : EXIT_DONE;
+    } else if (strcmp(argv[1], "--version") == 0) {
+        wr_str(cli_out(&cli), "muster " MUSTER_VERSION "\n");
+    } else if (!(cli.command = find_command(commands, count, argc, argv, &used))) {
+        status = unknown_command(&cli, commands, count, argv[1]);
+    } else if (cli.command->program && !cli.command->run) {
+        status = run_program(&cli, cli.command->program, argv);
+    } else if (!parse(&cli, argc, argv, used)) {
+        status = EXIT_USAGE;
+    } else if (cli_flag(&cli, "help")) {
+        help_command(&cli);
+    } else if (cli.argument_count < cli.command->min_arguments || cli.argument_count > cli.command->max_arguments) {
+        status = cli_usage(&cli, "%s argument%s", cli.argument_count < cli.command->min_arguments ? "it needs another" : "it takes no such",
+                           cli.argument_count < cli.command->min_arguments ? "" : "s");
+    } else {
+        status = cli.command->run(&cli);
+    }
+    if (!cli_flush(&cli) && status == EXIT_DONE)
+        status = EXIT_INTERNAL;
+    wr_free(&cli.out);
+    return status;
+}
