@@ -14,7 +14,7 @@ enum db_status {
     DB_BUSY,       /* another process holds it longer than the patience */
     DB_FULL,       /* the disk or the quota */
     DB_PERMISSION, /* may not be read or written */
-    DB_FAILED,     /* anything else; the error's text says what */
+    DB_FAILED,     /* anything else (a database of another program, too); the error's text says what */
 };
 
 enum db_flags {
@@ -41,7 +41,8 @@ sqlite3 *db_handle(struct db *db);
 /* Renames PATH (with its -wal and -shm) to PATH.damaged-YYYYMMDDThhmmssZ; never overwrites. `kept` gets the new name. */
 enum db_status db_set_aside(const char *path, char *kept, size_t kept_size, struct error *error) MUST_USE;
 
-/* A statement prepared once and kept with the connection; reset and unbound on each call. NULL: `error` says why. */
+/* A statement prepared once and kept with the connection, found by its text; reset and unbound on each call. Reset it when its rows have been
+ * read: one that stands on a row holds back the log's clean-up. NULL: `error` says why. */
 sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *error);
 /* One statement without results. */
 enum db_status db_run(struct db *db, const char *sql, struct error *error) MUST_USE;
