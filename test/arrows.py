@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Fails on an include that goes against the arrows of doc/architecture.md.
+
+Three rules: a room includes only the rooms it may know; of another room only its one public header (ROOM/ROOM.h); protocol rooms include no
+socket, thread, file or clock header.
+"""
+import os
+import re
+import sys
+
+ARROWS = {
+    "base": set(),
+    "nea": {"base"},
+    "db": {"base"},
+    "swid": {"base"},
+    "measure": {"base", "db"},
+    "pkg": {"base"},
+    "vuln": {"base", "pkg"},
+    "store": {"base", "db"},
+    "net": {"base"},
+    "agent": {"base", "nea", "swid", "pkg", "measure", "db", "net"},
+    "server": {"base", "nea", "swid", "pkg", "vuln", "store", "net"},
+    "sim": {"base", "nea", "swid", "pkg", "agent", "net"},
+    "tnc": {"base", "nea"},
+    "cli": {"base", "nea", "db", "swid", "measure", "pkg", "vuln", "store", "net", "agent", "server", "sim", "tnc"},
+}
+# Rooms (and files) that are computed from their arguments alone.
+PURE_ROOMS = {"nea", "swid"}
+PURE_FILES = re.compile(r"^(base/(?!log\.c|time\.c)|pkg/version)")
+IMPURE = re.compile(
+    r"^(sys/|netinet/|arpa/|net/|poll\.h|pthread\.h|threads\.h|unistd\.h|fcntl\.h|dirent\.h|time\.h|signal\.h|uv\.h|sqlite3\.h|openssl/|stdio\.h)"
+)
+PURE_EXCEPTIONS = {("base/wire.c", "stdio.h")}  # vsnprintf formats into memory
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
+
+
+def faults(source):
+    for folder, _, names in os.walk(source):
+        for name in sorted(names):
+            if not name.endswith((".c", ".h", ".def")):
+                continue
+            path = os.path.relpath(os.path.join(folder, name), source)
+            room = path.split(os.sep)[0]
+            if room not in ARROWS:
+                yield f"{path}: the folder {room}/ is no room of the house"
+                continue
+            pure = room in PURE_ROOMS or PURE_FILES.match(path)
+            with open(os.path.join(source, path), encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    found = INCLUDE.match(line)
+                    if not found:
+                        continue
+                    ours, system = found.groups()
+                    where = f"src/{path}:{number}"
+                    if system and pure and IMPURE.match(system) and (path, system) not in PURE_EXCEPTIONS:
+                        yield f"{where}: {room}/ is computed from its arguments alone, it cannot include <{system}>"
+                    if not ours:
+                        continue
+                    target = ours.split("/")[0]
+                    if "/" not in ours:
+                        yield f'{where}: write "{room}/{ours}"'
+                    elif target == room:
+                        continue
+                    elif target not in ARROWS[room]:
+                        yield f"{where}: {room}/ must not know {target}/"
+                    elif ours != f"{target}/{target}.h":
+                        yield f"{where}: of {target}/ only {target}/{target}.h is public"
+
+
+def main():
+    source = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "src")
+    found = list(faults(source))
+    for fault in found:
+        print(fault)
+    print("the arrows hold" if not found else f"{len(found)} includes against the arrows")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
