@@ -99,6 +99,8 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
 
 /* ---- posture collectors ---------------------------------------------------------------------------------------- */
 
+struct agent_verdict;
+
 /* What the OS collector tells (os-imc.md §2). */
 struct agent_posture {
     struct pkg_platform platform;
@@ -106,7 +108,9 @@ struct agent_posture {
     uint32_t forwarding;      /* 0 disabled, 1 enabled, 2 unknown: IPv4 or IPv6 */
     bool default_password;
     char device_id[65];       /* stable, and not the raw machine-id: hex of SHA-256 over it and a constant, cut to 32; "" if there is none */
+    struct agent_verdict *heard; /* where the collector notes what its validator says; NULL: nowhere. agent_assess() sets it */
 };
+/* Never fails: what cannot be read stays unknown. Of a root other than "/" only files are read; its kernel says nothing. */
 void agent_posture_read(const char *root, struct agent_posture *posture);
 
 /* Collectors for nea_config.components; contexts: struct agent_posture * and struct agent_inventory *. */
@@ -116,6 +120,7 @@ extern const struct nea_component agent_os_collector, agent_swima_collector;
 struct agent_inventory {
     struct journal *journal;
     size_t max_attribute; /* a larger answer is refused with SWIMA_RESPONSE_TOO_LARGE or cut to a partial event list; 0: 16 MiB */
+    struct agent_verdict *heard; /* as in agent_posture; counts what was sent, too */
 };
 
 /* ---- one assessment ------------------------------------------------------------------------------------------------ */
@@ -147,9 +152,11 @@ struct agent_verdict {
     } validators[8]; /* what each validator said of its component */
     size_t validator_count;
     uint32_t events_sent, records_sent;
-    unsigned batches;
+    unsigned batches; /* that we sent */
     double seconds;
 };
+/* One assessment from connect to close; runs a loop of its own until it is over. Texts of the verdict are UTF-8 without control characters
+ * (but for line feeds): fit for a terminal whatever the server sent. With AGENT_OK the error is empty, else it says what to mend. */
 enum agent_status agent_assess(const struct agent_assessment *a, struct agent_verdict *verdict, struct error *error) MUST_USE;
 
 #endif

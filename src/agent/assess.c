@@ -1,0 +1,189 @@
+/* One assessment: a TLS stream, a NEA session and the two collectors, driven until the server's verdict or the end of patience. */
+#include "agent/collector.h"
+#include "net/net.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    DEFAULT_TIMEOUT_MS = 60000,
+    FAREWELL_MS = 1000, /* that the server has to close the connection after its verdict, before we do */
+};
+
+struct run {
+    const struct agent_assessment *a;
+    struct agent_verdict *verdict;
+    struct net_loop *loop;
+    struct net_stream *stream; /* NULL once it is gone */
+    struct nea_session *session;
+    struct net_timer *timer;
+    struct wr out;
+    bool opened, finishing, timed_out;
+    char why[256]; /* the transport's word at its end */
+};
+
+/* Sends what the session has to say, in one write (no Nagle stall), and takes its next deadline. */
+static void pump(struct run *r)
+{
+    wr_reset(&r->out);
+    nea_session_out(r->session, &r->out);
+    if (r->out.n > 0) {
+        r->verdict->batches++;
+        if (!net_stream_write(r->stream, wr_view(&r->out)))
+            return;
+    }
+    if (!nea_session_finished(r->session)) {
+        net_stream_deadline(r->stream, nea_session_deadline(r->session));
+    } else if (!r->finishing) {
+        r->finishing = true;
+        net_stream_finish(r->stream);
+        net_stream_deadline(r->stream, net_loop_now(r->loop) + FAREWELL_MS);
+    }
+}
+
+static void session_log(void *host, enum log_level level, const char *text)
+{
+    (void)host;
+    log_line(level == LOG_INFO ? LOG_DEBUG : level, "%s", text);
+}
+
+static void on_open(void *context, struct net_stream *s, struct bytes peer)
+{
+    struct run *r = context;
+    const struct nea_component *const components[] = {&agent_os_collector, &agent_swima_collector};
+    void *const contexts[] = {r->a->posture, r->a->inventory};
+    const struct nea_config config = {
+        .role = NEA_CLIENT,
+        .initiator = true,
+        .peer_name = peer,
+        .language = r->a->language,
+        .limits = r->a->limits,
+        .components = components,
+        .contexts = contexts,
+        .component_count = ARRAY_LENGTH(components),
+        .log = session_log,
+    };
+    r->opened = true;
+    r->stream = s;
+    r->session = nea_session_new(&config, net_loop_now(r->loop));
+    if (r->session)
+        pump(r);
+    else
+        net_stream_abort(s, "out of memory");
+}
+
+static void on_data(void *context, struct bytes plaintext)
+{
+    struct run *r = context;
+    if (r->finishing || !r->session)
+        return;
+    nea_session_feed(r->session, plaintext, net_loop_now(r->loop));
+    pump(r);
+}
+
+static void on_tick(void *context)
+{
+    struct run *r = context;
+    if (r->finishing) {
+        net_stream_abort(r->stream, NULL);
+    } else if (r->session) {
+        nea_session_tick(r->session, net_loop_now(r->loop));
+        pump(r);
+    }
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct run *r = context;
+    r->stream = NULL;
+    snprintf(r->why, sizeof r->why, "%s", why ? why : "");
+    if (r->session)
+        nea_session_close(r->session);
+    net_loop_stop(r->loop);
+}
+
+static void on_timeout(void *context)
+{
+    struct run *r = context;
+    r->timer = NULL; /* it fires once */
+    r->timed_out = true;
+    if (r->stream)
+        net_stream_abort(r->stream, "timed out");
+    else
+        net_loop_stop(r->loop);
+}
+
+/* ---- what came of it --------------------------------------------------------------------------------------------------------- */
+
+static enum agent_status verdict_of(const struct run *r, const struct nea_outcome *o)
+{
+    struct agent_verdict *v = r->verdict;
+    v->result = o->result;
+    v->access = o->access; /* a RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7) */
+    agent_keep_text(v->reason, sizeof v->reason, o->reason);
+    agent_keep_text(v->remediation, sizeof v->remediation, o->remediation);
+    return AGENT_OK;
+}
+
+/* One line: who, what went wrong and, where the protocol did, in which section. */
+static enum agent_status explain(const struct run *r, unsigned timeout_ms, struct error *error)
+{
+    const struct nea_outcome o = r->session ? nea_session_outcome(r->session) : (struct nea_outcome){0};
+    const char *host = r->a->host;
+    unsigned port = r->a->port;
+    if (o.decided)
+        return verdict_of(r, &o);
+    if (o.fault.text[0]) {
+        error_set(error, "%s:%u: the exchange broke down: %s%s%s%s", host, port, o.fault.text, o.fault.section ? " (" : "",
+                  o.fault.section ? o.fault.section : "", o.fault.section ? ")" : "");
+        return AGENT_FAILED;
+    }
+    if (r->timed_out) {
+        error_set(error, "%s:%u: %s within %u s", host, port, r->opened ? "no result" : "no connection", (timeout_ms + 999) / 1000);
+        return r->opened ? AGENT_FAILED : AGENT_UNREACHED;
+    }
+    if (o.negotiated) {
+        error_set(error, "%s:%u: the connection ended before a result%s%s", host, port, r->why[0] ? ": " : "", r->why);
+        return AGENT_FAILED;
+    }
+    /* In TLS 1.3 the server judges our certificate after our side of the handshake is done: its alert comes here, too. */
+    error_set(error, "%s:%u: %s", host, port, r->why[0] ? r->why : "the server closed the connection before the assessment began");
+    return AGENT_UNREACHED;
+}
+
+static enum agent_status run_to_end(struct run *r, struct net_tls *tls, unsigned timeout_ms, struct error *error)
+{
+    static const struct net_handler handler = {on_open, on_data, on_tick, on_closed};
+    r->stream = net_connect(r->loop, tls, r->a->host, r->a->port, timeout_ms, &handler, r, error);
+    if (!r->stream)
+        return AGENT_UNREACHED;
+    r->timer = net_timer_start(r->loop, timeout_ms, on_timeout, r);
+    net_loop_run(r->loop);
+    if (r->timer)
+        net_timer_stop(r->timer);
+    return explain(r, timeout_ms, error);
+}
+
+enum agent_status agent_assess(const struct agent_assessment *a, struct agent_verdict *verdict, struct error *error)
+{
+    uint64_t begin = time_monotonic_ms();
+    struct run r = {.a = a, .verdict = verdict, .loop = net_loop_new(), .out = wr_of(0)};
+    enum agent_status status = AGENT_UNREACHED;
+    *verdict = (struct agent_verdict){.result = NEA_DONT_KNOW};
+    error->text[0] = 0;
+    a->posture->heard = a->inventory->heard = verdict;
+    struct net_tls *tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
+    if (tls && r.loop)
+        status = run_to_end(&r, tls, a->timeout_ms ? a->timeout_ms : DEFAULT_TIMEOUT_MS, error);
+    else if (tls)
+        error_set(error, "out of memory");
+    if (r.loop)
+        net_loop_free(r.loop); /* closes a stream that is still there */
+    if (r.session)
+        nea_session_free(r.session);
+    net_tls_free(tls);
+    wr_free(&r.out);
+    a->posture->heard = a->inventory->heard = NULL;
+    verdict->seconds = (double)(time_monotonic_ms() - begin) / 1000;
+    return status;
+}

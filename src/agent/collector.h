@@ -1,0 +1,17 @@
+/* What the posture collectors and the assessment share; private to agent/. */
+#ifndef MUSTER_AGENT_COLLECTOR_H
+#define MUSTER_AGENT_COLLECTOR_H
+
+#include "agent/agent.h"
+
+/* Appends `text` to the string in `kept`, cut to fit; on a line of its own if something stands there already. Whatever is not UTF-8, and every
+ * control character but the line feed, becomes '?': a server cannot write escape sequences to the user's terminal. */
+void agent_keep_text(char *kept, size_t size, struct bytes text);
+
+/* Notes the Assessment Results and Remediation Instructions of a message as those of the validator `name`. `verdict` may be NULL. */
+void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa_message *message);
+
+/* What /proc below ROOT says: last boot (as of `now`) and forwarding. */
+void agent_posture_read_proc(const char *root, int64_t now, struct agent_posture *posture);
+
+#endif

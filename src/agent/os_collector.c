@@ -1,0 +1,149 @@
+/* The Operating System collector (os-imc.md): tells its seven attributes at the beginning of each handshake, repeats what is asked for. */
+#include "agent/collector.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME "OS"
+
+/* One connection's collector: the attributes, made once, and the order in which they go out. */
+struct os_state {
+    struct nea_connection *connection;
+    struct agent_verdict *heard;
+    struct pa_product_information product;
+    struct pa_string_version string_version;
+    struct pa_numeric_version numeric_version;
+    struct pa_operational_status status;
+    struct pa_forwarding_enabled forwarding;
+    struct pa_factory_default_password password;
+    struct pa_device_id device_id;
+    char name[64], version[130], last_boot[TIME_TEXT], device[65];
+    struct pa_out out[7];
+    size_t count;
+};
+_Static_assert(sizeof((struct os_state *)0)->version <= UINT8_MAX, "a String Version's length is one octet");
+
+/* Who creates the product named by os-release's ID; everybody else is vendor 0, with the name to tell (RFC 5792 §4.2.2). */
+static uint32_t vendor_of(const char *id)
+{
+    static const struct {
+        const char *id;
+        uint32_t pen;
+    } vendors[] = {
+        {"debian", PEN_DEBIAN}, {"ubuntu", PEN_CANONICAL}, {"fedora", PEN_FEDORA}, {"rhel", PEN_REDHAT}, {"redhat", PEN_REDHAT},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(vendors); i++)
+        if (strcmp(id, vendors[i].id) == 0)
+            return vendors[i].pen;
+    return PEN_IETF;
+}
+
+/* The decimal number at the beginning of *p, which moves behind it; 0 if there is none, the largest one if it is larger. */
+static uint32_t leading_number(const char **p)
+{
+    uint64_t n = 0;
+    for (; **p >= '0' && **p <= '9'; ++*p)
+        n = n > UINT32_MAX ? n : n * 10 + (uint64_t)(**p - '0');
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+/* "20.04" is 20 and 4, "12" is 12 and 0, "" is 0 and 0. */
+static struct pa_numeric_version numeric_version(const char *version)
+{
+    struct pa_numeric_version n = {.major_version = leading_number(&version)};
+    const char *dot = strchr(version, '.');
+    if (dot && ++dot)
+        n.minor_version = leading_number(&dot);
+    return n;
+}
+
+static void fill_in(struct os_state *s, const struct agent_posture *p)
+{
+    enum { OPERATIONAL = 3, SUCCESSFUL = 1 }; /* RFC 5792 §4.2.5 */
+    char version[sizeof s->version];
+    snprintf(version, sizeof version, "%s%s%s", p->platform.version, p->platform.version[0] ? " " : "",
+             p->platform.machine);
+    agent_keep_text(s->version, sizeof s->version, bytes_of(version)); /* UTF-8, whatever os-release holds */
+    agent_keep_text(s->name, sizeof s->name, bytes_of(p->platform.name));
+    snprintf(s->device, sizeof s->device, "%s", p->device_id);
+    time_format(p->last_boot, s->last_boot); /* unknown prints as the reserved time that §4.2.5 wants */
+    s->product = (struct pa_product_information){.vendor_id = vendor_of(p->platform.id), .name = bytes_of(s->name)};
+    s->string_version = (struct pa_string_version){.version = bytes_of(s->version)};
+    s->numeric_version = numeric_version(p->platform.version);
+    s->status = (struct pa_operational_status){OPERATIONAL, SUCCESSFUL, bytes_of(s->last_boot)};
+    s->forwarding.value = p->forwarding;
+    s->password.value = p->default_password;
+    s->device_id.id = bytes_of(s->device);
+
+    /* strongSwan's order, so that whoever compares messages finds them alike. */
+    const struct pa_out all[] = {
+        {&pa_types[PA_PRODUCT_INFORMATION], &s->product, 0},
+        {&pa_types[PA_STRING_VERSION], &s->string_version, 0},
+        {&pa_types[PA_NUMERIC_VERSION], &s->numeric_version, 0},
+        {&pa_types[PA_OPERATIONAL_STATUS], &s->status, 0},
+        {&pa_types[PA_FORWARDING_ENABLED], &s->forwarding, 0},
+        {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &s->password, 0},
+        {&pa_types[PA_DEVICE_ID], &s->device_id, 0},
+    };
+    s->count = ARRAY_LENGTH(all) - (s->device[0] == 0); /* who has no device ID does not send an empty one */
+    memcpy(s->out, all, sizeof all);
+}
+
+static void *create(void *context, struct nea_connection *c)
+{
+    const struct agent_posture *posture = context;
+    struct os_state *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->connection = c;
+    s->heard = posture->heard;
+    fill_in(s, posture);
+    return s;
+}
+
+static void begin_handshake(void *state)
+{
+    struct os_state *s = state;
+    nea_send(s->connection, NEA_ANY, s->out, s->count);
+}
+
+/* True if an Attribute Request of the message names the type. */
+static bool is_asked(const struct pa_message *m, const struct pa_type *type)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->attributes[i].type != &pa_types[PA_ATTRIBUTE_REQUEST])
+            continue;
+        const struct pa_attribute_request *request = m->attributes[i].fields;
+        struct bytes rest = request->attributes.raw;
+        struct pa_attribute_request_item item;
+        while (pa_list_next(m->attributes[i].type, &rest, &item))
+            if (item.vendor == type->vendor && item.number == type->number)
+                return true;
+    }
+    return false;
+}
+
+static void receive(void *state, const struct nea_delivery *delivery)
+{
+    struct os_state *s = state;
+    struct pa_out asked[ARRAY_LENGTH(s->out)];
+    size_t count = 0;
+    agent_hear(s->heard, NAME, delivery->message);
+    /* Only what is asked for, once, and of that what we know; nothing to say is no message (RFC 5792 §4.2.1). */
+    for (size_t i = 0; i < s->count; i++)
+        if (is_asked(delivery->message, s->out[i].type))
+            asked[count++] = s->out[i];
+    if (count)
+        nea_send(s->connection, delivery->from, asked, count);
+}
+
+const struct nea_component agent_os_collector = {
+    .name = NAME,
+    .vendor = PEN_IETF,
+    .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+    .create = create,
+    .begin_handshake = begin_handshake,
+    .receive = receive,
+    .destroy = free,
+};

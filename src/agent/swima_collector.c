@@ -1,0 +1,323 @@
+/* The SWIMA collector (RFC 8412): serves inventories and events, identifiers only, out of the journal. Each request gets exactly one answer,
+ * a response or an error, and it is the last thing that is done for it (SWIMA-R68, R69, R70, R74). */
+#include "agent/collector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME "SWIMA"
+
+enum {
+    ATTRIBUTE_HEADER = 12,
+    MESSAGE_HEADER = 8,
+    INVENTORY_HEAD = 16,
+    EVENTS_HEAD = 20,
+    DEFAULT_MAX_ATTRIBUTE = 16 << 20,
+    LARGEST_ITEM = 38 + 2 * UINT16_MAX,
+    MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
+    SNAPSHOT_TRIES = 3,
+};
+
+/* SWIMA Request flags (RFC 8412 §5.6). */
+enum { FLAG_CLEAR = 0x80, FLAG_SUBSCRIBE = 0x40, FLAG_IDENTIFIERS_ONLY = 0x20 };
+
+struct swima_state {
+    struct nea_connection *connection;
+    struct agent_inventory *inventory;
+};
+
+/* An answer while it is made. */
+struct answer {
+    const struct pa_swima_request *request;
+    struct bytes *targets; /* sorted */
+    size_t target_count;
+    struct journal_head head; /* the snapshot that all of it tells of */
+    struct wr items;
+    size_t room; /* for items */
+    uint32_t count;
+    uint32_t refused_eid;    /* the first event that found no room, 0: all did */
+    enum pa_error_code code; /* PA_OK, or why there is no answer */
+    const char *why;
+};
+
+static bool fail(struct answer *a, enum pa_error_code code, const char *why)
+{
+    a->code = code;
+    a->why = why;
+    return false;
+}
+
+/* ---- targets ----------------------------------------------------------------------------------------------------------- */
+
+static int order(const void *a, const void *b)
+{
+    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+static bool read_targets(struct answer *a)
+{
+    uint32_t count = a->request->software_ids.count;
+    struct bytes rest = a->request->software_ids.raw;
+    struct pa_swima_request_item item;
+    if (count > MAX_TARGETS)
+        return fail(a, PA_SWIMA_ERROR, "the request names too many software identifiers");
+    a->targets = count ? calloc(count, sizeof *a->targets) : NULL;
+    if (count && !a->targets)
+        return fail(a, PA_SWIMA_ERROR, "out of memory");
+    while (a->target_count < count && pa_list_next(&pa_types[PA_SWIMA_REQUEST], &rest, &item))
+        a->targets[a->target_count++] = item.software_id;
+    if (count)
+        qsort(a->targets, a->target_count, sizeof *a->targets, order);
+    return true;
+}
+
+/* SWIMA-R19, R20, R21, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for octet, and no other;
+ * an identifier that nothing carries yields nothing. */
+static bool is_wanted(const struct answer *a, struct bytes software_id)
+{
+    return a->request->software_ids.count == 0 ||
+           bsearch(&software_id, a->targets, a->target_count, sizeof *a->targets, order);
+}
+
+/* ---- items --------------------------------------------------------------------------------------------------------------- */
+
+/* Appends an item; false if it does not fit (code stays PA_OK) or cannot be said at all. */
+static bool put_item(struct answer *a, const struct pa_type *type, const void *item)
+{
+    size_t before = a->items.n;
+    pa_item_put(&a->items, type, item);
+    if (a->items.bad)
+        return fail(a, PA_SWIMA_ERROR, "a record cannot be encoded");
+    if (a->items.n > a->room) {
+        a->items.n = before;
+        return false;
+    }
+    a->count++;
+    return true;
+}
+
+static bool take_record(void *context, const struct journal_record *r)
+{
+    struct answer *a = context;
+    if (!is_wanted(a, r->software_id))
+        return true;
+    const struct pa_sw_id_inventory_item item = {
+        .record_id = r->id,
+        .model_vendor = PEN_IETF,
+        .model = SWID_MODEL_2015,
+        .source = r->source,
+        .software_id = r->software_id,
+        .locator = r->locator,
+    };
+    if (put_item(a, &pa_types[PA_SW_ID_INVENTORY], &item))
+        return true;
+    /* SWIMA-R43, RFC 8412 §3.7.5: there are no partial inventories. */
+    return a->code == PA_OK ? fail(a, PA_RESPONSE_TOO_LARGE, "the inventory is too large") : false;
+}
+
+/* SWIMA-R106, RFC 8412 §5.8: always 20 octets, and never "unknown": the best estimate there is. An event of which nothing is known happened
+ * at the latest when it was collected. */
+static void event_time(const struct answer *a, const struct journal_event *e, char text[TIME_TEXT])
+{
+    time_format(e->time != TIME_UNKNOWN ? e->time : e->not_before != TIME_UNKNOWN ? e->not_before : a->head.collected, text);
+}
+
+static bool take_event(void *context, const struct journal_event *e)
+{
+    struct answer *a = context;
+    char time[TIME_TEXT];
+    if (e->eid > a->head.last_eid)
+        return false; /* came behind the snapshot */
+    if (!is_wanted(a, e->record.software_id))
+        return true;
+    event_time(a, e, time);
+    const struct pa_sw_id_events_item item = {
+        .eid = e->eid,
+        .time = {(const uint8_t *)time, TIME_TEXT - 1},
+        .record_id = e->record.id,
+        .model_vendor = PEN_IETF,
+        .model = SWID_MODEL_2015,
+        .source = e->record.source,
+        .action = (uint8_t)e->action,
+        .software_id = e->record.software_id,
+        .locator = e->record.locator,
+    };
+    if (put_item(a, &pa_types[PA_SW_ID_EVENTS], &item))
+        return true;
+    a->refused_eid = e->eid;
+    return a->code == PA_OK && a->count == 0 ? fail(a, PA_RESPONSE_TOO_LARGE, "a single event is too large") : false;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------------------------------- */
+
+/* The largest attribute that may be answered with: our own bound, and what the connection carries. */
+static size_t max_attribute(const struct swima_state *s)
+{
+    size_t own = s->inventory->max_attribute ? s->inventory->max_attribute : DEFAULT_MAX_ATTRIBUTE;
+    size_t carried = nea_max_message(s->connection);
+    carried = carried > MESSAGE_HEADER ? carried - MESSAGE_HEADER : 0;
+    return own < carried ? own : carried;
+}
+
+/* One pass over the journal into a->items. */
+static enum journal_status read_once(const struct swima_state *s, struct answer *a, struct error *error)
+{
+    enum journal_status status = journal_head(s->inventory->journal, &a->head, error);
+    a->items.n = a->count = a->refused_eid = 0;
+    if (status != JOURNAL_OK)
+        return status;
+    if (a->request->earliest_eid == 0)
+        return journal_each_record(s->inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_record, a, error);
+    return journal_each_event(s->inventory->journal, a->request->earliest_eid, (struct bytes){0}, take_event, a, error);
+}
+
+/* SWIMA-R37, RFC 8412 §3.7.2: epoch, last EID and records are of one moment. Every change of the records makes an event; a head that has not
+ * moved while they were read proves that they are its own, otherwise they are read again. */
+static bool read_snapshot(const struct swima_state *s, struct answer *a)
+{
+    for (int i = 0; i < SNAPSHOT_TRIES; i++) {
+        struct journal_head after;
+        struct error error = {""};
+        enum journal_status status = read_once(s, a, &error);
+        if (a->code != PA_OK)
+            return false;
+        if (status == JOURNAL_OK)
+            status = journal_head(s->inventory->journal, &after, &error);
+        if (status != JOURNAL_OK) {
+            log_line(LOG_WARNING, "the software inventory could not be read: %s", error.text);
+            return fail(a, PA_SWIMA_ERROR, "the event database could not be read"); /* no path of ours in it */
+        }
+        if (after.epoch == a->head.epoch && after.last_eid == a->head.last_eid)
+            return true;
+    }
+    return fail(a, PA_SWIMA_ERROR, "the inventory keeps changing, ask again");
+}
+
+/* What can be refused without looking. Nothing of a request that is refused is done (SWIMA-R68). */
+static bool check(struct answer *a)
+{
+    uint8_t flags = a->request->flags;
+    /* SWIMA-R80, RFC 8412 §5.6: unable to subscribe, hence denied. To clear is easy: there are none (SWIMA-R55). */
+    if (flags & FLAG_SUBSCRIBE)
+        return fail(a, PA_SUBSCRIPTION_DENIED, "subscriptions are not available");
+    if (!(flags & FLAG_IDENTIFIERS_ONLY))
+        return fail(a, PA_SWIMA_ERROR, "records are not available, ask for identifiers only");
+    return true;
+}
+
+/* SWIMA-R110, RFC 8412 §5.15: a copy of the Request ID, for code 6 the largest size that we would send, and a description. */
+static void send_error(const struct swima_state *s, uint16_t to, const struct answer *a)
+{
+    struct wr information = wr_of(0);
+    wr_u32(&information, a->request->request_id);
+    if (a->code == PA_RESPONSE_TOO_LARGE)
+        wr_u32(&information, max_attribute(s));
+    wr_str(&information, a->why);
+    const struct pa_error fields = {PEN_IETF, a->code, wr_view(&information)};
+    nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_ERROR], &fields, 0}, 1);
+    wr_free(&information);
+}
+
+static void send_response(const struct swima_state *s, uint16_t to, const struct answer *a)
+{
+    const struct pa_list items = {wr_view(&a->items), a->count};
+    const struct pa_sw_id_inventory inventory = {
+        .request_id = a->request->request_id,
+        .epoch = a->head.epoch,
+        .last_eid = a->head.last_eid,
+        .records = items,
+    };
+    /* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request may be beyond its last
+     * item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42), tells the last EID. */
+    const struct pa_sw_id_events events = {
+        .request_id = a->request->request_id,
+        .epoch = a->head.epoch,
+        .last_eid = a->head.last_eid,
+        .last_consulted_eid = a->refused_eid ? a->refused_eid - 1 : a->head.last_eid,
+        .events = items,
+    };
+    /* SWIMA-R100, RFC 8412 §5.6: the type follows from Result Type and Earliest EID alone. */
+    bool whole = a->request->earliest_eid == 0;
+    const struct pa_out out = {&pa_types[whole ? PA_SW_ID_INVENTORY : PA_SW_ID_EVENTS],
+                               whole ? (const void *)&inventory : (const void *)&events, 0};
+    struct agent_verdict *heard = s->inventory->heard;
+    if (heard)
+        *(whole ? &heard->records_sent : &heard->events_sent) += a->count;
+    nea_send(s->connection, to, &out, 1);
+}
+
+static void answer_request(const struct swima_state *s, uint16_t to, const struct pa_swima_request *request)
+{
+    struct answer a = {.request = request};
+    size_t head = ATTRIBUTE_HEADER + (request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD), max = max_attribute(s);
+    a.room = max > head ? max - head : 0;
+    a.items = wr_of(a.room + LARGEST_ITEM);
+    if (check(&a) && read_targets(&a) && read_snapshot(s, &a))
+        send_response(s, to, &a);
+    else
+        send_error(s, to, &a);
+    wr_free(&a.items);
+    free(a.targets);
+}
+
+/* SWIMA-R57, R107, RFC 8412 §5.12: one record for each active subscription of the asker; there are none. */
+static void answer_subscription_status(const struct swima_state *s, uint16_t to)
+{
+    const struct pa_subscription_status_response none = {0};
+    nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SUBSCRIPTION_STATUS_RESPONSE], &none, 0}, 1);
+}
+
+/* SWIMA-R87, R107, R108, RFC 8412 §5.14: every source that can stand in a record, with a text for people. */
+static void answer_source_metadata(const struct swima_state *s, uint16_t to)
+{
+    struct wr items = wr_of(0);
+    uint32_t count = 0;
+    for (const struct pkg_manager *const *m = pkg_managers; *m; m++, count++)
+        pa_item_put(&items, &pa_types[PA_SOURCE_METADATA_RESPONSE],
+                    &(struct pa_source_metadata_response_item){(*m)->source, bytes_of((*m)->name)});
+    const struct pa_source_metadata_response fields = {{wr_view(&items), count}};
+    nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SOURCE_METADATA_RESPONSE], &fields, 0}, 1);
+    wr_free(&items);
+}
+
+/* ---- the component ----------------------------------------------------------------------------------------------------------- */
+
+static void *create(void *context, struct nea_connection *c)
+{
+    struct swima_state *s = calloc(1, sizeof *s);
+    if (s)
+        *s = (struct swima_state){c, context};
+    return s;
+}
+
+/* A SWIMA collector speaks when it is asked. */
+static void begin_handshake(void *state)
+{
+    (void)state;
+}
+
+/* Responses and errors that a server sends us are ignored (SWIMA-R77, RFC 8412 §5.2). */
+static void receive(void *state, const struct nea_delivery *delivery)
+{
+    const struct swima_state *s = state;
+    agent_hear(s->inventory->heard, NAME, delivery->message);
+    for (size_t i = 0; i < delivery->message->count; i++) {
+        const struct pa_attribute *attribute = &delivery->message->attributes[i];
+        if (attribute->type == &pa_types[PA_SWIMA_REQUEST])
+            answer_request(s, delivery->from, attribute->fields);
+        else if (attribute->type == &pa_types[PA_SUBSCRIPTION_STATUS_REQUEST])
+            answer_subscription_status(s, delivery->from);
+        else if (attribute->type == &pa_types[PA_SOURCE_METADATA_REQUEST])
+            answer_source_metadata(s, delivery->from);
+    }
+}
+
+const struct nea_component agent_swima_collector = {
+    .name = NAME,
+    .vendor = PEN_IETF,
+    .subtype = PA_SUBTYPE_SWIMA,
+    .create = create,
+    .begin_handshake = begin_handshake,
+    .receive = receive,
+    .destroy = free,
+};

@@ -1,0 +1,183 @@
+/* muster assess: one assessment of this machine by a policy server. */
+#include "agent/agent.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_PORT = 271 };
+
+/* NAME, ADDRESS, [ADDRESS], an IPv6 address as it is; all but the last with :PORT. False: it is none of them. */
+static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
+{
+    const char *begin = text, *end, *colon = strchr(text, ':');
+    uint64_t number = DEFAULT_PORT;
+    if (*text == '[') {
+        begin = text + 1;
+        end = strchr(begin, ']');
+        if (!end || (end[1] != 0 && end[1] != ':'))
+            return false;
+        colon = end[1] ? end + 1 : NULL;
+    } else {
+        if (colon && strchr(colon + 1, ':'))
+            colon = NULL; /* more than one: an IPv6 address without brackets */
+        end = colon ? colon : text + strlen(text);
+    }
+    if (colon && (!bytes_number(bytes_of(colon + 1), &number) || number == 0 || number > UINT16_MAX))
+        return false;
+    *port = (uint16_t)number;
+    snprintf(host, size, "%.*s", (int)(end - begin), begin);
+    return end > begin && (size_t)(end - begin) < size;
+}
+
+static void complain(void *context, const char *file, size_t line, const char *what)
+{
+    (void)context;
+    if (line)
+        log_line(LOG_WARNING, "%s:%zu: %s", file, line, what);
+    else
+        log_line(LOG_WARNING, "%s: %s", file, what);
+}
+
+/* Opens the journal and brings it up to date. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the journal serves what was known
+ * before; anything else: it was said why. */
+static int update(const struct cli *cli, const char *state, struct journal **journal)
+{
+    const struct journal_options options = {.root = cli_root(cli), .complain = complain};
+    struct journal_report report;
+    struct error error = {""};
+    bool renewed = false;
+    *journal = NULL;
+    if (journal_open(journal, state, JOURNAL_WRITE, &renewed, &error) != JOURNAL_OK)
+        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
+    if (renewed)
+        log_line(LOG_WARNING, "%s", error.text);
+    switch (journal_collect(*journal, &options, &report, &error)) {
+    case JOURNAL_OK:
+        return EXIT_DONE;
+    case JOURNAL_INCOMPLETE:
+        return cli_fail(cli, EXIT_UNKNOWN, "%s", error.text);
+    default:
+        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
+    }
+}
+
+/* A text of several lines, the later ones indented as the first. */
+static void print_text(struct wr *out, const char *label, const char *text)
+{
+    struct bytes rest = bytes_of(text);
+    while (rest.n) {
+        struct bytes line = bytes_split(&rest, '\n');
+        wr_fmt(out, "%-13s", label);
+        wr_bytes(out, line);
+        wr_str(out, "\n");
+        label = "";
+    }
+}
+
+static void print_plain(struct cli *cli, const struct agent_verdict *v)
+{
+    struct wr *out = cli_out(cli);
+    for (size_t i = 0; i < v->validator_count; i++) {
+        wr_fmt(out, "%-12s %s\n", v->validators[i].name, nea_result_name(v->validators[i].result));
+        print_text(out, "  remediation", v->validators[i].remediation);
+    }
+    wr_fmt(out, "result:      %s\n", nea_result_name(v->result));
+    print_text(out, "reason:", v->reason);
+    print_text(out, "remediation:", v->remediation);
+    wr_fmt(out, "sent:        %u events, %u records in %.0f ms\n", v->events_sent, v->records_sent, v->seconds * 1000);
+    wr_fmt(out, "access: %s\n", nea_access_name(v->access));
+}
+
+static void print_json(struct cli *cli, const struct agent_verdict *v)
+{
+    struct json j = cli_json_begin(cli, "muster.assess/1");
+    json_string(&j, "access", nea_access_name(v->access));
+    json_string(&j, "result", nea_result_name(v->result));
+    json_string(&j, "reason", v->reason);
+    json_string(&j, "remediation", v->remediation);
+    json_array(&j, "validators");
+    for (size_t i = 0; i < v->validator_count; i++) {
+        json_object(&j, NULL);
+        json_string(&j, "name", v->validators[i].name);
+        json_string(&j, "result", v->validators[i].given ? nea_result_name(v->validators[i].result) : NULL);
+        json_string(&j, "remediation", v->validators[i].remediation);
+        json_object_end(&j);
+    }
+    json_array_end(&j);
+    json_number(&j, "events_sent", v->events_sent);
+    json_number(&j, "records_sent", v->records_sent);
+    json_number(&j, "batches", v->batches);
+    json_number(&j, "milliseconds", (int64_t)(v->seconds * 1000));
+    json_object_end(&j);
+}
+
+/* Does it, prints it; the exit status as if all packages were known. */
+static int assess(struct cli *cli, const struct agent_assessment *a)
+{
+    struct agent_verdict verdict;
+    struct error error = {""};
+    if (agent_assess(a, &verdict, &error) != AGENT_OK)
+        return cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
+    if (cli_json(cli))
+        print_json(cli, &verdict);
+    else
+        print_plain(cli, &verdict);
+    return verdict.access == NEA_ACCESS_ALLOWED ? EXIT_DONE : EXIT_NO;
+}
+
+static int run(struct cli *cli)
+{
+    char host[256];
+    uint64_t timeout, max_message;
+    struct agent_posture posture;
+    struct agent_inventory inventory = {0};
+    struct agent_assessment a = {
+        .host = host,
+        .ca = cli_value(cli, "ca"),
+        .certificate = cli_value(cli, "cert"),
+        .key = cli_value(cli, "key"),
+        .posture = &posture,
+        .inventory = &inventory,
+        .language = cli_value(cli, "language"),
+    };
+    if (!split_host(cli_argument(cli, 0), host, sizeof host, &a.port))
+        return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT", cli_argument(cli, 0));
+    if (!a.ca || !a.certificate || !a.key)
+        return cli_usage(cli, "--%s FILE is missing", !a.ca ? "ca" : !a.certificate ? "cert" : "key");
+    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout) || !cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
+        return EXIT_USAGE;
+    a.timeout_ms = (unsigned)(timeout ? timeout : 1) * 1000;
+    a.limits.max_message = max_message;
+    if (!a.language)
+        a.language = "en";
+
+    int known = update(cli, cli_state(cli), &inventory.journal), status = known;
+    if (known == EXIT_DONE || known == EXIT_UNKNOWN) {
+        agent_posture_read(cli_root(cli), &posture);
+        status = assess(cli, &a);
+    }
+    if (inventory.journal)
+        journal_close(inventory.journal);
+    return status == EXIT_DONE ? known : status;
+}
+
+static const struct cli_option options[] = {
+    {"ca", "FILE", "the CA that the server's certificate must come from (PEM)"},
+    {"cert", "FILE", "this machine's certificate (PEM)"},
+    {"key", "FILE", "the key of that certificate (PEM)"},
+    {"timeout", "S", "give up after so many seconds (default: 60)"},
+    {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented"},
+    {"language", "TAG", "in which the server shall explain itself (default: en)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_assess = {
+    .noun = "assess",
+    .arguments = "HOST[:PORT]",
+    .summary = "one assessment by a policy server over PT-TLS; exit 0 only if access is allowed",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .options = options,
+    .run = run,
+};
