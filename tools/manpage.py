@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Writes muster(1) from what the programs say of themselves: usage: manpage.py BUILD [--check FILE]
+
+Commands and options stand once, in the tables under src/cli/; --help prints them and this page is made of that. With --check it compares instead and
+fails if FILE is out of date.
+"""
+import os
+import re
+import subprocess
+import sys
+
+HEAD = r""".\" Made by tools/manpage.py from the programs' own tables; edit those.
+.TH MUSTER 1 "" "muster %(version)s" "Muster"
+.SH NAME
+muster \- what is installed on this machine, and since when; and the policy server that asks a fleet
+.SH SYNOPSIS
+.B muster
+.I COMMAND
+.RI [ ARGUMENT ...]
+.RI [ OPTION ...]
+.SH DESCRIPTION
+.B muster
+implements the IETF Network Endpoint Assessment stack (RFC 5209, 5792, 5793, 6876) with software inventory (SWIMA, RFC 8412). It is the endpoint, which
+collects what is installed and its whole history from the package managers' own databases and logs, and the policy server that endpoints report to over
+PT\-TLS.
+.PP
+Data goes to standard output, messages to standard error. Times are printed in RFC 3339 UTC; options take RFC 3339, a date, or an age such as
+.BR \-7d .
+Every time carries its precision:
+.B exact
+(the second at which the package manager did it),
+.B transaction
+(within a run of apt that began then), or
+.B bound
+(at or before then; no log tells more).
+.SH COMMANDS
+"""
+TAIL = r""".SH EXIT STATUS
+.TP
+.B 0
+done
+.TP
+.B 1
+the answer is no: a difference was found, access is not allowed
+.TP
+.B 2
+wrong usage
+.TP
+.B 3
+the answer is partly unknown: something could not be read
+.TP
+.B 4
+not found
+.TP
+.B 5
+could not connect or authenticate
+.TP
+.B 70
+internal error
+.SH ENVIRONMENT
+.TP
+.B MUSTER_NAME
+the value of the option
+.BR \-\-name ,
+unless that is given: MUSTER_STATE, MUSTER_ROOT, and so on.
+.TP
+.B TZ
+the time zone in which the package managers wrote their logs.
+.SH FILES
+.TP
+.I /var/lib/muster
+the state folder of root; of others
+.IR $XDG_STATE_HOME/muster ,
+else
+.IR ~/.local/state/muster .
+.TP
+.I STATE/journal.db
+the endpoint's event database. A damaged one is renamed, never overwritten.
+.TP
+.IR STATE/server.db ", " STATE/pki ", " STATE/admin.txt
+the server's database, certificates and administrator.
+.SH STANDARDS
+RFC 5792 (PA\-TNC), RFC 5793 (PB\-TNC), RFC 6876 (PT\-TLS), RFC 8412 (SWIMA), TCG IF\-M Segmentation 1.0, ISO/IEC 19770\-2 identifiers.
+"""
+
+
+def roff(text):
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text[:1] in (".", "'") else text
+
+
+def run(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=30).stdout
+
+
+def options(lines):
+    for line in lines:
+        found = re.match(r"  (--\S+(?: [A-Z|\[\]:]+)?)\s+(.*)", line)
+        if found:
+            yield found.groups()
+
+
+def command_section(muster, words):
+    lines = run(muster, *words, "--help").splitlines()
+    usage = re.sub(r"^usage: ", "", lines[0]).replace(" [OPTION...]", "")
+    about = lines[2 : lines.index("Options:")]
+    out = [f".SS {roff(usage)}"]
+    out += [roff(line) if line.strip() else ".PP" for line in about if line.strip() or about.index(line)]
+    while out and out[-1] == ".PP":
+        out.pop()
+    for option, doc in options(lines[lines.index("Options:") :]):
+        name = option.split()[0]
+        if name in ("--state", "--root", "--json", "--plain", "--help"):
+            continue
+        out += [".TP", f".B {roff(option)}", roff(doc)]
+    return out
+
+
+def page(build):
+    muster = os.path.join(build, "muster")
+    lines = run(muster, "--help").splitlines()
+    first, end = lines.index("Commands:") + 1, lines.index("Every command:")
+    out = []
+    for line in lines[first:end]:
+        words = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)", line)
+        if words:
+            out += command_section(muster, words[0].split())
+    out += [".SH OPTIONS", "Every command takes these:"]
+    for option, doc in options(lines[end:]):
+        out += [".TP", f".B {roff(option)}", roff(doc)]
+    version = run(muster, "--version").split()[1]
+    return HEAD % {"version": version} + "\n".join(out) + "\n" + TAIL
+
+
+def main():
+    text = page(sys.argv[1])
+    if len(sys.argv) > 3 and sys.argv[2] == "--check":
+        with open(sys.argv[3], encoding="utf-8") as file:
+            if file.read() == text:
+                print("the man page says what the programs say")
+                return 0
+        print("doc/muster.1 is out of date: tools/manpage.py build > doc/muster.1")
+        return 1
+    sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
