@@ -25,8 +25,15 @@ void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
 /* Closes every stream and listener that is left. */
 void net_loop_free(struct net_loop *l);
-/* From any thread: `run` is called on the loop's thread, in order of posting. False: no memory or the loop is stopping. */
-bool net_loop_post(struct net_loop *l, void (*run)(void *argument), void *argument) MUST_USE;
+/* Something to be run on a loop's thread. The memory is the poster's and must last until `run` is called, which may free it; thus
+ * posting cannot fail. */
+struct net_post {
+    void (*run)(void *argument);
+    void *argument;
+    struct net_post *next; /* the loop's own */
+};
+/* From any thread, until net_loop_free() begins: in order of posting. What is still waiting then is run by net_loop_free(). */
+void net_loop_post(struct net_loop *l, struct net_post *post);
 /* Calls `run` on SIGTERM and SIGINT (the main loop only). */
 void net_loop_on_signal(struct net_loop *l, void (*run)(void *argument), void *argument);
 uint64_t net_loop_now(const struct net_loop *l); /* monotonic milliseconds */
@@ -71,6 +78,7 @@ struct net_listen_options {
     struct net_tls *tls;
     unsigned handshake_ms;    /* 10,000: from accept to TLS being up */
     unsigned max_streams;     /* 0: what the file limit allows; beyond it the oldest unauthenticated stream is closed, never the newest */
+    bool exclusive;           /* fail where anybody listens already: SO_REUSEPORT alone would share the port silently. The first of several sets it */
     /* A context for a new stream; NULL refuses it. */
     void *(*accept)(void *context);
     const struct net_handler *handler;
