@@ -73,6 +73,7 @@ struct pa_type {
     uint32_t vendor, number;
     enum pa_sender sender;
     const struct pa_shape *shape;
+    const char *rule; /* that a malformed value breaks */
     const char *section;
     const char *doc;
 };
@@ -157,7 +158,8 @@ void nea_recommend(struct nea_connection *c, enum nea_result result, enum nea_ac
 struct bytes nea_peer_name(const struct nea_connection *c);
 /* Accept-Language of the peer, "" if none came. */
 struct bytes nea_peer_language(const struct nea_connection *c);
-/* The largest PA-TNC message that this connection carries. */
+/* The largest PA-TNC message that this connection carries, in segments if the peer has a contract with us. A larger attribute is dropped
+ * with a log line: who may have one asks first. */
 size_t nea_max_message(const struct nea_connection *c);
 
 /* A message as a component receives it: decoded, checked, reassembled. Errors of the PA layer have been answered already (by a collector;
@@ -172,6 +174,8 @@ struct nea_delivery {
 struct nea_component {
     const char *name;
     uint32_t vendor, subtype; /* the one message type that it is subscribed to */
+    uint64_t accepts;         /* the attributes that it understands: bits 1 << PA_X; 0: all that its side may receive. The rest is
+                                 skipped, or refused where it is marked NOSKIP */
     /* A state of its own for a new connection; NULL: this component stays out of it. */
     void *(*create)(void *context, struct nea_connection *c);
     /* TNC_IMC_BeginHandshake: also called again at a retry. Validators: NULL allowed. */

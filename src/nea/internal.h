@@ -1,0 +1,264 @@
+/* What the files of nea/ share among themselves. From bottom to top: pa.c, seg.c, pb.c, broker.c, pt_tls.c, session.c.
+ */
+#ifndef MUSTER_NEA_INTERNAL_H
+#define MUSTER_NEA_INTERNAL_H
+
+#include "nea/nea.h"
+
+/* ---- pa.c ---- */
+
+#define PA_MESSAGE_HEADER    8
+#define PA_ATTRIBUTE_HEADER  12
+#define PA_NOSKIP            0x80
+#define PA_ERROR_INFORMATION 16 /* the most that codes 1 to 3 carry */
+
+/* Members of a union that holds an item of any list. */
+#define PA_ITEM_UNION_PLAIN(row)
+#define PA_ITEM_UNION_LIST(row)             struct pa_##row##_item row;
+#define PA_ITEM_UNION(ENUM, row, list, ...) PA_ITEM_UNION_##list(row)
+
+/* As pa_message_decode(), where only the rows in `accepts` (bits 1 << PA_X; 0: all) are supported. */
+enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, enum nea_role receiver,
+                                         uint64_t accepts, struct pa_message *out, struct nea_fault *fault) MUST_USE;
+/* The Error Information of RFC 5792 §4.2.8 for codes 1 to 3: the 8 octets of `head`, then the fault's offset counted
+ * from `base`, or what is wrong at that place of `message`. Returns its length. */
+size_t pa_error_information(uint8_t out[PA_ERROR_INFORMATION], struct bytes head, struct bytes message,
+                            const struct nea_fault *fault, size_t base);
+void nea_fault_set(struct nea_fault *f, uint32_t code, size_t offset, const char *rule, const char *section,
+                   const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* ---- seg.c: TCG IF-M Segmentation 1.0 ---- */
+
+#define SEG_NO_LIMIT      0xffffffffu
+#define SEG_MORE          0x80
+#define SEG_START         0x40
+#define SEG_CANCEL        0x80
+#define SEG_CONTRACTS_MAX 8  /* peers that one component keeps a contract with */
+#define SEG_OPEN_MAX      16 /* transfers that one component has open in each direction */
+#define SEG_OVERHEAD      (PA_MESSAGE_HEADER + PA_ATTRIBUTE_HEADER + 4)
+
+/* What we promised a peer component for what we send to it. */
+struct seg_contract {
+    uint16_t peer;
+    uint32_t max_message, max_segment;
+};
+
+struct seg_transfer {
+    struct seg_transfer *next;
+    uint16_t peer;
+    uint32_t base_id;
+    uint32_t segment; /* outgoing: octets a segment */
+    size_t done;      /* outgoing: octets sent; incoming: octets announced in the base attribute's header */
+    struct wr data;   /* outgoing: the base attribute; incoming: a pseudo message header and what has come of the base
+                         attribute */
+};
+
+/* One component's segmentation in one session. */
+struct seg {
+    struct seg_contract contracts[SEG_CONTRACTS_MAX];
+    unsigned contract_count;
+    struct seg_transfer *out, *in;
+    uint32_t last_base_id;
+};
+
+/* The largest segment that messages of max_message octets carry; 0 if segmentation makes no sense with them. */
+uint32_t seg_size(size_t max_message);
+/* The peer asked for a contract: notes it and returns the sizes to answer (SEG-R3). */
+struct pa_segmentation_contract_response
+seg_accept(struct seg *s, uint16_t peer, const struct pa_segmentation_contract_request *request, size_t max_message);
+/* The contract with `peer`; for NEA_ANY the only one there is. NULL: none, send plainly. */
+const struct seg_contract *seg_find(const struct seg *s, uint16_t peer);
+/* Whether an attribute of n octets (header included) must and can be cut under this contract. */
+bool seg_applies(const struct seg_contract *c, size_t n);
+/* Starts an outgoing transfer; takes over the memory of `attribute` (also when it fails: NULL, too many or no memory).
+ */
+struct seg_transfer *seg_open(struct seg *s, const struct seg_contract *c, struct wr *attribute);
+/* The next envelope of at most `room` octets of segment; the last one closes the transfer: call seg_close() once flags
+ * lack SEG_MORE. The view lives as long as the transfer. */
+struct pa_segment_envelope seg_cut(struct seg_transfer *t, size_t room);
+struct seg_transfer *seg_lookup(struct seg_transfer *list, uint16_t peer, uint32_t base_id);
+void seg_close(struct seg_transfer **list, struct seg_transfer *t);
+
+enum seg_verdict {
+    SEG_IGNORE,   /* nothing to do, worth a log line */
+    SEG_WANT,     /* ask for the next one */
+    SEG_COMPLETE, /* (*t)->data is a message with one attribute behind a pseudo header; close it after use */
+    SEG_REFUSE,   /* the fault says why, its offset counts as in the pseudo message; cancel if more would follow */
+    SEG_TOO_LARGE /* above our bound: cancel */
+};
+/* Takes an envelope in. *held is what all reassemblies of the session hold, never more than `bound`. *t is the transfer
+ * for SEG_WANT and SEG_COMPLETE, NULL else. */
+enum seg_verdict seg_take(struct seg *s, uint16_t peer, const struct pa_segment_envelope *e, size_t *held, size_t bound,
+                          struct seg_transfer **t, struct nea_fault *fault);
+/* Ends all transfers, or the contracts too. */
+void seg_reset(struct seg *s);
+
+/* ---- pb.c: PB-TNC (RFC 5793) ---- */
+
+#define PB_VERSION        2
+#define PB_BATCH_HEADER   8
+#define PB_MESSAGE_HEADER 12
+#define PB_PA_HEADER      24 /* with the message header */
+#define PB_NOSKIP         0x80
+#define PB_PA_EXCL        0x80
+#define PB_ERROR_FATAL    0x80
+#define PB_MESSAGES_MAX   4096 /* PB-L3: messages of one batch */
+
+enum pb_type { PB_CDATA = 1, PB_SDATA, PB_RESULT, PB_CRETRY, PB_SRETRY, PB_CLOSE };
+enum pb_direction { PB_RX, PB_TX };
+enum pb_action {
+    PB_PROCESS, /* act on the messages */
+    PB_IGNORE,  /* a crossing retry: legal, contents ignored (PB-R3) */
+    PB_RETRY,   /* a new exchange begins, then act on the messages */
+    PB_DROP,    /* we are done */
+    PB_FINISH,  /* CLOSE: act on errors in it, then the end */
+};
+struct pb_step {
+    uint8_t state, role, direction, type, action, next;
+};
+/* The row of the state table; NULL: illegal (PB-R12 when received). */
+const struct pb_step *pb_step_find(enum pb_state state, enum nea_role role, enum pb_direction direction, unsigned type);
+const char *pb_type_name(unsigned type);
+const char *pb_state_name(enum pb_state state);
+
+enum pb_message_type {
+    PB_EXPERIMENTAL,
+    PB_PA,
+    PB_ASSESSMENT_RESULT,
+    PB_ACCESS_RECOMMENDATION,
+    PB_REMEDIATION,
+    PB_ERROR,
+    PB_LANGUAGE,
+    PB_REASON,
+    PB_MESSAGE_TYPES
+};
+enum pb_error_code {
+    PB_UNEXPECTED_BATCH,
+    PB_INVALID_PARAMETER,
+    PB_LOCAL_ERROR,
+    PB_UNSUPPORTED_MANDATORY,
+    PB_VERSION_NOT_SUPPORTED,
+    PB_OK = 0xffff /* ours */
+};
+
+struct pb_message {
+    uint8_t flags;
+    uint32_t vendor, type;
+    struct bytes value;
+    size_t offset; /* in the batch */
+    bool ignored;  /* unknown, or not to be acted on in this batch */
+};
+
+/* Checks a whole batch as `receiver` in `state` (pb-tnc.md §5); nothing in it may be acted on unless this gives PB_OK.
+ * *step is the row of the state table. After it, pb_message_next() walks the messages and cannot fail. */
+enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, enum pb_state state,
+                                  const struct pb_step **step, struct nea_fault *fault) MUST_USE;
+struct rd pb_batch_messages(struct bytes batch);
+bool pb_message_next(struct rd *r, enum nea_role receiver, unsigned batch_type, struct pb_message *m);
+
+struct pb_pa {
+    uint8_t flags;
+    uint32_t vendor, subtype;
+    uint16_t collector, validator;
+    struct bytes message;
+};
+struct pb_pa pb_pa_read(struct bytes value);
+/* Counted text of a Reason-String or Remediation-String. */
+struct bytes pb_text_read(struct bytes value);
+
+/* Writing: begin, messages, end. The batch starts where w stood. */
+size_t pb_batch_begin(struct wr *w, enum nea_role sender, enum pb_type type);
+void pb_batch_end(struct wr *w, size_t start);
+size_t pb_message_begin(struct wr *w, uint8_t flags, uint32_t type);
+void pb_message_end(struct wr *w, size_t start);
+size_t pb_pa_begin(struct wr *w, const struct pb_pa *pa);
+void pb_result_put(struct wr *w, enum nea_result result, enum nea_access access);
+void pb_reason_put(struct wr *w, struct bytes text, struct bytes language);
+void pb_language_put(struct wr *w, const char *ranges);
+/* A fatal error; for PB_VERSION_NOT_SUPPORTED the fault's offset is the bad version. */
+void pb_error_put(struct wr *w, const struct nea_fault *fault);
+
+/* ---- pt_tls.c: PT-TLS (RFC 6876) ---- */
+
+#define PT_HEADER     16
+#define PT_ERROR_COPY 1024
+
+enum pt_state { PT_VERSION, PT_AUTH, PT_DATA, PT_CLOSED };
+enum pt_error_code {
+    PT_MALFORMED = 1,
+    PT_VERSION_NOT_SUPPORTED,
+    PT_TYPE_NOT_SUPPORTED,
+    PT_INVALID_MESSAGE,
+    PT_SASL_MECHANISM,
+    PT_INVALID_PARAMETER,
+};
+
+struct pt_tls {
+    enum pt_state state;
+    bool sent; /* something left since the clock was last read */
+    uint32_t next_id;
+    unsigned refused; /* messages answered with Type Not Supported */
+    struct wr in;     /* octets of an unfinished message */
+    struct wr out;
+};
+
+/* Starts the negotiation: an initiator's Version Request. */
+void pt_start(struct nea_session *s);
+void pt_feed(struct nea_session *s, struct bytes plaintext);
+/* A PB-TNC batch to be sent. */
+size_t pt_batch_begin(struct nea_session *s);
+void pt_batch_end(struct nea_session *s, size_t start);
+
+/* ---- broker.c ---- */
+
+struct nea_connection {
+    struct nea_session *session;
+    const struct nea_component *component;
+    void *context, *state;
+    uint16_t id;
+    unsigned holds;
+    bool proposed, queued; /* our contract request is out; something was sent in this session */
+    bool recommended;
+    enum nea_result result;
+    enum nea_access access;
+    struct wr reason;
+    char language[36];
+    struct seg seg;
+};
+
+struct nea_session {
+    struct nea_config config;
+    struct wr peer_name, peer_language, language;
+    uint64_t now, started, last_octet;
+    struct pt_tls pt;
+
+    enum pb_state state;
+    struct nea_connection *connections;
+    size_t connection_count;
+    struct wr queue;       /* whole PB-PA messages for the next batch of our turn */
+    struct arena arena;    /* the message being decoded */
+    uint32_t next_message; /* PA-TNC message identifiers (PA-R12) */
+    unsigned holds, rounds;
+    bool rx_empty;   /* the last batch of the peer had no message for us */
+    bool progress;   /* a segment worth the round was sent or taken since the last batch */
+    bool soliciting; /* no further round: a RESULT as soon as no hold is open */
+    bool own_retry;  /* after our SRETRY an SDATA comes first (PB-R67) */
+    bool want_retry;
+    bool language_sent;
+    size_t reassembling; /* octets held by all reassemblies */
+    struct nea_outcome outcome;
+    struct wr reason, remediation;
+};
+
+bool broker_start(struct nea_session *s);
+/* The data phase is reached. */
+void broker_begin(struct nea_session *s);
+void broker_batch(struct nea_session *s, struct bytes batch);
+/* Sends what it is our turn to send. */
+void broker_advance(struct nea_session *s);
+/* Something that ends the session from our side: a CLOSE with the error. */
+void broker_abort(struct nea_session *s, const struct nea_fault *fault);
+void broker_free(struct nea_session *s);
+void nea_note(struct nea_session *s, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#endif

@@ -1,0 +1,155 @@
+/* A session: PT-TLS, broker and components put together, driven by feed, out, deadline, tick, close. */
+#include "nea/internal.h"
+
+#include <stdlib.h>
+
+static struct nea_limits limits_of(struct nea_limits l)
+{
+    const struct nea_limits defaults = {
+        .max_batch = ((size_t)2 << 20) + PT_HEADER,
+        .max_unauthed = 4096,
+        .max_reassembly = (size_t)16 << 20,
+        .max_message = ((size_t)2 << 20) - 64,
+        .max_rounds = 64,
+        .negotiate_ms = 30000,
+        .idle_ms = 60000,
+    };
+#define DEFAULT(member) l.member = l.member ? l.member : defaults.member
+    DEFAULT(max_batch);
+    DEFAULT(max_unauthed);
+    DEFAULT(max_reassembly);
+    DEFAULT(max_message);
+    DEFAULT(max_rounds);
+    DEFAULT(negotiate_ms);
+    DEFAULT(idle_ms);
+#undef DEFAULT
+    size_t overhead = PT_HEADER + PB_BATCH_HEADER + PB_PA_HEADER;
+    if (l.max_batch < 1024)
+        l.max_batch = 1024;
+    if (l.max_message > l.max_batch - overhead)
+        l.max_message = l.max_batch - overhead;
+    if (l.max_message < 64)
+        l.max_message = 64;
+    if (l.max_reassembly > UINT32_MAX)
+        l.max_reassembly = UINT32_MAX;
+    return l;
+}
+
+struct nea_session *nea_session_new(const struct nea_config *config, uint64_t now)
+{
+    struct nea_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->config = *config;
+    s->config.limits = limits_of(config->limits);
+    s->now = s->started = s->last_octet = now;
+    s->next_message = 1;
+    s->pt.in = wr_of(s->config.limits.max_batch > s->config.limits.max_unauthed ? s->config.limits.max_batch
+                                                                                : s->config.limits.max_unauthed);
+    s->pt.out = wr_of(0);
+    s->peer_name = wr_of(0);
+    s->language = wr_of(0);
+    wr_bytes(&s->peer_name, config->peer_name);
+    wr_str(&s->language, config->language ? config->language : "");
+    s->config.language = config->language ? wr_string(&s->language) : NULL;
+    if (s->peer_name.bad || s->language.bad || !broker_start(s)) {
+        nea_session_free(s);
+        return NULL;
+    }
+    pt_start(s);
+    return s;
+}
+
+void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t now)
+{
+    s->now = s->last_octet = now;
+    s->pt.sent = false;
+    pt_feed(s, plaintext);
+    broker_advance(s);
+    s->pt.sent = false; /* sent now: the time is known */
+}
+
+void nea_session_out(struct nea_session *s, struct wr *w)
+{
+    broker_advance(s);
+    wr_bytes(w, wr_view(&s->pt.out));
+    wr_reset(&s->pt.out);
+    if (s->pt.out.capacity > 16384)
+        wr_free(&s->pt.out);
+}
+
+/* Whether it is the peer from whom the next octet must come. */
+static bool waiting(const struct nea_session *s)
+{
+    if (s->state == PB_INIT)
+        return true;
+    return s->state == (s->config.role == NEA_SERVER ? PB_CLIENT_WORKING : PB_SERVER_WORKING);
+}
+
+uint64_t nea_session_deadline(const struct nea_session *s)
+{
+    if (nea_session_finished(s))
+        return UINT64_MAX;
+    if (s->pt.state != PT_DATA)
+        return s->started + s->config.limits.negotiate_ms;
+    if (!waiting(s))
+        return UINT64_MAX;
+    /* A batch that left outside feed(): its time is not known before the next tick. */
+    return s->pt.sent ? s->now : s->last_octet + s->config.limits.idle_ms;
+}
+
+void nea_session_tick(struct nea_session *s, uint64_t now)
+{
+    s->now = now;
+    if (s->pt.sent) {
+        s->pt.sent = false;
+        s->last_octet = now;
+    }
+    if (now < nea_session_deadline(s))
+        return;
+    struct nea_fault fault;
+    if (s->pt.state != PT_DATA) {
+        nea_fault_set(&s->outcome.fault, 0, 0, "PT-L2", "own limit", "the negotiation took too long");
+        s->pt.state = PT_CLOSED;
+    } else {
+        nea_fault_set(&fault, PB_LOCAL_ERROR, 0, "PB-L3", "own limit", "the peer was silent for too long");
+        broker_abort(s, &fault);
+    }
+}
+
+void nea_session_close(struct nea_session *s)
+{
+    s->pt.state = PT_CLOSED;
+    s->state = PB_END;
+}
+
+void nea_session_free(struct nea_session *s)
+{
+    if (!s)
+        return;
+    broker_free(s);
+    wr_free(&s->pt.in);
+    wr_free(&s->pt.out);
+    wr_free(&s->peer_name);
+    wr_free(&s->language);
+    free(s);
+}
+
+bool nea_session_finished(const struct nea_session *s)
+{
+    return s->pt.state == PT_CLOSED || s->state == PB_END;
+}
+
+struct nea_outcome nea_session_outcome(const struct nea_session *s)
+{
+    struct nea_outcome o = s->outcome;
+    o.state = s->state;
+    o.reason = wr_view(&s->reason);
+    o.remediation = wr_view(&s->remediation);
+    return o;
+}
+
+void nea_session_retry(struct nea_session *s)
+{
+    s->want_retry = true; /* out() acts on it: this may be called from inside a component */
+}
