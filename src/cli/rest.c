@@ -1,0 +1,323 @@
+#include "cli/rest.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ANSWER_MAX  ((size_t)256 << 20)
+#define PAGE        1000
+#define FILE_BYTES  4096
+
+struct rest {
+    struct cli *cli;
+    CURL *curl;
+    struct wr answer;
+    char url[512];
+    char failure[CURL_ERROR_SIZE];
+};
+
+/* ---- which server, and as whom ------------------------------------------------------------------------------------------------ */
+
+/* A small file as a string; false: a message was printed. */
+static bool read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, FILE_BYTES - 1);
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (n < 0) {
+        cli_fail(cli, EXIT_UNREACHED, "%s: %s", path, strerror(why));
+        return false;
+    }
+    text[n] = 0;
+    return true;
+}
+
+static bool set_token(struct rest *r)
+{
+    char text[FILE_BYTES];
+    const char *file = cli_value(r->cli, "token-file");
+    if (!file) {
+        cli_usage(r->cli, "--server needs --token-file FILE too");
+        return false;
+    }
+    if (!read_small(r->cli, file, text))
+        return false;
+    text[strcspn(text, "\r\n")] = 0;
+    bool done = *text && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
+                curl_easy_setopt(r->curl, CURLOPT_XOAUTH2_BEARER, text) == CURLE_OK;
+    explicit_bzero(text, sizeof text);
+    if (!done)
+        cli_fail(r->cli, EXIT_UNREACHED, "%s: holds no token", file);
+    return done;
+}
+
+/* admin.txt: lines "user: NAME" and "password: TEXT" (the administrator that serve made). */
+static bool set_password(struct rest *r, const char *state)
+{
+    static const struct {
+        const char *key;
+        CURLoption option;
+    } lines[] = {{"user", CURLOPT_USERNAME}, {"password", CURLOPT_PASSWORD}};
+    char path[PATH_MAX], text[FILE_BYTES];
+    unsigned found = 0;
+    snprintf(path, sizeof path, "%s/admin.txt", state);
+    if (!read_small(r->cli, path, text))
+        return false;
+    struct bytes rest = bytes_of(text);
+    while (rest.p) {
+        struct bytes line = bytes_split(&rest, '\n'), key = bytes_split(&line, ':');
+        for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+            char value[256];
+            struct bytes v = bytes_trim(line);
+            if (!bytes_equal(bytes_trim(key), bytes_of(lines[i].key)) || v.n == 0 || v.n >= sizeof value)
+                continue;
+            memcpy(value, v.p, v.n);
+            value[v.n] = 0;
+            if (curl_easy_setopt(r->curl, lines[i].option, value) == CURLE_OK)
+                found |= 1U << i;
+            explicit_bzero(value, sizeof value);
+        }
+    }
+    explicit_bzero(text, sizeof text);
+    if (found == 3 && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) == CURLE_OK)
+        return true;
+    cli_fail(r->cli, EXIT_UNREACHED, "%s: needs the lines \"user: NAME\" and \"password: …\"", path);
+    return false;
+}
+
+/* The server that runs on this state folder says in server.json where it listens; its own authority is the only one trusted. */
+static bool use_state(struct rest *r)
+{
+    char path[PATH_MAX];
+    const char *state = cli_state(r->cli);
+    json_error_t why;
+    snprintf(path, sizeof path, "%s/server.json", state);
+    json_t *document = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    const char *url = json_string_value(json_object_get(document, "http"));
+    bool done = url && strlen(url) < sizeof r->url;
+    if (done)
+        memcpy(r->url, url, strlen(url) + 1);
+    json_decref(document);
+    if (!done) {
+        cli_fail(r->cli, EXIT_UNREACHED,
+                 access(path, F_OK) == 0 ? "%s: cannot be read, or does not say where the server listens"
+                                         : "%s: missing: no server runs on this state folder; start muster serve, or name a server with --server",
+                 path);
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/pki/ca.crt", state);
+    return curl_easy_setopt(r->curl, CURLOPT_CAINFO, path) == CURLE_OK && curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+           set_password(r, state);
+}
+
+static bool use_server(struct rest *r, const char *server)
+{
+    const char *ca = cli_value(r->cli, "ca");
+    size_t n = strlen(server);
+    while (n && server[n - 1] == '/')
+        n--;
+    if (strncmp(server, "https://", 8) != 0 || n >= sizeof r->url) {
+        cli_usage(r->cli, "--server takes an address such as https://muster.example.org:8443, not \"%s\"", server);
+        return false;
+    }
+    memcpy(r->url, server, n);
+    r->url[n] = 0;
+    if (ca && (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) != CURLE_OK || curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) != CURLE_OK))
+        return false;
+    return set_token(r);
+}
+
+static size_t receive(char *p, size_t size, size_t n, void *context)
+{
+    struct rest *r = context;
+    wr_bytes(&r->answer, (struct bytes){(const uint8_t *)p, size * n});
+    return r->answer.bad ? 0 : size * n;
+}
+
+struct rest *rest_open(struct cli *cli, int *status)
+{
+    const char *server = cli_value(cli, "server");
+    struct rest *r = calloc(1, sizeof *r);
+    *status = EXIT_UNREACHED;
+    if (!r || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(r->curl = curl_easy_init()))
+        bug("no memory for the HTTP client");
+    r->cli = cli;
+    r->answer = wr_of(ANSWER_MAX);
+    /* HTTPS alone, no redirects (libcurl's default), no proxy of the environment for a password; each wait is bounded. */
+    curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(r->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(r->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(r->curl, CURLOPT_LOW_SPEED_TIME, 60L);
+    curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "muster/" MUSTER_VERSION);
+    curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, r->failure);
+    if (server ? use_server(r, server) : use_state(r))
+        return r;
+    if (server && !cli_value(cli, "token-file"))
+        *status = EXIT_USAGE;
+    rest_close(r);
+    return NULL;
+}
+
+void rest_close(struct rest *r)
+{
+    if (!r)
+        return;
+    curl_easy_cleanup(r->curl);
+    wr_free(&r->answer);
+    free(r);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------------------------------- */
+
+/* What an HTTP status means for the exit status; anything not listed is internal. */
+static int exit_status_of(long http)
+{
+    static const struct {
+        long http;
+        int status;
+    } map[] = {{400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {503, EXIT_UNREACHED}};
+    for (size_t i = 0; i < ARRAY_LENGTH(map); i++)
+        if (map[i].http == http)
+            return map[i].status;
+    return EXIT_INTERNAL;
+}
+
+json_t *rest_get(struct rest *r, const char *path, int *status)
+{
+    char url[sizeof r->url + 4096];
+    long http = 0;
+    if ((size_t)snprintf(url, sizeof url, "%s%s", r->url, path) >= sizeof url) {
+        *status = cli_usage(r->cli, "the question is too long");
+        return NULL;
+    }
+    wr_reset(&r->answer);
+    r->failure[0] = 0;
+    CURLcode code = curl_easy_setopt(r->curl, CURLOPT_URL, url);
+    if (code == CURLE_OK)
+        code = curl_easy_perform(r->curl);
+    if (code != CURLE_OK) {
+        *status = cli_fail(r->cli, EXIT_UNREACHED, "cannot ask the server at %s: %s", r->url, r->failure[0] ? r->failure : curl_easy_strerror(code));
+        return NULL;
+    }
+    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
+    json_error_t why;
+    json_t *document = json_loadb((const char *)r->answer.p, r->answer.n, JSON_REJECT_DUPLICATES, &why);
+    if (http == 200 && json_is_object(document))
+        return document;
+    const char *detail = json_string_value(json_object_get(document, "detail"));
+    if (http == 200)
+        *status = cli_fail(r->cli, EXIT_INTERNAL, "the server at %s answers with something that is no document of this API", r->url);
+    else
+        *status = cli_fail(r->cli, exit_status_of(http), "the server at %s answers %ld: %s", r->url, http, detail ? detail : "no reason given");
+    json_decref(document);
+    return NULL;
+}
+
+bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context, int *status)
+{
+    struct wr question = wr_of(4096);
+    bool more = true, done = false;
+    json_t *page = NULL;
+    while (more) {
+        const char *next = json_string_value(json_object_get(page, "next"));
+        wr_reset(&question);
+        wr_fmt(&question, "%s%climit=%d", path, strchr(path, '?') ? '&' : '?', PAGE);
+        if (next) {
+            wr_str(&question, "&cursor=");
+            rest_escape(&question, next);
+        }
+        json_decref(page);
+        page = rest_get(r, wr_string(&question), status);
+        if (!page)
+            break;
+        size_t i;
+        json_t *item;
+        json_array_foreach(json_object_get(page, "items"), i, item)
+            more = more && visit(context, item);
+        more = more && json_is_string(json_object_get(page, "next"));
+        done = !more;
+    }
+    json_decref(page);
+    wr_free(&question);
+    return done;
+}
+
+void rest_escape(struct wr *w, const char *text)
+{
+    for (; *text; text++)
+        if (strchr("-._~", *text) || (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z'))
+            wr_u8(w, (uint8_t)*text);
+        else
+            wr_fmt(w, "%%%02X", (uint8_t)*text);
+}
+
+/* ---- printing -------------------------------------------------------------------------------------------------------------------- */
+
+void rest_copy(struct json *j, const char *key, const json_t *value)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        json_object(j, key);
+        json_object_foreach((json_t *)(uintptr_t)value, name, member)
+            rest_copy(j, name, member);
+        json_object_end(j);
+        break;
+    case JSON_ARRAY:
+        json_array(j, key);
+        json_array_foreach(value, i, member)
+            rest_copy(j, NULL, member);
+        json_array_end(j);
+        break;
+    case JSON_STRING:
+        json_text(j, key, (struct bytes){(const uint8_t *)json_string_value(value), json_string_length(value)});
+        break;
+    case JSON_INTEGER:
+        json_number(j, key, json_integer_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        json_bool(j, key, json_is_true(value));
+        break;
+    default: /* null; the API has no fractions */
+        json_null(j, key);
+    }
+}
+
+void rest_put(struct wr *w, const json_t *object, const char *key, int width)
+{
+    const json_t *value = json_object_get(object, key);
+    int columns = 0;
+    if (json_is_integer(value)) {
+        size_t before = w->n;
+        wr_fmt(w, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        columns = (int)(w->n - before);
+    } else if (json_is_boolean(value)) {
+        wr_str(w, json_is_true(value) ? "yes" : "no");
+        columns = json_is_true(value) ? 3 : 2;
+    }
+    /* An endpoint's words go to a terminal: neither C0 nor C1 control characters (U+0080 to U+009F: C2 80 to C2 9F in UTF-8) may. */
+    const uint8_t *p = (const uint8_t *)json_string_value(value);
+    for (; p && *p; p++) {
+        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+        wr_u8(w, *p < 0x20 || *p == 0x7f || c1 ? '?' : *p);
+        p += c1;
+        columns += (*p & 0xc0) != 0x80 || c1;
+    }
+    for (; columns < width; columns++)
+        wr_u8(w, ' ');
+}
