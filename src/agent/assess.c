@@ -5,10 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    DEFAULT_TIMEOUT_MS = 60000,
-    FAREWELL_MS = 1000, /* that the server has to close the connection after its verdict, before we do */
-};
+enum { DEFAULT_TIMEOUT_MS = 60000 };
 
 struct run {
     const struct agent_assessment *a;
@@ -18,8 +15,8 @@ struct run {
     struct nea_session *session;
     struct net_timer *timer;
     struct wr out;
-    bool opened, finishing, timed_out;
-    char why[256]; /* the transport's word at its end */
+    bool opened, timed_out;
+    char why[sizeof((struct error *)0)->text]; /* the transport's word at its end */
 };
 
 /* Sends what the session has to say, in one write (no Nagle stall), and takes its next deadline. */
@@ -29,16 +26,15 @@ static void pump(struct run *r)
     nea_session_out(r->session, &r->out);
     if (r->out.n > 0) {
         r->verdict->batches++;
-        if (!net_stream_write(r->stream, wr_view(&r->out)))
+        if (!net_stream_write(r->stream, wr_view(&r->out))) {
+            net_stream_abort(r->stream, "the server does not read what it asks for");
             return;
+        }
     }
-    if (!nea_session_finished(r->session)) {
-        net_stream_deadline(r->stream, nea_session_deadline(r->session));
-    } else if (!r->finishing) {
-        r->finishing = true;
+    if (nea_session_finished(r->session))
         net_stream_finish(r->stream);
-        net_stream_deadline(r->stream, net_loop_now(r->loop) + FAREWELL_MS);
-    }
+    else
+        net_stream_deadline(r->stream, nea_session_deadline(r->session));
 }
 
 static void session_log(void *host, enum log_level level, const char *text)
@@ -75,8 +71,6 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
 static void on_data(void *context, struct bytes plaintext)
 {
     struct run *r = context;
-    if (r->finishing || !r->session)
-        return;
     nea_session_feed(r->session, plaintext, net_loop_now(r->loop));
     pump(r);
 }
@@ -84,12 +78,8 @@ static void on_data(void *context, struct bytes plaintext)
 static void on_tick(void *context)
 {
     struct run *r = context;
-    if (r->finishing) {
-        net_stream_abort(r->stream, NULL);
-    } else if (r->session) {
-        nea_session_tick(r->session, net_loop_now(r->loop));
-        pump(r);
-    }
+    nea_session_tick(r->session, net_loop_now(r->loop));
+    pump(r);
 }
 
 static void on_closed(void *context, const char *why)
@@ -105,12 +95,9 @@ static void on_closed(void *context, const char *why)
 static void on_timeout(void *context)
 {
     struct run *r = context;
-    r->timer = NULL; /* it fires once */
     r->timed_out = true;
     if (r->stream)
-        net_stream_abort(r->stream, "timed out");
-    else
-        net_loop_stop(r->loop);
+        net_stream_abort(r->stream, NULL);
 }
 
 /* ---- what came of it --------------------------------------------------------------------------------------------------------- */
@@ -125,7 +112,7 @@ static enum agent_status verdict_of(const struct run *r, const struct nea_outcom
     return AGENT_OK;
 }
 
-/* One line: who, what went wrong and, where the protocol did, in which section. */
+/* One line: who, what went wrong and, where the protocol did, in which section. The transport's own words name the peer already. */
 static enum agent_status explain(const struct run *r, unsigned timeout_ms, struct error *error)
 {
     const struct nea_outcome o = r->session ? nea_session_outcome(r->session) : (struct nea_outcome){0};
@@ -134,8 +121,7 @@ static enum agent_status explain(const struct run *r, unsigned timeout_ms, struc
     if (o.decided)
         return verdict_of(r, &o);
     if (o.fault.text[0]) {
-        error_set(error, "%s:%u: the exchange broke down: %s%s%s%s", host, port, o.fault.text, o.fault.section ? " (" : "",
-                  o.fault.section ? o.fault.section : "", o.fault.section ? ")" : "");
+        error_set(error, "%s:%u: the exchange failed: %s (%s)", host, port, o.fault.text, o.fault.section);
         return AGENT_FAILED;
     }
     if (r->timed_out) {
@@ -143,11 +129,11 @@ static enum agent_status explain(const struct run *r, unsigned timeout_ms, struc
         return r->opened ? AGENT_FAILED : AGENT_UNREACHED;
     }
     if (o.negotiated) {
-        error_set(error, "%s:%u: the connection ended before a result%s%s", host, port, r->why[0] ? ": " : "", r->why);
+        error_set(error, "no result: %s", r->why[0] ? r->why : "the server closed the connection");
         return AGENT_FAILED;
     }
     /* In TLS 1.3 the server judges our certificate after our side of the handshake is done: its alert comes here, too. */
-    error_set(error, "%s:%u: %s", host, port, r->why[0] ? r->why : "the server closed the connection before the assessment began");
+    error_set(error, "%s", r->why[0] ? r->why : "the server closed the connection before the assessment began");
     return AGENT_UNREACHED;
 }
 
@@ -159,8 +145,7 @@ static enum agent_status run_to_end(struct run *r, struct net_tls *tls, unsigned
         return AGENT_UNREACHED;
     r->timer = net_timer_start(r->loop, timeout_ms, on_timeout, r);
     net_loop_run(r->loop);
-    if (r->timer)
-        net_timer_stop(r->timer);
+    net_timer_stop(r->timer);
     return explain(r, timeout_ms, error);
 }
 

@@ -4,6 +4,9 @@
 
 #include "agent/agent.h"
 
+/* For nea_component.accepts. */
+#define PA_BIT(row) (UINT64_C(1) << PA_##row)
+
 /* Appends `text` to the string in `kept`, cut to fit; on a line of its own if something stands there already. Whatever is not UTF-8, and every
  * control character but the line feed, becomes '?': a server cannot write escape sequences to the user's terminal. */
 void agent_keep_text(char *kept, size_t size, struct bytes text);

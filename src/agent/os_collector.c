@@ -142,6 +142,7 @@ const struct nea_component agent_os_collector = {
     .name = NAME,
     .vendor = PEN_IETF,
     .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+    .accepts = PA_BIT(ATTRIBUTE_REQUEST) | PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,
     .begin_handshake = begin_handshake,
     .receive = receive,

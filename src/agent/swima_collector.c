@@ -316,6 +316,8 @@ const struct nea_component agent_swima_collector = {
     .name = NAME,
     .vendor = PEN_IETF,
     .subtype = PA_SUBTYPE_SWIMA,
+    .accepts = PA_BIT(SWIMA_REQUEST) | PA_BIT(SUBSCRIPTION_STATUS_REQUEST) | PA_BIT(SOURCE_METADATA_REQUEST) |
+               PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,
     .begin_handshake = begin_handshake,
     .receive = receive,
