@@ -1,4 +1,5 @@
-/* One assessment: a TLS stream, a NEA session and the two collectors, driven until the server's verdict or the end of patience. */
+/* One assessment: a TLS stream, a NEA session and the two collectors, driven until the server's verdict or the end of
+ * patience. */
 #include "agent/collector.h"
 #include "net/net.h"
 
@@ -37,10 +38,11 @@ static void pump(struct run *r)
         net_stream_deadline(r->stream, nea_session_deadline(r->session));
 }
 
+/* What ends the session stands in its outcome, and there it is said once. */
 static void session_log(void *host, enum log_level level, const char *text)
 {
     (void)host;
-    log_line(level == LOG_INFO ? LOG_DEBUG : level, "%s", text);
+    log_line(level == LOG_ERROR ? LOG_ERROR : LOG_DEBUG, "%s", text);
 }
 
 static void on_open(void *context, struct net_stream *s, struct bytes peer)
@@ -100,19 +102,21 @@ static void on_timeout(void *context)
         net_stream_abort(r->stream, NULL);
 }
 
-/* ---- what came of it --------------------------------------------------------------------------------------------------------- */
+/* ---- what came of it ---- */
 
 static enum agent_status verdict_of(const struct run *r, const struct nea_outcome *o)
 {
     struct agent_verdict *v = r->verdict;
     v->result = o->result;
-    v->access = o->access; /* a RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7) */
+    /* A RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7). */
+    v->access = o->access;
     agent_keep_text(v->reason, sizeof v->reason, o->reason);
     agent_keep_text(v->remediation, sizeof v->remediation, o->remediation);
     return AGENT_OK;
 }
 
-/* One line: who, what went wrong and, where the protocol did, in which section. The transport's own words name the peer already. */
+/* One line: who, what went wrong and, where the protocol did, in which section. The transport's own words name the peer
+ * already. */
 static enum agent_status explain(const struct run *r, unsigned timeout_ms, struct error *error)
 {
     const struct nea_outcome o = r->session ? nea_session_outcome(r->session) : (struct nea_outcome){0};
@@ -121,18 +125,19 @@ static enum agent_status explain(const struct run *r, unsigned timeout_ms, struc
     if (o.decided)
         return verdict_of(r, &o);
     if (o.fault.text[0]) {
-        error_set(error, "%s:%u: the exchange failed: %s (%s)", host, port, o.fault.text, o.fault.section);
+        error_set(error, "%s:%u: the exchange failed: %s", host, port, o.fault.text); /* names rule and section */
         return AGENT_FAILED;
     }
     if (r->timed_out) {
-        error_set(error, "%s:%u: %s within %u s", host, port, r->opened ? "no result" : "no connection", (timeout_ms + 999) / 1000);
+        error_set(error, "%s:%u: %s within %u s", host, port, r->opened ? "no result" : "no connection",
+                  (timeout_ms + 999) / 1000);
         return r->opened ? AGENT_FAILED : AGENT_UNREACHED;
     }
     if (o.negotiated) {
         error_set(error, "no result: %s", r->why[0] ? r->why : "the server closed the connection");
         return AGENT_FAILED;
     }
-    /* In TLS 1.3 the server judges our certificate after our side of the handshake is done: its alert comes here, too. */
+    /* In TLS 1.3 the server judges our certificate when our side of the handshake is done: its alert comes here, too. */
     error_set(error, "%s", r->why[0] ? r->why : "the server closed the connection before the assessment began");
     return AGENT_UNREACHED;
 }

@@ -7,11 +7,13 @@
 /* For nea_component.accepts. */
 #define PA_BIT(row) (UINT64_C(1) << PA_##row)
 
-/* Appends `text` to the string in `kept`, cut to fit; on a line of its own if something stands there already. Whatever is not UTF-8, and every
- * control character but the line feed, becomes '?': a server cannot write escape sequences to the user's terminal. */
+/* Appends `text` to the string in `kept`, cut to fit; on a line of its own if something stands there already. Whatever
+ * is not UTF-8, and every control character but the line feed, becomes '?': a server cannot write escape sequences to
+ * the user's terminal. */
 void agent_keep_text(char *kept, size_t size, struct bytes text);
 
-/* Notes the Assessment Results and Remediation Instructions of a message as those of the validator `name`. `verdict` may be NULL. */
+/* Notes the Assessment Results and Remediation Instructions of a message as those of the validator `name`. `verdict`
+ * may be NULL. */
 void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa_message *message);
 
 /* What /proc below ROOT says: last boot (as of `now`) and forwarding. */

@@ -1,4 +1,5 @@
-/* The Operating System collector (os-imc.md): tells its seven attributes at the beginning of each handshake, repeats what is asked for. */
+/* The Operating System collector (os-imc.md): tells its seven attributes at the beginning of each handshake, repeats
+ * what is asked for. */
 #include "agent/collector.h"
 
 #include <stdio.h>
@@ -24,14 +25,16 @@ struct os_state {
 };
 _Static_assert(sizeof((struct os_state *)0)->version <= UINT8_MAX, "a String Version's length is one octet");
 
-/* Who creates the product named by os-release's ID; everybody else is vendor 0, with the name to tell (RFC 5792 §4.2.2). */
+/* Who creates the product named by os-release's ID; everybody else is vendor 0, with the name to tell (RFC 5792
+ * §4.2.2). */
 static uint32_t vendor_of(const char *id)
 {
     static const struct {
         const char *id;
         uint32_t pen;
     } vendors[] = {
-        {"debian", PEN_DEBIAN}, {"ubuntu", PEN_CANONICAL}, {"fedora", PEN_FEDORA}, {"rhel", PEN_REDHAT}, {"redhat", PEN_REDHAT},
+        {"debian", PEN_DEBIAN}, {"ubuntu", PEN_CANONICAL}, {"fedora", PEN_FEDORA},
+        {"rhel", PEN_REDHAT},   {"redhat", PEN_REDHAT},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(vendors); i++)
         if (strcmp(id, vendors[i].id) == 0)
@@ -39,7 +42,8 @@ static uint32_t vendor_of(const char *id)
     return PEN_IETF;
 }
 
-/* The decimal number at the beginning of *p, which moves behind it; 0 if there is none, the largest one if it is larger. */
+/* The decimal number at the beginning of *p, which moves behind it; 0 if there is none, the largest one if it is
+ * larger. */
 static uint32_t leading_number(const char **p)
 {
     uint64_t n = 0;

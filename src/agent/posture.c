@@ -10,8 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A file of a root, with symbolic links meaning what they mean inside it: /var/lib/dbus/machine-id of an image is a link to
- * /etc/machine-id, and that must not be this machine's. Where the kernel lacks openat2 a link is not followed at all. */
+/* A file of a root, with symbolic links meaning what they mean inside it: /var/lib/dbus/machine-id of an image is a
+ * link to /etc/machine-id, and that must not be this machine's. Where the kernel lacks openat2 a link is not followed
+ * at all. */
 static int open_below(const char *root, const char *path)
 {
     int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -40,9 +41,10 @@ static struct bytes read_small(const char *root, const char *path, char *text, s
     return n > 0 ? bytes_trim((struct bytes){(const uint8_t *)text, (size_t)n}) : (struct bytes){0};
 }
 
-/* ---- device ID ------------------------------------------------------------------------------------------------------- */
+/* ---- device ID ---- */
 
-/* machine-id(5): 32 hexadecimal digits. An image that was prepared for cloning says "uninitialized" instead, or nothing. */
+/* machine-id(5): 32 hexadecimal digits. An image that was prepared for cloning says "uninitialized" instead, or
+ * nothing. */
 static bool is_machine_id(struct bytes b)
 {
     for (size_t i = 0; i < b.n; i++)
@@ -51,8 +53,8 @@ static bool is_machine_id(struct bytes b)
     return b.n == 32;
 }
 
-/* The raw machine-id is not to leave the machine (machine-id(5)): what does is a digest of it that other applications cannot compute from
- * theirs. For ever the same for one machine: never change the constant. */
+/* The raw machine-id is not to leave the machine (machine-id(5)): what does is a digest of it that other applications
+ * cannot compute from theirs. For ever the same for one machine: never change the constant. */
 static void hash_device_id(struct bytes machine_id, char out[65])
 {
     static const char application[] = "muster device id 1:";
@@ -81,7 +83,7 @@ static void read_device_id(const char *root, char out[65])
     }
 }
 
-/* ---- /proc --------------------------------------------------------------------------------------------------------------- */
+/* ---- /proc ---- */
 
 enum { FORWARDING_NO = 0, FORWARDING_YES = 1, FORWARDING_UNKNOWN = 2 };
 

@@ -1,5 +1,6 @@
-/* The SWIMA collector (RFC 8412): serves inventories and events, identifiers only, out of the journal. Each request gets exactly one answer,
- * a response or an error, and it is the last thing that is done for it (SWIMA-R68, R69, R70, R74). */
+/* The SWIMA collector (RFC 8412): serves inventories and events, identifiers only, out of the journal. Each request
+ * gets exactly one answer, a response or an error, and it is the last thing that is done for it (SWIMA-R68, R69, R70,
+ * R74). */
 #include "agent/collector.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static bool fail(struct answer *a, enum pa_error_code code, const char *why)
     return false;
 }
 
-/* ---- targets ----------------------------------------------------------------------------------------------------------- */
+/* ---- targets ---- */
 
 static int order(const void *a, const void *b)
 {
@@ -71,15 +72,15 @@ static bool read_targets(struct answer *a)
     return true;
 }
 
-/* SWIMA-R19, R20, R21, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for octet, and no other;
- * an identifier that nothing carries yields nothing. */
+/* SWIMA-R19, R20, R21, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for
+ * octet, and no other; an identifier that nothing carries yields nothing. */
 static bool is_wanted(const struct answer *a, struct bytes software_id)
 {
     return a->request->software_ids.count == 0 ||
            bsearch(&software_id, a->targets, a->target_count, sizeof *a->targets, order);
 }
 
-/* ---- items --------------------------------------------------------------------------------------------------------------- */
+/* ---- items ---- */
 
 /* Appends an item; false if it does not fit (code stays PA_OK) or cannot be said at all. */
 static bool put_item(struct answer *a, const struct pa_type *type, const void *item)
@@ -115,11 +116,12 @@ static bool take_record(void *context, const struct journal_record *r)
     return a->code == PA_OK ? fail(a, PA_RESPONSE_TOO_LARGE, "the inventory is too large") : false;
 }
 
-/* SWIMA-R106, RFC 8412 §5.8: always 20 octets, and never "unknown": the best estimate there is. An event of which nothing is known happened
- * at the latest when it was collected. */
+/* SWIMA-R106, RFC 8412 §5.8: always 20 octets, and never "unknown": the best estimate there is. An event of which
+ * nothing is known happened at the latest when it was collected. */
 static void event_time(const struct answer *a, const struct journal_event *e, char text[TIME_TEXT])
 {
-    time_format(e->time != TIME_UNKNOWN ? e->time : e->not_before != TIME_UNKNOWN ? e->not_before : a->head.collected, text);
+    int64_t bound = e->not_before != TIME_UNKNOWN ? e->not_before : a->head.collected;
+    time_format(e->time != TIME_UNKNOWN ? e->time : bound, text);
 }
 
 static bool take_event(void *context, const struct journal_event *e)
@@ -148,7 +150,7 @@ static bool take_event(void *context, const struct journal_event *e)
     return a->code == PA_OK && a->count == 0 ? fail(a, PA_RESPONSE_TOO_LARGE, "a single event is too large") : false;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 /* The largest attribute that may be answered with: our own bound, and what the connection carries. */
 static size_t max_attribute(const struct swima_state *s)
@@ -171,8 +173,8 @@ static enum journal_status read_once(const struct swima_state *s, struct answer 
     return journal_each_event(s->inventory->journal, a->request->earliest_eid, (struct bytes){0}, take_event, a, error);
 }
 
-/* SWIMA-R37, RFC 8412 §3.7.2: epoch, last EID and records are of one moment. Every change of the records makes an event; a head that has not
- * moved while they were read proves that they are its own, otherwise they are read again. */
+/* SWIMA-R37, RFC 8412 §3.7.2: epoch, last EID and records are of one moment. Every change of the records makes an
+ * event; a head that has not moved while they were read proves that they are its own, otherwise they are read again. */
 static bool read_snapshot(const struct swima_state *s, struct answer *a)
 {
     for (int i = 0; i < SNAPSHOT_TRIES; i++) {
@@ -205,7 +207,8 @@ static bool check(struct answer *a)
     return true;
 }
 
-/* SWIMA-R110, RFC 8412 §5.15: a copy of the Request ID, for code 6 the largest size that we would send, and a description. */
+/* SWIMA-R110, RFC 8412 §5.15: a copy of the Request ID, for code 6 the largest size that we would send, and a
+ * description. */
 static void send_error(const struct swima_state *s, uint16_t to, const struct answer *a)
 {
     struct wr information = wr_of(0);
@@ -227,8 +230,9 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
         .last_eid = a->head.last_eid,
         .records = items,
     };
-    /* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request may be beyond its last
-     * item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42), tells the last EID. */
+    /* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request
+     * may be beyond its last item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42),
+     * tells the last EID. */
     const struct pa_sw_id_events events = {
         .request_id = a->request->request_id,
         .epoch = a->head.epoch,
@@ -249,7 +253,8 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
 static void answer_request(const struct swima_state *s, uint16_t to, const struct pa_swima_request *request)
 {
     struct answer a = {.request = request};
-    size_t head = ATTRIBUTE_HEADER + (request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD), max = max_attribute(s);
+    size_t max = max_attribute(s);
+    size_t head = ATTRIBUTE_HEADER + (request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD);
     a.room = max > head ? max - head : 0;
     a.items = wr_of(a.room + LARGEST_ITEM);
     if (check(&a) && read_targets(&a) && read_snapshot(s, &a))
@@ -280,7 +285,7 @@ static void answer_source_metadata(const struct swima_state *s, uint16_t to)
     wr_free(&items);
 }
 
-/* ---- the component ----------------------------------------------------------------------------------------------------------- */
+/* ---- the component ---- */
 
 static void *create(void *context, struct nea_connection *c)
 {

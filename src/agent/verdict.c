@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The octets of the well-formed character at p (of n), 0 if there is none or if it is a control character (C0, DEL, C1). */
+/* The octets of the well-formed character at p (of n), 0 if there is none or if it is a control character (C0, DEL,
+ * C1). */
 static size_t printable(const uint8_t *p, size_t n)
 {
     size_t length = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
@@ -45,8 +46,8 @@ static size_t entry_of(struct agent_verdict *v, const char *name)
     return i;
 }
 
-/* Remediation Parameters (RFC 5792 §4.2.10): a URI is the whole of them, a String stands behind its length. Other kinds are skipped
- * (PA-R5): nobody may require them. */
+/* Remediation Parameters (RFC 5792 §4.2.10): a URI is the whole of them, a String stands behind its length. Other kinds
+ * are skipped (PA-R5): nobody may require them. */
 static struct bytes remediation_text(const struct pa_remediation_instructions *fields)
 {
     enum { URI = 1, STRING = 2 };

@@ -39,8 +39,8 @@ static void complain(void *context, const char *file, size_t line, const char *w
         log_line(LOG_WARNING, "%s: %s", file, what);
 }
 
-/* Opens the journal and brings it up to date. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the journal serves what was known
- * before; anything else: it was said why. */
+/* Opens the journal and brings it up to date. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the
+ * journal serves what was known before; anything else: it was said why. */
 static int update(const struct cli *cli, const char *state, struct journal **journal)
 {
     const struct journal_options options = {.root = cli_root(cli), .complain = complain};
@@ -142,10 +142,12 @@ static int run(struct cli *cli)
         .language = cli_value(cli, "language"),
     };
     if (!split_host(cli_argument(cli, 0), host, sizeof host, &a.port))
-        return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT", cli_argument(cli, 0));
+        return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
+                         cli_argument(cli, 0));
     if (!a.ca || !a.certificate || !a.key)
         return cli_usage(cli, "--%s FILE is missing", !a.ca ? "ca" : !a.certificate ? "cert" : "key");
-    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout) || !cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
+    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout) ||
+        !cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
         return EXIT_USAGE;
     a.timeout_ms = (unsigned)(timeout ? timeout : 1) * 1000;
     a.limits.max_message = max_message;

@@ -1,5 +1,6 @@
-/* Stand-ins for the journal and the package managers, for tests of what is built upon them: the linker takes these before the libraries'. A
- * journal of `records` records and head.last_eid events, whose identifiers are "…-id-N". Included once a test program. */
+/* Stand-ins for the journal and the package managers, for tests of what is built upon them: the linker takes these
+ * before the libraries'. A journal of `records` records and head.last_eid events, whose identifiers are "…-id-N".
+ * Included once a test program. */
 #ifndef MUSTER_TEST_FAKE_JOURNAL_H
 #define MUSTER_TEST_FAKE_JOURNAL_H
 
@@ -54,14 +55,16 @@ static void move_on(void)
 }
 
 enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
-                                        bool (*visit)(void *, const struct journal_record *), void *context, struct error *error)
+                                        bool (*visit)(void *, const struct journal_record *), void *context,
+                                        struct error *error)
 {
     static char text[70000];
     (void)j, (void)error;
     if (which != JOURNAL_INSTALLED || at != TIME_UNKNOWN)
         return JOURNAL_FAILED;
     for (uint32_t i = 1; i <= fake.records; i++) {
-        struct journal_record r = {.id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text), .installed = true};
+        struct journal_record r = {
+            .id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text), .installed = true};
         if (!visit(context, &r))
             break;
     }
@@ -70,15 +73,16 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
 }
 
 enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
-                                       bool (*visit)(void *, const struct journal_event *), void *context, struct error *error)
+                                       bool (*visit)(void *, const struct journal_event *), void *context,
+                                       struct error *error)
 {
     static char text[70000];
     (void)j, (void)error;
     (void)name;
     uint32_t last = fake.head.last_eid + (fake.moves > 0); /* what came behind the snapshot is seen, too */
     for (uint32_t i = earliest; i <= last; i++) {
-        struct journal_event e = {.eid = i, .epoch = fake.head.epoch, .action = PKG_CREATE, .time = fake.time,
-                                  .not_before = fake.not_before};
+        struct journal_event e = {
+            .eid = i, .epoch = fake.head.epoch, .action = PKG_CREATE, .time = fake.time, .not_before = fake.not_before};
         e.record = (struct journal_record){.id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text)};
         if (!visit(context, &e))
             break;

@@ -1,5 +1,5 @@
-/* The posture collectors against a validator in memory. The journal, the package managers and the broker are stand-ins, so that every EID,
- * size and failure is in the test's hand; messages go through the real codec both ways. */
+/* The posture collectors against a validator in memory. The journal, the package managers and the broker are stand-ins,
+ * so that every EID, size and failure is in the test's hand; messages go through the real codec both ways. */
 #include "agent/collector.h"
 #include "fake_journal.h"
 
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* ---- the broker's stand-in --------------------------------------------------------------------------------------------- */
+/* ---- the broker's stand-in ---- */
 
 /* What a collector sends, as the server's decoder sees it. */
 struct nea_connection {
@@ -45,7 +45,7 @@ void nea_send(struct nea_connection *c, uint16_t to, const struct pa_out *attrib
     c->to[c->count++] = to;
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------------------------------- */
+/* ---- helpers ---- */
 
 static struct nea_connection *connection_new(void)
 {
@@ -127,7 +127,8 @@ static void add_target(struct wr *w, uint32_t *count, struct bytes id)
     ++*count;
 }
 
-static void request_with(struct swima *s, uint8_t flags, uint32_t id, uint32_t earliest, const struct wr *targets, uint32_t count)
+static void request_with(struct swima *s, uint8_t flags, uint32_t id, uint32_t earliest, const struct wr *targets,
+                         uint32_t count)
 {
     struct pa_swima_request r = {.flags = flags, .request_id = id, .earliest_eid = earliest};
     if (targets)
@@ -174,7 +175,7 @@ static struct bytes expect_error(const struct swima *s, enum pa_error_code code,
 
 enum { IDS = 0x20, SUBSCRIBE = 0x40, CLEAR = 0x80 };
 
-/* ---- SWIMA ------------------------------------------------------------------------------------------------------------- */
+/* ---- SWIMA ---- */
 
 static void an_inventory_tells_everything_installed(void **state)
 {
@@ -239,7 +240,7 @@ static void a_time_is_never_the_zero_time(void **state)
         int64_t time, not_before;
         const char *text;
     } cases[] = {
-        {TIME_UNKNOWN, 1652426624, "2022-05-13T07:23:44Z"}, /* at least not before that */
+        {TIME_UNKNOWN, 1652426624, "2022-05-13T07:23:44Z"},   /* at least not before that */
         {TIME_UNKNOWN, TIME_UNKNOWN, "2023-11-14T22:13:20Z"}, /* at the latest when it was collected */
         {1652426624, 1600000000, "2022-05-13T07:23:44Z"},
     };
@@ -414,10 +415,13 @@ static void each_request_gets_its_own_answer_in_order(void **state)
     const struct pa_swima_request r[] = {
         {.flags = IDS, .request_id = 1, .earliest_eid = 1},
         {.flags = IDS | SUBSCRIBE, .request_id = 2, .earliest_eid = 1},
-        {.flags = IDS, .request_id = 2, .earliest_eid = 0}, /* an ID used twice is the server's own affair (SWIMA-R79) */
+        {.flags = IDS,
+         .request_id = 2,
+         .earliest_eid = 0}, /* an ID used twice is the server's own affair (SWIMA-R79) */
     };
     const struct pa_type *type = &pa_types[PA_SWIMA_REQUEST];
-    deliver(&agent_swima_collector, s->state, (const struct pa_out[]){{type, &r[0], 0}, {type, &r[1], 0}, {type, &r[2], 0}}, 3);
+    deliver(&agent_swima_collector, s->state,
+            (const struct pa_out[]){{type, &r[0], 0}, {type, &r[1], 0}, {type, &r[2], 0}}, 3);
     assert_int_equal(s->c->count, 3);
     answer_at(s, 0, PA_SW_ID_EVENTS);
     answer_at(s, 1, PA_ERROR);
@@ -455,8 +459,11 @@ static void status_and_sources_are_answered(void **state)
 {
     struct swima *s = *state;
     deliver(&agent_swima_collector, s->state,
-            &(struct pa_out){&pa_types[PA_SUBSCRIPTION_STATUS_REQUEST], &(struct pa_subscription_status_request){0}, 0}, 1);
-    assert_int_equal(((const struct pa_subscription_status_response *)only_answer(s, PA_SUBSCRIPTION_STATUS_RESPONSE))->subscriptions.count, 0);
+            &(struct pa_out){&pa_types[PA_SUBSCRIPTION_STATUS_REQUEST], &(struct pa_subscription_status_request){0}, 0},
+            1);
+    assert_int_equal(((const struct pa_subscription_status_response *)only_answer(s, PA_SUBSCRIPTION_STATUS_RESPONSE))
+                         ->subscriptions.count,
+                     0);
     connection_reset(s->c);
     deliver(&agent_swima_collector, s->state,
             &(struct pa_out){&pa_types[PA_SOURCE_METADATA_REQUEST], &(struct pa_source_metadata_request){0}, 0}, 1);
@@ -469,7 +476,7 @@ static void status_and_sources_are_answered(void **state)
     assert_true(bytes_equal(item.metadata, BYTES("dpkg")));
 }
 
-/* ---- OS ---------------------------------------------------------------------------------------------------------------- */
+/* ---- OS ---- */
 
 /* Message A13 of the recorded session: a Ubuntu 20.04 that forwards. */
 static const char a13[] = "010000005331d56c00000000000000020000001700713200005562756e747500"
@@ -562,7 +569,8 @@ static void odd_platforms_make_proper_attributes(void **state)
         {"debian", "Debian", "", PEN_DEBIAN, "Debian", "x86_64", 0, 0}, /* sid has no VERSION_ID */
         {"debian", "Debian", "12", PEN_DEBIAN, "Debian", "12 x86_64", 12, 0},
         {"rhel", "Rhel", "9.4", PEN_REDHAT, "Rhel", "9.4 x86_64", 9, 4},
-        {"deb", "Deb", "1.2.3", PEN_IETF, "Deb", "1.2.3 x86_64", 1, 2}, /* a prefix of a vendor's name is not its name */
+        {"deb", "Deb", "1.2.3", PEN_IETF, "Deb", "1.2.3 x86_64", 1,
+         2}, /* a prefix of a vendor's name is not its name */
         {"", "unknown", "99999999999999999999.7", PEN_IETF, "unknown", "99999999999999999999.7 x86_64", UINT32_MAX, 7},
         {"x", "Caf\xc3\xa9 \xff\x1b[2J", "v.x", PEN_IETF, "Caf\xc3\xa9 ??[2J", "v.x x86_64", 0, 0},
     };
@@ -588,7 +596,7 @@ static void odd_platforms_make_proper_attributes(void **state)
     }
 }
 
-/* ---- what validators say ------------------------------------------------------------------------------------------------ */
+/* ---- what validators say ---- */
 
 static void verdicts_are_noted_and_harmless(void **state)
 {
@@ -602,12 +610,15 @@ static void verdicts_are_noted_and_harmless(void **state)
     static const uint8_t string[] = "\0\0\0\x13"
                                     "IP\x1b]0;x\a off\xc2\x9b\xff\nnow\x02"
                                     "en";
-    const struct pa_remediation_instructions text = {0, 2, {string, sizeof string - 1}}, uri = {0, 1, BYTES("https://a/")},
+    const struct pa_remediation_instructions text = {0, 2, {string, sizeof string - 1}},
+                                             uri = {0, 1, BYTES("https://a/")},
                                              lies = {0, 2, BYTES("\xff\xff\xff\xffx")}, foreign = {99, 2, BYTES("no")},
                                              empty = {0, 2, {NULL, 0}};
     const struct pa_type *type = &pa_types[PA_REMEDIATION_INSTRUCTIONS];
     deliver(&agent_os_collector, s,
-            (const struct pa_out[]){{type, &text, 0}, {&pa_types[PA_ASSESSMENT_RESULT], &result, 0}, {type, &foreign, 0}, {type, &uri, 0}}, 4);
+            (const struct pa_out[]){
+                {type, &text, 0}, {&pa_types[PA_ASSESSMENT_RESULT], &result, 0}, {type, &foreign, 0}, {type, &uri, 0}},
+            4);
     assert_int_equal(v.validator_count, 1);
     assert_string_equal(v.validators[0].name, "OS");
     assert_true(v.validators[0].given);
@@ -649,7 +660,7 @@ static void kept_texts_are_cut_between_characters(void **state)
     assert_string_equal(cut, "??");
 }
 
-/* ---- posture ------------------------------------------------------------------------------------------------------------ */
+/* ---- posture ---- */
 
 static char root[] = "/tmp/muster-agent-XXXXXX";
 
@@ -687,8 +698,13 @@ static void the_device_id_is_stable_and_not_the_machine_id(void **state)
     /* printf 'muster device id 1:a488651e36664792b306cf8be72dd630' | sha256sum | cut -c1-32 */
     assert_string_equal(p.device_id, "7126fcb00606279a51922ed45c894390");
 
-    static const char *const none[] = {"uninitialized\n", "", "\n", "a488651e36664792b306cf8be72dd63", "A488651E36664792B306CF8BE72DD630",
-                                       "a488651e36664792b306cf8be72dd630a", NULL};
+    static const char *const none[] = {"uninitialized\n",
+                                       "",
+                                       "\n",
+                                       "a488651e36664792b306cf8be72dd63",
+                                       "A488651E36664792B306CF8BE72DD630",
+                                       "a488651e36664792b306cf8be72dd630a",
+                                       NULL};
     for (size_t i = 0; i < ARRAY_LENGTH(none); i++) {
         put("etc/machine-id", none[i]);
         put("var/lib/dbus/machine-id", "a488651e36664792b306cf8be72dd630");
@@ -725,8 +741,13 @@ static void boot_is_now_less_the_uptime(void **state)
         const char *text;
         int64_t boot;
     } cases[] = {
-        {"13550.23 1234.00\n", 1652440174 - 13550}, {"13550\n", 1652440174 - 13550}, {"1652440175.00 1\n", TIME_UNKNOWN}, /* clock never set */
-        {"", TIME_UNKNOWN}, {"-5.0 1\n", TIME_UNKNOWN}, {"99999999999999999999999.0 1\n", TIME_UNKNOWN}, {NULL, TIME_UNKNOWN},
+        {"13550.23 1234.00\n", 1652440174 - 13550},
+        {"13550\n", 1652440174 - 13550},
+        {"1652440175.00 1\n", TIME_UNKNOWN}, /* clock never set */
+        {"", TIME_UNKNOWN},
+        {"-5.0 1\n", TIME_UNKNOWN},
+        {"99999999999999999999999.0 1\n", TIME_UNKNOWN},
+        {NULL, TIME_UNKNOWN},
     };
     (void)state;
     struct agent_posture p;
@@ -742,10 +763,13 @@ static void forwarding_of_either_protocol_counts(void **state)
     static const struct {
         const char *v4, *v6;
         uint32_t forwarding;
-    } cases[] = {
-        {"0\n", "0\n", 0}, {"1\n", "0\n", 1}, {"0\n", "1\n", 1}, {"1\n", NULL, 1}, {"0\n", NULL, 0}, /* no IPv6 in the kernel */
-        {NULL, "0\n", 2},  {NULL, "1\n", 1},  {NULL, NULL, 2},   {"x\n", "0\n", 2}, {"", "0\n", 2},  {"0\n", "", 2},
-    };
+    } cases[] =
+        {
+            {"0\n", "0\n", 0}, {"1\n", "0\n", 1}, {"0\n", "1\n", 1},
+            {"1\n", NULL, 1},  {"0\n", NULL, 0}, /* no IPv6 in the kernel */
+            {NULL, "0\n", 2},  {NULL, "1\n", 1},  {NULL, NULL, 2},
+            {"x\n", "0\n", 2}, {"", "0\n", 2},    {"0\n", "", 2},
+        };
     (void)state;
     struct agent_posture p;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
