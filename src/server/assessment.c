@@ -1,0 +1,250 @@
+/* From the validators' findings to one report in the store, and only after its commit to their verdicts. */
+#include "server/assessment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_LIMIT ((size_t)64 << 20)
+
+static void request_done(struct store_request *r);
+
+static void clear_report(struct assessment *a)
+{
+    struct store_report *r = &a->report;
+    *r = (struct store_report){.endpoint = r->endpoint, .address = r->address, .started = time_now(), .last_boot = TIME_UNKNOWN,
+                               .forwarding = -1, .default_password = -1, .result = -1, .access = -1};
+}
+
+struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address)
+{
+    /* The two names live as long as the session and outlast the arena's resets. */
+    struct assessment *a = calloc(1, sizeof *a + endpoint.n + address.n);
+    if (!a)
+        return NULL;
+    a->host = host;
+    a->arena = arena_of(ARENA_LIMIT);
+    uint8_t *names = (uint8_t *)(a + 1);
+    memcpy(names, endpoint.p, endpoint.n);
+    memcpy(names + endpoint.n, address.p, address.n);
+    a->report.endpoint = (struct bytes){names, endpoint.n};
+    a->report.address = (struct bytes){names + endpoint.n, address.n};
+    clear_report(a);
+    return a;
+}
+
+bool assessment_storable(struct bytes text)
+{
+    return utf8_valid(text) && (text.n == 0 || !memchr(text.p, 0, text.n));
+}
+
+static void destroy(struct assessment *a)
+{
+    arena_free(&a->arena);
+    free(a);
+}
+
+void assessment_release(struct assessment *a)
+{
+    if (!a)
+        return;
+    a->host = NULL;
+    if (!a->busy)
+        destroy(a);
+}
+
+struct assessment_part *assessment_join(struct assessment *a, struct nea_connection *c)
+{
+    if (a->part_count == ASSESSMENT_PARTS)
+        return NULL;
+    struct assessment_part *part = &a->parts[a->part_count++];
+    *part = (struct assessment_part){.connection = c, .collector = NEA_ANY};
+    return part;
+}
+
+void assessment_reopen(struct assessment *a, struct assessment_part *part)
+{
+    a->exchange++;
+    a->again = false;
+    a->stored_session = 0;
+    part->settled = false;
+    clear_report(a);
+    if (!a->busy)
+        arena_reset(&a->arena);
+}
+
+/* ---- the store ----------------------------------------------------------------------------------------------------- */
+
+static bool submit(struct assessment *a, enum store_work work)
+{
+    a->request.work = work;
+    a->request.loop = a->host->loop;
+    a->request.done = request_done;
+    a->request_exchange = a->exchange;
+    a->busy = a->host->submit(a->host->context, &a->request);
+    return a->busy;
+}
+
+void assessment_locate(struct assessment *a)
+{
+    if (a->positioned || a->busy)
+        return;
+    a->request.in.endpoint = a->report.endpoint;
+    if (!submit(a, WORK_POSITION)) {
+        a->positioned = true;
+        a->position_status = STORE_UNAVAILABLE;
+    }
+}
+
+/* The worst of the verdicts: the first that does not let the endpoint in. */
+static const struct assessment_part *worst(const struct assessment *a)
+{
+    for (size_t i = 0; i < a->part_count; i++)
+        if (a->parts[i].access != NEA_ACCESS_ALLOWED)
+            return &a->parts[i];
+    return &a->parts[0];
+}
+
+static void recommend(const struct assessment_part *p, enum nea_result result, enum nea_access access, const char *reason)
+{
+    struct pa_assessment_result fields = {.result = result};
+    struct pa_out out = {.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &fields};
+    nea_recommend(p->connection, result, access, bytes_of(reason), "en");
+    if (p->collector != NEA_ANY)
+        nea_send(p->connection, p->collector, &out, 1);
+}
+
+/* Nothing is acknowledged that is not committed: `why` NULL tells that it is. */
+static void conclude(struct assessment *a, const char *why)
+{
+    for (size_t i = 0; i < a->part_count; i++) {
+        const struct assessment_part *p = &a->parts[i];
+        if (why)
+            recommend(p, NEA_ERROR, NEA_ACCESS_DENIED, why);
+        else
+            recommend(p, p->result, p->access, p->reason);
+    }
+}
+
+static void store_findings(struct assessment *a)
+{
+    const struct assessment_part *verdict = worst(a);
+    if (a->busy) { /* with what an exchange before left */
+        a->again = true;
+    } else {
+        a->report.finished = time_now();
+        a->report.result = verdict->result;
+        a->report.access = verdict->access;
+        a->report.reason = bytes_of(verdict->reason);
+        a->request.in.report = a->report;
+        if (!submit(a, WORK_REPORT)) {
+            conclude(a, "the server is busy: try again later");
+            return;
+        }
+    }
+    a->holding = verdict->connection;
+    nea_hold(a->holding);
+}
+
+void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result, enum nea_access access,
+                       const char *reason)
+{
+    if (part->settled)
+        return;
+    part->settled = true;
+    part->result = result;
+    part->access = access;
+    snprintf(part->reason, sizeof part->reason, "%s", reason);
+    for (size_t i = 0; i < a->part_count; i++)
+        if (!a->parts[i].settled)
+            return;
+    store_findings(a);
+}
+
+static void let_go(struct assessment *a)
+{
+    struct nea_connection *c = a->holding;
+    a->holding = NULL;
+    if (c)
+        nea_release(c);
+}
+
+static void report_done(struct assessment *a)
+{
+    const struct store_request *r = &a->request;
+    const struct store_receipt *receipt = &r->out.receipt;
+    if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE) {
+        a->position.known = true;
+        a->position.epoch = receipt->epoch;
+        a->position.last_eid = receipt->last_eid;
+    }
+    if (a->request_exchange != a->exchange) {
+        let_go(a);
+        if (a->again) {
+            a->again = false;
+            store_findings(a);
+        }
+        return;
+    }
+    bool lost = r->status == STORE_CONFLICT || (r->status == STORE_OK && receipt->gap);
+    if (lost && a->on_conflict && a->on_conflict(a->software, receipt)) {
+        let_go(a);
+        return;
+    }
+    if (r->status == STORE_OK)
+        a->stored_session = receipt->session;
+    else
+        log_line(LOG_ERROR, "%.*s: the report was not stored: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p,
+                 r->error.text);
+    conclude(a, r->status != STORE_OK ? "the server could not store the report: try again later"
+                : lost                ? "the software events do not continue what is known"
+                                      : NULL);
+    let_go(a);
+}
+
+static void request_done(struct store_request *r)
+{
+    struct assessment *a = (struct assessment *)((char *)r - offsetof(struct assessment, request));
+    a->busy = false;
+    if (!a->host) {
+        destroy(a);
+        return;
+    }
+    switch (r->work) {
+    case WORK_POSITION:
+        a->positioned = true;
+        a->position_status = r->status;
+        a->position = r->out.position;
+        if (r->status != STORE_OK)
+            log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p, r->error.text);
+        if (a->again) { /* all verdicts were in before */
+            a->again = false;
+            let_go(a);
+            store_findings(a);
+        }
+        if (a->on_position)
+            a->on_position(a->software);
+        break;
+    case WORK_REPORT:
+        report_done(a);
+        break;
+    case WORK_VERDICT:
+        break;
+    }
+    a->host->wake(a->host->context);
+}
+
+void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access)
+{
+    if (!a->stored_session || a->busy || (a->report.result == (int)result && a->report.access == (int)access))
+        return;
+    a->request.in.verdict.session = a->stored_session;
+    a->request.in.verdict.finished = time_now();
+    a->request.in.verdict.result = (int)result;
+    a->request.in.verdict.access = (int)access;
+    a->request.in.verdict.reason = a->report.reason;
+    a->stored_session = 0;
+    if (!submit(a, WORK_VERDICT))
+        log_line(LOG_WARNING, "%.*s: the queue to the store is full, its verdict is not noted", (int)a->report.endpoint.n,
+                 (const char *)a->report.endpoint.p);
+}

@@ -1,0 +1,76 @@
+/* assessment: what the validators of one session gather, judge and store together; private to server/. Sans-I/O but for the host's two
+ * functions, so that tests drive it in memory. */
+#ifndef MUSTER_SERVER_ASSESSMENT_H
+#define MUSTER_SERVER_ASSESSMENT_H
+
+#include "nea/nea.h"
+#include "server/store_threads.h"
+
+/* One validator's share. */
+struct assessment_part {
+    struct nea_connection *connection;
+    uint16_t collector; /* who answered it: the Assessment Result goes there; NEA_ANY: nobody */
+    bool settled;
+    enum nea_result result;
+    enum nea_access access;
+    char reason[256]; /* for the user, English; "" = none */
+};
+
+struct assessment_host {
+    /* As store_threads_submit(); `done` is called later, never from within. */
+    bool (*submit)(void *context, struct store_request *request);
+    /* A hold was released outside of the session's own calls: call nea_session_out(). */
+    void (*wake)(void *context);
+    void *context;
+    struct net_loop *loop;
+};
+
+enum { ASSESSMENT_PARTS = 4 };
+
+struct assessment {
+    const struct assessment_host *host; /* NULL: the session is gone, a request of it is still under way */
+    struct arena arena;                 /* what the report's views point to: at most 64 MiB a session */
+    struct store_report report;
+    struct assessment_part parts[ASSESSMENT_PARTS];
+    size_t part_count;
+    unsigned exchange; /* counts handshake retries: an answer that belongs to an earlier one is not this one's */
+
+    /* Of the store. */
+    struct store_request request;
+    unsigned request_exchange;
+    bool busy, again; /* a request is under way; the next one waits for it */
+    struct nea_connection *holding;
+    bool positioned; /* `position` is known, or could not be had */
+    enum store_status position_status;
+    struct store_position position;
+    int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
+
+    /* The SWIMA validator's, which depends on what is stored. */
+    void *software;
+    void (*on_position)(void *software);
+    /* The report does not continue what is stored; true: the validator asks anew. */
+    bool (*on_conflict)(void *software, const struct store_receipt *receipt);
+};
+
+/* NULL: no memory. `endpoint` and `address` are copied. */
+struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address) MUST_USE;
+/* The session is gone: freed at once, or when the request under way comes back. */
+void assessment_release(struct assessment *a);
+/* A validator takes part. NULL: there are too many. */
+struct assessment_part *assessment_join(struct assessment *a, struct nea_connection *c);
+/* Asks the store where this endpoint's history stands; on_position follows. */
+void assessment_locate(struct assessment *a);
+/* A new exchange begins (first, or after a handshake retry): the part is open again. */
+void assessment_reopen(struct assessment *a, struct assessment_part *part);
+/* Text that every engine of the store takes: UTF-8 without NUL. */
+bool assessment_storable(struct bytes text);
+/* The validator has come to its verdict. Once all have, the report is stored, and only then are the verdicts given. */
+void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result, enum nea_access access,
+                       const char *reason);
+/* The broker's final word: what was stored is corrected if it differs. */
+void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access);
+
+/* The validators; context: struct assessment *. */
+extern const struct nea_component server_os_validator, server_swima_validator;
+
+#endif

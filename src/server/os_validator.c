@@ -1,0 +1,175 @@
+/* The operating system's posture: what it is, how it stands, told by the OS collector at once or when asked (os-imc.md §4). */
+#include "server/assessment.h"
+
+#include <stdlib.h>
+
+struct os {
+    struct assessment *assessment;
+    struct assessment_part *part;
+    uint64_t told; /* bits 1 << PA_X */
+    bool asked, failed;
+};
+
+/* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it already, and an
+ * endpoint may have none (os-imc.md §4). */
+static const struct {
+    enum pa_row row;
+    bool needed;
+} wanted[] = {
+    {PA_PRODUCT_INFORMATION, true},  {PA_STRING_VERSION, true},           {PA_NUMERIC_VERSION, true}, {PA_OPERATIONAL_STATUS, true},
+    {PA_FORWARDING_ENABLED, true},   {PA_FACTORY_DEFAULT_PASSWORD, true}, {PA_DEVICE_ID, false},
+};
+
+static void *create(void *context, struct nea_connection *c)
+{
+    struct os *os = calloc(1, sizeof *os);
+    if (!os)
+        return NULL;
+    os->assessment = context;
+    os->part = assessment_join(context, c);
+    return os;
+}
+
+static void begin_handshake(void *state)
+{
+    struct os *os = state;
+    os->told = 0;
+    os->asked = os->failed = false;
+    assessment_reopen(os->assessment, os->part);
+}
+
+/* What the store cannot hold counts as empty. */
+static struct bytes keep_text(struct os *os, struct bytes text)
+{
+    return assessment_storable(text) ? arena_copy(&os->assessment->arena, text) : (struct bytes){NULL, 0};
+}
+
+static void take(struct os *os, const struct pa_attribute *at)
+{
+    struct store_report *report = &os->assessment->report;
+    const void *f = at->fields;
+    enum pa_row row = (enum pa_row)(at->type - pa_types);
+    switch (row) {
+    case PA_PRODUCT_INFORMATION:
+        report->product = keep_text(os, ((const struct pa_product_information *)f)->name);
+        report->product_vendor = ((const struct pa_product_information *)f)->vendor_id;
+        break;
+    case PA_STRING_VERSION:
+        report->version = keep_text(os, ((const struct pa_string_version *)f)->version);
+        break;
+    case PA_OPERATIONAL_STATUS:
+        if (!time_parse(((const struct pa_operational_status *)f)->last_use, &report->last_boot))
+            report->last_boot = TIME_UNKNOWN;
+        break;
+    case PA_FORWARDING_ENABLED:
+        report->forwarding = (int)((const struct pa_forwarding_enabled *)f)->value;
+        break;
+    case PA_FACTORY_DEFAULT_PASSWORD:
+        report->default_password = (int)((const struct pa_factory_default_password *)f)->value;
+        break;
+    case PA_DEVICE_ID:
+        report->device_id = keep_text(os, ((const struct pa_device_id *)f)->id);
+        break;
+    case PA_ERROR: /* a collector that cannot answer what it was asked */
+        os->failed |= os->asked;
+        break;
+    default:
+        break;
+    }
+    os->told |= UINT64_C(1) << row;
+}
+
+static void receive(void *state, const struct nea_delivery *delivery)
+{
+    struct os *os = state;
+    os->part->collector = delivery->from;
+    for (size_t i = 0; i < delivery->message->count; i++)
+        if (delivery->message->attributes[i].type)
+            take(os, &delivery->message->attributes[i]);
+}
+
+static void refused(void *state, const struct nea_fault *fault)
+{
+    struct os *os = state;
+    (void)fault;
+    os->failed = true;
+}
+
+/* Asks for what is missing, all in one (PA-R35: from whoever has told the rest). True: something is. */
+static bool ask_for_the_rest(struct os *os)
+{
+    struct wr list = wr_of(0);
+    struct pa_attribute_request fields = {.attributes = {.count = 0}};
+    const struct pa_type *type = &pa_types[PA_ATTRIBUTE_REQUEST];
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        const struct pa_type *missing = &pa_types[wanted[i].row];
+        if (os->told & UINT64_C(1) << wanted[i].row)
+            continue;
+        pa_item_put(&list, type, &(struct pa_attribute_request_item){.vendor = missing->vendor, .number = missing->number});
+        fields.attributes.count++;
+    }
+    fields.attributes.raw = wr_view(&list);
+    if (fields.attributes.count)
+        nea_send(os->part->connection, os->part->collector, &(struct pa_out){.type = type, .fields = &fields}, 1);
+    wr_free(&list);
+    os->asked = true;
+    return fields.attributes.count > 0;
+}
+
+static void settle(struct os *os)
+{
+    struct wr reason = wr_of(sizeof os->part->reason - 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
+        if (wanted[i].needed && !(os->told & UINT64_C(1) << wanted[i].row))
+            wr_fmt(&reason, "%s%s", reason.n ? ", " : "the endpoint did not tell: ", pa_types[wanted[i].row].name);
+    bool complete = reason.n == 0 && !os->failed;
+    os->assessment->report.has_posture = os->told != 0;
+    if (complete)
+        assessment_settle(os->assessment, os->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
+    else
+        assessment_settle(os->assessment, os->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED,
+                          reason.n ? wr_string(&reason) : "the endpoint told its posture wrongly");
+    wr_free(&reason);
+}
+
+static bool is_complete(const struct os *os)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
+        if (!(os->told & UINT64_C(1) << wanted[i].row))
+            return false;
+    return true;
+}
+
+static void batch_ending(void *state)
+{
+    struct os *os = state;
+    if (os->part->settled)
+        return;
+    if (is_complete(os) || (!os->asked && !ask_for_the_rest(os)))
+        settle(os);
+}
+
+static void solicit(void *state)
+{
+    settle(state);
+}
+
+static void decided(void *state, enum nea_result result, enum nea_access access)
+{
+    struct os *os = state;
+    assessment_decided(os->assessment, result, access);
+}
+
+const struct nea_component server_os_validator = {
+    .name = "OS",
+    .vendor = PEN_IETF,
+    .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+    .create = create,
+    .begin_handshake = begin_handshake,
+    .receive = receive,
+    .refused = refused,
+    .batch_ending = batch_ending,
+    .solicit = solicit,
+    .decided = decided,
+    .destroy = free,
+};

@@ -1,0 +1,311 @@
+/* The server: workers, store threads and the HTTPS listener, from the first bind to a clean stop. */
+#include "server/files.h"
+#include "server/http.h"
+#include "server/server.h"
+#include "server/session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREACHED = 5, STATUS_INTERNAL = 70 }; /* product: exit status */
+enum { WORKERS_MAX = 64, HANDSHAKE_MS = 10000, PT_TLS_PORT = 271, PT_TLS_PORT_USER = 2271, HTTP_PORT = 8443 };
+enum { SPARE_FILES = 256 }; /* of the file limit, for databases, HTTPS and the rest */
+
+struct address {
+    char host[64];
+    uint16_t port;
+};
+
+struct server {
+    const struct server_options *options;
+    struct address listen, http_listen;
+    bool any; /* nobody said where to listen */
+    char db[PATH_MAX + 16], certificate[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], json[PATH_MAX];
+    struct net_tls *tls;
+    struct store_threads *store;
+    struct http_server *http;
+    struct net_loop *loop; /* the main thread's: signals */
+    struct worker workers[WORKERS_MAX];
+    pthread_t threads[WORKERS_MAX];
+    unsigned worker_count, thread_count;
+    struct error error;
+};
+
+/* ---- options --------------------------------------------------------------------------------------------------- */
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT" or "PORT". */
+static bool parse_address(const char *text, const char *option, struct address *a, struct error *error)
+{
+    struct bytes all = bytes_of(text), port = all, host = {NULL, 0};
+    const char *colon = strrchr(text, ':');
+    uint64_t number;
+    if (colon) {
+        port = bytes_of(colon + 1);
+        host = (struct bytes){all.p, (size_t)(colon - text)};
+    }
+    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+        host = (struct bytes){host.p + 1, host.n - 2};
+    else if (host.n && memchr(host.p, ':', host.n))
+        host.n = sizeof a->host; /* an IPv6 address wants its brackets */
+    if (!bytes_number(port, &number) || number > UINT16_MAX || host.n >= sizeof a->host || (colon && !host.n)) {
+        error_set(error, "%s %s: give ADDRESS:PORT, [IPv6 ADDRESS]:PORT or PORT", option, text);
+        return false;
+    }
+    if (host.n)
+        snprintf(a->host, sizeof a->host, "%.*s", (int)host.n, (const char *)host.p);
+    a->port = (uint16_t)number;
+    return true;
+}
+
+static bool make_path(char path[PATH_MAX], const char *state, const char *name, struct error *error)
+{
+    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", state, name) < PATH_MAX)
+        return true;
+    error_set(error, "%s: the path is too long", state);
+    return false;
+}
+
+static int take_options(struct server *s)
+{
+    const struct server_options *o = s->options;
+    s->listen = (struct address){"::", geteuid() == 0 ? PT_TLS_PORT : PT_TLS_PORT_USER};
+    s->http_listen = (struct address){"127.0.0.1", HTTP_PORT};
+    s->any = !o->listen || !strpbrk(o->listen, ":");
+    if ((o->listen && !parse_address(o->listen, "--listen", &s->listen, &s->error)) ||
+        (o->http && !parse_address(o->http, "--http", &s->http_listen, &s->error)))
+        return STATUS_USAGE;
+    if (!make_path(s->ca, o->state, "pki/ca.crt", &s->error) ||
+        !make_path(s->certificate, o->state, "pki/server.crt", &s->error) ||
+        !make_path(s->key, o->state, "pki/server.key", &s->error) || !make_path(s->json, o->state, "server.json", &s->error))
+        return STATUS_USAGE;
+    if (o->db)
+        snprintf(s->db, sizeof s->db, "%s", o->db);
+    else
+        snprintf(s->db, sizeof s->db, "sqlite:%s/server.db", o->state);
+    return STATUS_OK;
+}
+
+/* ---- parts, in the order in which they start ---------------------------------------------------------------------- */
+
+static int prepare_state(struct server *s)
+{
+    const char *names[] = {s->listen.host, s->http_listen.host};
+    bool created;
+    if (!server_folder_make(s->options->state, &s->error) ||
+        !pki_ensure(s->options->state, names, ARRAY_LENGTH(names), &created, &s->error) ||
+        !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
+        return STATUS_INTERNAL;
+    if (created && !s->options->quiet)
+        log_line(LOG_INFO, "made a certificate authority (%s) and what was missing beside it; the administrator's login is in %s/admin.txt",
+                 s->ca, s->options->state);
+    return STATUS_OK;
+}
+
+static int start_store(struct server *s)
+{
+    switch (store_threads_start(&s->store, s->db, &s->error)) {
+    case STORE_OK:
+        return STATUS_OK;
+    case STORE_REFUSED:
+        return STATUS_USAGE;
+    case STORE_UNAVAILABLE:
+        return STATUS_UNREACHED;
+    default:
+        return STATUS_INTERNAL;
+    }
+}
+
+/* The first listener finds out whether the port is free, and which one it is; the others share it. */
+static bool listen_one(struct server *s, struct worker *w, bool first, unsigned max_streams)
+{
+    struct net_listen_options options = {
+        .address = s->listen.host,
+        .port = s->listen.port,
+        .tls = s->tls,
+        .handshake_ms = HANDSHAKE_MS,
+        .max_streams = max_streams,
+        .exclusive = first,
+        .accept = session_accept,
+        .handler = &session_handler,
+        .context = w,
+    };
+    w->listener = net_listen(w->loop, &options, &s->error);
+    if (!w->listener && first && s->any && strcmp(s->listen.host, "::") == 0) { /* a machine without IPv6 */
+        snprintf(s->listen.host, sizeof s->listen.host, "0.0.0.0");
+        options.address = s->listen.host;
+        w->listener = net_listen(w->loop, &options, &s->error);
+    }
+    if (w->listener)
+        s->listen.port = net_listener_port(w->listener);
+    return w->listener != NULL;
+}
+
+static int start_listening(struct server *s)
+{
+    size_t files = net_raise_file_limit();
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = s->options->workers ? s->options->workers : cores > 0 ? (unsigned)cores : 1;
+    if (count > WORKERS_MAX)
+        count = WORKERS_MAX;
+    size_t share = (files > 2 * SPARE_FILES ? files - SPARE_FILES : files / 2) / count;
+    unsigned max = s->options->max_streams ? (s->options->max_streams + count - 1) / count : UINT_MAX;
+    if (max > share)
+        max = (unsigned)share;
+    for (; s->worker_count < count; s->worker_count++) {
+        struct worker *w = &s->workers[s->worker_count];
+        *w = (struct worker){.loop = net_loop_new(), .store = s->store, .out = wr_of(0)};
+        w->limits.max_batch = s->options->max_message;
+        if (!w->loop) {
+            error_set(&s->error, "no memory for a worker");
+            return STATUS_INTERNAL;
+        }
+        if (!listen_one(s, w, s->worker_count == 0, max)) {
+            net_loop_free(w->loop);
+            return STATUS_UNREACHED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static int start_http(struct server *s)
+{
+    const struct http_options options = {.address = s->http_listen.host, .port = s->http_listen.port, .certificate = s->certificate,
+                                         .key = s->key, .state = s->options->state, .db = s->db};
+    s->http = http_start(&options, &s->error);
+    if (!s->http)
+        return STATUS_UNREACHED;
+    s->http_listen.port = http_port(s->http);
+    return STATUS_OK;
+}
+
+static void *work(void *argument)
+{
+    struct worker *w = argument;
+    net_loop_run(w->loop);
+    return NULL;
+}
+
+static int start_workers(struct server *s)
+{
+    for (; s->thread_count < s->worker_count; s->thread_count++)
+        if (pthread_create(&s->threads[s->thread_count], NULL, work, &s->workers[s->thread_count]) != 0) {
+            error_set(&s->error, "cannot start a worker thread");
+            return STATUS_INTERNAL;
+        }
+    return STATUS_OK;
+}
+
+static void address_print(const struct address *a, char text[80])
+{
+    snprintf(text, 80, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, a->port);
+}
+
+/* STATE/server.json: where the fleet commands on this machine find the running server. */
+static int write_addresses(struct server *s)
+{
+    struct wr w = wr_of(0);
+    struct json j = json_of(&w);
+    char listen[80], http[80], url[96];
+    address_print(&s->listen, listen);
+    address_print(&s->http_listen, http);
+    snprintf(url, sizeof url, "https://%s", http);
+    json_object(&j, NULL);
+    json_string(&j, "schema", "muster.server/1");
+    json_number(&j, "pid", getpid());
+    json_string(&j, "listen", listen);
+    json_string(&j, "http", url);
+    json_object_end(&j);
+    wr_u8(&w, '\n');
+    bool written = !w.bad && server_file_write(s->json, wr_view(&w), 0644, true, &s->error);
+    wr_free(&w);
+    if (written && !s->options->quiet) {
+        printf("ready: PT-TLS on %s, web and API on %s\n", listen, url);
+        fflush(stdout);
+    }
+    return written ? STATUS_OK : STATUS_INTERNAL;
+}
+
+/* systemd's notification protocol, sd_notify(3): a datagram to the socket that the environment names; "@" begins an abstract name. */
+static void notify_systemd(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t n = path ? strlen(path) : 0;
+    if (n < 2 || n >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
+        return;
+    memcpy(address.sun_path, path, n);
+    if (path[0] == '@')
+        address.sun_path[0] = 0;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+        log_line(LOG_WARNING, "systemd was not told %s: %s", state, strerror(errno));
+    close(fd);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+static void on_signal(void *argument)
+{
+    struct server *s = argument;
+    net_loop_stop(s->loop);
+}
+
+/* Workers first, then the store threads, which finish what was handed to them and whose answers still find their loops; then the loops, which
+ * close what is left. */
+static void stop(struct server *s)
+{
+    http_stop(s->http);
+    for (unsigned i = 0; i < s->thread_count; i++)
+        net_loop_stop(s->workers[i].loop);
+    for (unsigned i = 0; i < s->thread_count; i++)
+        pthread_join(s->threads[i], NULL);
+    store_threads_stop(s->store);
+    for (unsigned i = 0; i < s->worker_count; i++) {
+        net_loop_free(s->workers[i].loop);
+        wr_free(&s->workers[i].out);
+    }
+    net_loop_free(s->loop);
+    net_tls_free(s->tls);
+}
+
+int server_run(const struct server_options *options)
+{
+    static int (*const steps[])(struct server *) = {
+        take_options, prepare_state, start_store, start_listening, start_http, start_workers, write_addresses,
+    };
+    struct server *s = calloc(1, sizeof *s);
+    int status = STATUS_OK;
+    if (!s || !(s->loop = net_loop_new())) {
+        free(s);
+        log_line(LOG_ERROR, "serve: no memory");
+        return STATUS_INTERNAL;
+    }
+    s->options = options;
+    signal(SIGPIPE, SIG_IGN);
+    net_loop_on_signal(s->loop, on_signal, s);
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == STATUS_OK; i++)
+        status = steps[i](s);
+    if (status == STATUS_OK) {
+        notify_systemd("READY=1");
+        net_loop_run(s->loop);
+        notify_systemd("STOPPING=1");
+        unlink(s->json);
+    } else {
+        log_line(LOG_ERROR, "serve: %s", s->error.text);
+    }
+    stop(s);
+    free(s);
+    return status;
+}

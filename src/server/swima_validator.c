@@ -1,0 +1,414 @@
+/* The SWIMA validator (RFC 8412): asks for the events behind the last one stored, or for the inventory where events cannot tell what is
+ * installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC 8412 §3.9). */
+#include "server/assessment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { IDENTIFIERS_ONLY = 0x20, FULFILMENT = 0x80 }; /* flags: RFC 8412 §5.6, §5.7 */
+
+enum swima_state {
+    SWIMA_START, /* nothing asked yet */
+    SWIMA_ASKED,
+    SWIMA_DONE, /* settled */
+};
+
+struct swima {
+    struct assessment *assessment;
+    struct assessment_part *part;
+    enum swima_state state;
+    bool waiting; /* holds the answer until the store has told the position */
+    bool restarted, refetched; /* a lost epoch, a gap: each is mended once */
+    uint32_t request_id;       /* of the one request under way; unique in the session (SWIMA-R79) */
+    uint32_t earliest;         /* of that request; 0: the inventory */
+    struct store_event *events;
+    size_t count, capacity;
+};
+
+static void fail(struct swima *v, const char *reason)
+{
+    v->state = SWIMA_DONE;
+    v->assessment->report.software = STORE_NO_SOFTWARE;
+    assessment_settle(v->assessment, v->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED, reason);
+}
+
+static void note(const struct swima *v, const char *text)
+{
+    struct bytes name = v->assessment->report.endpoint;
+    log_line(LOG_WARNING, "%.*s: %s", (int)name.n, (const char *)name.p, text);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+static void ask(struct swima *v, uint32_t earliest)
+{
+    struct pa_swima_request fields = {.flags = IDENTIFIERS_ONLY, .request_id = ++v->request_id, .earliest_eid = earliest};
+    v->earliest = earliest;
+    v->state = SWIMA_ASKED;
+    nea_send(v->part->connection, v->part->collector, &(struct pa_out){.type = &pa_types[PA_SWIMA_REQUEST], .fields = &fields}, 1);
+}
+
+static void forget_events(struct swima *v)
+{
+    v->events = NULL;
+    v->count = v->capacity = 0;
+}
+
+/* From the first event that is not stored; events of an endpoint never seen, from the first there is (SWIMA-R32). */
+static void ask_for_news(struct swima *v)
+{
+    const struct assessment *a = v->assessment;
+    if (a->position_status != STORE_OK)
+        fail(v, "the server cannot reach its database: try again later");
+    else if (a->position.retired)
+        fail(v, "this endpoint has been retired");
+    else
+        ask(v, a->position.known && a->position.last_eid < UINT32_MAX ? a->position.last_eid + 1 : 1);
+}
+
+/* SWIMA-R44, SWIMA-R47, RFC 8412 §3.7.6: the events known so far lead nowhere; the inventory does. */
+static void ask_for_inventory(struct swima *v, const char *why)
+{
+    if (why)
+        note(v, why);
+    v->restarted = true;
+    forget_events(v);
+    ask(v, 0);
+}
+
+static void on_position(void *software)
+{
+    struct swima *v = software;
+    if (!v->waiting)
+        return;
+    v->waiting = false;
+    ask_for_news(v);
+    nea_release(v->part->connection);
+}
+
+/* Another session of this endpoint was faster, or it left out events: once more, from what is stored now. */
+static bool on_conflict(void *software, const struct store_receipt *receipt)
+{
+    struct swima *v = software;
+    if (v->restarted)
+        return false;
+    v->part->settled = false;
+    v->assessment->position.known = true;
+    v->assessment->position.epoch = receipt->epoch;
+    v->assessment->position.last_eid = receipt->last_eid;
+    ask_for_inventory(v, "its events do not continue what is stored: asking for its inventory");
+    return true;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------- */
+
+static bool make_room(struct swima *v, size_t more)
+{
+    if (more <= v->capacity - v->count)
+        return true;
+    size_t capacity = v->count + more > 2 * v->capacity ? v->count + more : 2 * v->capacity;
+    struct store_event *larger = arena_zalloc(&v->assessment->arena, capacity, sizeof *larger);
+    if (!larger)
+        return false;
+    if (v->count)
+        memcpy(larger, v->events, v->count * sizeof *larger);
+    v->events = larger;
+    v->capacity = capacity;
+    return true;
+}
+
+/* The answer's memory ends with its delivery: one copy of the list, and the events are views of it. */
+static struct bytes keep_list(struct swima *v, const struct pa_list *list)
+{
+    struct bytes raw = {NULL, 0};
+    if (make_room(v, list->count))
+        raw = arena_copy(&v->assessment->arena, list->raw);
+    return raw;
+}
+
+static int by_eid(const void *a, const void *b)
+{
+    const struct store_event *x = a, *y = b;
+    if (x->eid != y->eid)
+        return x->eid < y->eid ? -1 : 1;
+    return (x->software_id.p > y->software_id.p) - (x->software_id.p < y->software_id.p); /* as they came */
+}
+
+/* The events of one answer, in EID order, behind those of the answers before. NULL, or what is wrong with them. */
+static const char *take_event_items(struct swima *v, const struct pa_sw_id_events *f)
+{
+    struct pa_sw_id_events_item item;
+    struct bytes rest = keep_list(v, &f->events);
+    size_t first = v->count;
+    bool ordered = true, bad_time = false;
+    if (f->events.count && !rest.p)
+        return "the endpoint sent more software events than this server takes";
+    while (pa_list_next(&pa_types[PA_SW_ID_EVENTS], &rest, &item)) {
+        struct store_event e = {.eid = item.eid, .action = item.action, .record_id = item.record_id, .source = item.source,
+                                .software_id = item.software_id, .locator = item.locator};
+        if (item.eid < v->earliest || item.eid > f->last_consulted_eid) /* RFC 8412 §3.7.5: outside of what it says to have consulted */
+            return "the endpoint sent an event outside of the range asked for";
+        if (!item.software_id.n || !assessment_storable(item.software_id) || !assessment_storable(item.locator))
+            return "the endpoint sent an event without a usable software identifier"; /* SWIMA-R8, SWIMA-R78 */
+        if (!time_parse(item.time, &e.time)) { /* R106 broken, or strongSwan's 0000-00-00: the event stands, its time is unknown */
+            e.time = TIME_UNKNOWN;
+            bad_time = true;
+        }
+        ordered &= v->count == first || v->events[v->count - 1].eid <= e.eid;
+        v->events[v->count++] = e;
+    }
+    if (bad_time)
+        note(v, "some of its events have no valid time");
+    if (!ordered) /* SWIMA-R48, RFC 8412 §5.8: any order is legal */
+        qsort(v->events + first, v->count - first, sizeof *v->events, by_eid);
+    return NULL;
+}
+
+/* The first EID from v->earliest to `last` that no event from `first` on carries; 0: none is missing. strongSwan lets events share an EID. */
+static uint64_t missing_eid(const struct swima *v, size_t first, uint32_t last)
+{
+    uint64_t expected = v->earliest;
+    for (size_t i = first; i < v->count && v->events[i].eid <= expected; i++)
+        if (v->events[i].eid == expected)
+            expected++;
+    return expected <= last ? expected : 0;
+}
+
+/* SWIMA-R83, RFC 8412 §5.8: an event with a reserved action is ignored; its EID has done its part. */
+static void drop_reserved_actions(struct swima *v)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < v->count; i++)
+        if (v->events[i].action >= STORE_CREATE && v->events[i].action <= STORE_ALTER)
+            v->events[kept++] = v->events[i];
+    if (kept < v->count)
+        note(v, "some of its events have an unknown action and are ignored");
+    v->count = kept;
+}
+
+static void settle(struct swima *v, enum store_software_kind kind, uint32_t epoch, uint32_t last_eid, uint32_t last_consulted)
+{
+    struct store_report *r = &v->assessment->report;
+    v->state = SWIMA_DONE;
+    r->software = kind;
+    r->epoch = epoch;
+    r->last_eid = last_eid;
+    r->last_consulted = last_consulted;
+    r->events = v->events;
+    r->event_count = v->count;
+    assessment_settle(v->assessment, v->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
+}
+
+/* Another epoch than the one that is stored or that the answers before had, or fewer events than there were. */
+static bool lost_continuity(const struct swima *v, const struct pa_sw_id_events *f)
+{
+    const struct store_report *r = &v->assessment->report;
+    const struct store_position *p = &v->assessment->position;
+    bool partial = v->count > 0;
+    return (p->known && (f->epoch != p->epoch || f->last_eid < p->last_eid)) ||
+           (partial && (f->epoch != r->epoch || f->last_eid < r->last_eid));
+}
+
+static void take_events(struct swima *v, const struct pa_sw_id_events *f)
+{
+    struct store_report *r = &v->assessment->report;
+    size_t first = v->count;
+    if (lost_continuity(v, f)) {
+        ask_for_inventory(v, "it has begun a new epoch of events: asking for its inventory");
+        return;
+    }
+    if (f->last_eid == 0) { /* no event was ever recorded: they cannot tell what is installed */
+        ask_for_inventory(v, NULL);
+        return;
+    }
+    if (f->last_consulted_eid > f->last_eid || (uint64_t)f->last_consulted_eid + 1 < v->earliest) { /* SWIMA-R40, SWIMA-R42 */
+        fail(v, "the endpoint consulted other events than were asked for");
+        return;
+    }
+    const char *wrong = take_event_items(v, f);
+    if (wrong) {
+        fail(v, wrong);
+        return;
+    }
+    if (first == 0)
+        r->earliest = v->earliest;
+    r->epoch = f->epoch;
+    r->last_eid = f->last_eid;
+    uint64_t gap = missing_eid(v, first, f->last_consulted_eid);
+    if (gap && !v->refetched) { /* SWIMA-R44: the missing ones first, the inventory if it has them not */
+        v->refetched = true;
+        while (v->count > first && v->events[v->count - 1].eid >= gap)
+            v->count--;
+        ask(v, (uint32_t)gap);
+    } else if (gap) {
+        ask_for_inventory(v, "it does not have the events that are missing: asking for its inventory");
+    } else if (f->last_consulted_eid < f->last_eid) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list goes on behind it */
+        ask(v, f->last_consulted_eid + 1);
+    } else {
+        drop_reserved_actions(v);
+        settle(v, STORE_EVENTS, f->epoch, f->last_eid, f->last_consulted_eid);
+    }
+}
+
+static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
+{
+    struct pa_sw_id_inventory_item item;
+    struct bytes rest = keep_list(v, &f->records);
+    int64_t now = time_now();
+    if (f->records.count && !rest.p) {
+        fail(v, "the endpoint sent a larger inventory than this server takes");
+        return;
+    }
+    while (pa_list_next(&pa_types[PA_SW_ID_INVENTORY], &rest, &item)) {
+        if (!item.software_id.n || !assessment_storable(item.software_id) || !assessment_storable(item.locator)) {
+            fail(v, "the endpoint sent a record without a usable software identifier");
+            return;
+        }
+        v->events[v->count++] = (struct store_event){.time = now, .action = STORE_CREATE, .record_id = item.record_id,
+                                                     .source = item.source, .software_id = item.software_id, .locator = item.locator};
+    }
+    v->assessment->report.earliest = 0;
+    settle(v, STORE_INVENTORY, f->epoch, f->last_eid, f->last_eid);
+}
+
+/* SWIMA-R10, RFC 8412 §3.3: what answers no request of ours is discarded. */
+static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
+{
+    if (v->state == SWIMA_ASKED && id == v->request_id && !(flags & FULFILMENT))
+        return true;
+    note(v, "a software response that answers no request is discarded");
+    return false;
+}
+
+static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
+{
+    static const char other_type[] = "the endpoint answered with another type of response than was asked for"; /* SWIMA-R100 */
+    const struct pa_sw_id_events *events = at->fields;
+    const struct pa_sw_id_inventory *inventory = at->fields;
+    const struct pa_sw_inventory *full_inventory = at->fields;
+    const struct pa_sw_events *full_events = at->fields;
+    switch ((enum pa_row)(at->type - pa_types)) {
+    case PA_SW_ID_EVENTS:
+        if (!is_answer(v, events->request_id, events->flags))
+            return;
+        v->part->collector = from;
+        if (v->earliest == 0)
+            fail(v, other_type);
+        else
+            take_events(v, events);
+        break;
+    case PA_SW_ID_INVENTORY:
+        if (!is_answer(v, inventory->request_id, inventory->flags))
+            return;
+        v->part->collector = from;
+        if (v->earliest != 0)
+            fail(v, other_type);
+        else
+            take_inventory(v, inventory);
+        break;
+    case PA_SW_INVENTORY:
+        if (is_answer(v, full_inventory->request_id, full_inventory->flags))
+            fail(v, other_type);
+        break;
+    case PA_SW_EVENTS:
+        if (is_answer(v, full_events->request_id, full_events->flags))
+            fail(v, other_type);
+        break;
+    case PA_ERROR:
+        v->part->collector = from;
+        if (v->state == SWIMA_ASKED)
+            fail(v, "the endpoint could not tell its software");
+        break;
+    default: /* SWIMA-R77: a validator ignores requests */
+        break;
+    }
+}
+
+/* ---- the component ----------------------------------------------------------------------------------------------------- */
+
+static void *create(void *context, struct nea_connection *c)
+{
+    struct swima *v = calloc(1, sizeof *v);
+    if (!v)
+        return NULL;
+    v->assessment = context;
+    v->part = assessment_join(context, c);
+    v->assessment->software = v;
+    v->assessment->on_position = on_position;
+    v->assessment->on_conflict = on_conflict;
+    assessment_locate(v->assessment);
+    return v;
+}
+
+static void begin_handshake(void *state)
+{
+    struct swima *v = state;
+    assessment_reopen(v->assessment, v->part);
+    v->state = SWIMA_START;
+    v->restarted = v->refetched = false;
+    forget_events(v);
+}
+
+static void receive(void *state, const struct nea_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->message->count; i++)
+        if (delivery->message->attributes[i].type)
+            take(state, delivery->from, &delivery->message->attributes[i]);
+}
+
+static void refused(void *state, const struct nea_fault *fault)
+{
+    struct swima *v = state;
+    (void)fault;
+    if (v->state != SWIMA_DONE)
+        fail(v, "the endpoint's software message was malformed");
+}
+
+static void batch_ending(void *state)
+{
+    struct swima *v = state;
+    if (v->state != SWIMA_START || v->waiting)
+        return;
+    if (v->assessment->positioned) {
+        ask_for_news(v);
+    } else {
+        v->waiting = true;
+        nea_hold(v->part->connection);
+    }
+}
+
+static void solicit(void *state)
+{
+    struct swima *v = state;
+    if (v->state != SWIMA_DONE)
+        fail(v, "the endpoint did not tell its software");
+}
+
+static void decided(void *state, enum nea_result result, enum nea_access access)
+{
+    struct swima *v = state;
+    assessment_decided(v->assessment, result, access);
+}
+
+static void destroy(void *state)
+{
+    struct swima *v = state;
+    v->assessment->software = NULL;
+    v->assessment->on_position = NULL;
+    v->assessment->on_conflict = NULL;
+    free(v);
+}
+
+const struct nea_component server_swima_validator = {
+    .name = "SWIMA",
+    .vendor = PEN_IETF,
+    .subtype = PA_SUBTYPE_SWIMA,
+    .create = create,
+    .begin_handshake = begin_handshake,
+    .receive = receive,
+    .refused = refused,
+    .batch_ending = batch_ending,
+    .solicit = solicit,
+    .decided = decided,
+    .destroy = destroy,
+};
