@@ -14,7 +14,7 @@ struct output {
     struct cli *cli;
     struct json *json; /* NULL: rows of `columns` */
     const struct column *columns;
-    size_t count;
+    size_t count, items;
 };
 
 static const struct column endpoint_columns[] = {
@@ -27,6 +27,13 @@ static const struct column software_columns[] = {
     {"SINCE", "since", 0},
 };
 
+static void put_titles(const struct output *o)
+{
+    struct wr *w = cli_out(o->cli);
+    for (size_t i = 0; i < o->count; i++)
+        wr_fmt(w, "%-*s%s", i + 1 == o->count ? 0 : o->columns[i].width - 1, o->columns[i].title, i + 1 == o->count ? "\n" : " ");
+}
+
 static bool put_item(void *context, const json_t *item)
 {
     struct output *o = context;
@@ -34,20 +41,13 @@ static bool put_item(void *context, const json_t *item)
     if (o->json)
         rest_copy(o->json, NULL, item);
     bool plain = cli_plain(o->cli);
+    if (!o->json && !plain && o->items++ == 0)
+        put_titles(o);
     for (size_t i = 0; !o->json && i < o->count; i++) {
         rest_put(w, item, o->columns[i].key, plain ? 0 : o->columns[i].width - 1);
         wr_u8(w, i + 1 == o->count ? '\n' : plain ? '\t' : ' ');
     }
     return w->n < ((size_t)64 << 10) || cli_flush(o->cli);
-}
-
-static void put_titles(const struct output *o)
-{
-    struct wr *w = cli_out(o->cli);
-    if (cli_plain(o->cli))
-        return;
-    for (size_t i = 0; i < o->count; i++)
-        wr_fmt(w, "%-*s%s", i + 1 == o->count ? 0 : o->columns[i].width - 1, o->columns[i].title, i + 1 == o->count ? "\n" : " ");
 }
 
 /* ---- list ------------------------------------------------------------------------------------------------------------------------ */
@@ -56,7 +56,7 @@ static int run_list(struct cli *cli)
 {
     int status;
     struct json j;
-    struct output o = {cli, NULL, endpoint_columns, ARRAY_LENGTH(endpoint_columns)};
+    struct output o = {cli, NULL, endpoint_columns, ARRAY_LENGTH(endpoint_columns), 0};
     struct rest *r = rest_open(cli, &status);
     if (!r)
         return status;
@@ -64,10 +64,10 @@ static int run_list(struct cli *cli)
         j = cli_json_begin(cli, "endpoints");
         json_array(&j, "items");
         o.json = &j;
-    } else {
-        put_titles(&o);
     }
     bool done = rest_each(r, "/api/v1/endpoints", put_item, &o, &status);
+    if (done && !o.json && !cli_plain(cli) && o.items == 0)
+        cli_fail(cli, 0, "no endpoint has reported yet; on one: muster assess HOST --ca ca.crt --cert NAME.crt --key NAME.key");
     if (done && o.json) {
         json_array_end(&j);
         json_null(&j, "next");
@@ -110,7 +110,7 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
     const char *name;
     json_t *member;
     struct json j;
-    struct output o = {cli, NULL, software_columns, ARRAY_LENGTH(software_columns)};
+    struct output o = {cli, NULL, software_columns, ARRAY_LENGTH(software_columns), 0};
     struct wr path = wr_of(256);
     wr_fmt(&path, "/api/v1/endpoints/%" JSON_INTEGER_FORMAT "/software", json_integer_value(json_object_get(endpoint, "id")));
     time_format(at, time);
@@ -128,7 +128,6 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
         put_facts(cli, endpoint);
         if (at != TIME_UNKNOWN && !cli_plain(cli))
             wr_fmt(cli_out(cli), "software at %s:\n", time);
-        put_titles(&o);
     }
     bool done = rest_each(r, wr_string(&path), put_item, &o, &status);
     if (done && o.json) {
