@@ -102,7 +102,7 @@ static struct store_request *take(struct store_threads *t, struct queue *q, size
     return group;
 }
 
-/* A connection that is lost is opened anew with the next request. */
+/* The store reconnects by itself what it had opened once. */
 static bool connected(struct store **s, const char *url, struct store_request *group)
 {
     struct error error;
@@ -112,24 +112,13 @@ static bool connected(struct store **s, const char *url, struct store_request *g
     return status == STORE_OK;
 }
 
-static void drop_if_lost(struct store **s, const struct store_request *group)
-{
-    for (; group && *s; group = group->next)
-        if (group->status == STORE_UNAVAILABLE && strcmp(store_engine(*s), "postgresql") == 0) {
-            store_close(*s);
-            *s = NULL;
-        }
-}
-
 static void serve(struct store_threads *t, struct queue *q, size_t most, void (*work)(struct store *, struct store_request *))
 {
     struct store *s = NULL;
     struct store_request *group;
     while ((group = take(t, q, most))) {
-        if (connected(&s, t->url, group)) {
+        if (connected(&s, t->url, group))
             work(s, group);
-            drop_if_lost(&s, group);
-        }
         answer(group);
     }
     store_close(s);
