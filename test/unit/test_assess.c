@@ -1,12 +1,11 @@
 /* One assessment over loopback TLS against servers that lie, tire and break off. The journal is a stand-in; transport,
  * protocol and collectors are the real ones. Each scenario is a row: what the server does, and what must come of it. */
 #include "agent/agent.h"
+#include "certs.h"
 #include "fake_journal.h"
 #include "net/net.h"
 
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,62 +28,20 @@ static const char *in_folder(const char *name, const char *suffix)
     return path;
 }
 
-struct issuer {
-    X509 *certificate;
-    EVP_PKEY *key;
-};
-
-static void add_extension(X509 *x, X509 *issuer, int nid, const char *value)
+/* NAME.crt and NAME.key; issuer NULL: a CA of its own. */
+static struct cert issue(const struct cert *issuer, const char *name, const char *names, long days)
 {
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    assert_non_null(e);
-    X509_add_ext(x, e, -1);
-    X509_EXTENSION_free(e);
-}
-
-/* NAME.crt and NAME.key; issuer NULL: a CA of its own. `san` NULL: none. Valid from now for `days`, which may be
- * negative. */
-static struct issuer issue(const struct issuer *issuer, const char *name, const char *san, long days)
-{
-    static long serial = 1;
-    struct issuer made = {X509_new(), EVP_EC_gen("P-256")};
-    const struct issuer *by = issuer ? issuer : &made;
-    X509_set_version(made.certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(made.certificate), -86400L * 30);
-    X509_gmtime_adj(X509_getm_notAfter(made.certificate), 86400L * days);
-    X509_set_pubkey(made.certificate, made.key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.certificate), "CN", MBSTRING_ASC, (const uint8_t *)name, -1,
-                               -1, 0);
-    X509_set_issuer_name(made.certificate, X509_get_subject_name(by->certificate));
-    add_extension(made.certificate, by->certificate, NID_basic_constraints,
-                  issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
-    if (san)
-        add_extension(made.certificate, by->certificate, NID_subject_alt_name, san);
-    assert_true(X509_sign(made.certificate, by->key, EVP_sha256()) > 0);
-    FILE *f = fopen(in_folder(name, ".crt"), "w");
-    PEM_write_X509(f, made.certificate);
-    fclose(f);
-    f = fopen(in_folder(name, ".key"), "w");
-    PEM_write_PrivateKey(f, made.key, NULL, NULL, 0, NULL, NULL);
-    fclose(f);
-    return made;
-}
-
-static void issuer_free(struct issuer *i)
-{
-    X509_free(i->certificate);
-    EVP_PKEY_free(i->key);
+    struct cert c = cert_make(issuer, name, names, -30 * 86400, days * 86400);
+    cert_write(&c, folder, name);
+    return c;
 }
 
 /* Each name is one case: server and server-* are the server's, client and client-* ours. */
 static int make_certificates(void **state)
 {
     (void)state;
-    struct issuer ca = issue(NULL, "ca", NULL, 365), other = issue(NULL, "other-ca", NULL, 365);
-    struct issuer made[] = {
+    struct cert ca = issue(NULL, "ca", NULL, 365), other = issue(NULL, "other-ca", NULL, 365);
+    struct cert made[] = {
         issue(&ca, "server", "DNS:localhost,IP:127.0.0.1", 365),
         issue(&ca, "server-elsewhere", "DNS:elsewhere.example", 365),
         issue(&ca, "server-expired", "IP:127.0.0.1", -1),
@@ -94,9 +51,9 @@ static int make_certificates(void **state)
         issue(&ca, "client-expired", "DNS:client", -1),
     };
     for (size_t i = 0; i < ARRAY_LENGTH(made); i++)
-        issuer_free(&made[i]);
-    issuer_free(&ca);
-    issuer_free(&other);
+        cert_free(&made[i]);
+    cert_free(&ca);
+    cert_free(&other);
     return 0;
 }
 
