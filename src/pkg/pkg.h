@@ -71,6 +71,8 @@ struct pkg_event {
     enum pkg_precision precision;
     enum pkg_action action;
     struct bytes name, arch, version;
+    bool arch_or_all;           /* apt says its native architecture of packages of architecture `all` too */
+    bool weak;                  /* a DELETE that only says "it is not there": nothing happened if it was not */
     struct bytes command, user; /* apt's Commandline and Requested-By, empty if unknown */
     bool automatic;             /* apt: installed as a dependency */
 };
@@ -102,11 +104,14 @@ struct pkg_manager {
     bool (*present)(const char *root);
     /* Every package that is there now (not those of which only configuration is left). */
     enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
-    /* What the logs say happened since the cursor, oldest first as the logs have it. NULL: this manager keeps none. */
+    /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). A manager
+     * with logs has at most one version of a name and architecture at a time. NULL: this manager keeps none. */
     enum pkg_status (*history)(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
     /* A digest of everything `installed` and `history` read, cheap (names, sizes, times, inodes): the same value means that a run would
      * find nothing new. */
     uint64_t (*stamp)(const char *root);
+    /* When this package's files were laid down, as their own times tell: a hint where no log says more. TIME_UNKNOWN; may be NULL. */
+    int64_t (*unpacked)(const char *root, struct bytes name, struct bytes arch);
     /* The manager's version order: <0, 0, >0. */
     int (*compare)(struct bytes a, struct bytes b);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */

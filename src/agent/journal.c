@@ -1,0 +1,169 @@
+#include "agent/journal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The journal keeps each package version once (record) and what happened to it (event). An event's EID is seq + head.shift: what turns out
+ * to be older than the logs gets numbers below 1 at the end of the first run, and the shift brings all of them to 1 and up for ever. Neither
+ * table needs a second index: a run reads all records into memory once, and questions about the past fold all events (650,000 in 0.2 s). */
+static const char *const migrations[] = {
+    "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, shift INTEGER NOT NULL, last_eid INTEGER NOT NULL,"
+    " records INTEGER NOT NULL, collected INTEGER NOT NULL, file INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE source(id INTEGER PRIMARY KEY, status INTEGER NOT NULL, stamp INTEGER NOT NULL, cursor BLOB, reaches_back INTEGER,"
+    " installed INTEGER NOT NULL, records INTEGER NOT NULL, complaints INTEGER NOT NULL, unreadable INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, software_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT,"
+    " arch TEXT, source_name TEXT, source_version TEXT, state INTEGER NOT NULL, installed INTEGER NOT NULL, since INTEGER,"
+    " precision INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE cause(id INTEGER PRIMARY KEY, command TEXT, user TEXT) STRICT;"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, time INTEGER, not_before INTEGER, precision INTEGER NOT NULL, action INTEGER NOT NULL,"
+    " record INTEGER NOT NULL, cause INTEGER) STRICT;",
+};
+static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
+
+enum journal_status journal_status_of(enum db_status status)
+{
+    static const enum journal_status of[] = {
+        [DB_OK] = JOURNAL_OK,     [DB_ABSENT] = JOURNAL_ABSENT, [DB_DAMAGED] = JOURNAL_DAMAGED,       [DB_NEWER] = JOURNAL_FAILED,
+        [DB_BUSY] = JOURNAL_BUSY, [DB_FULL] = JOURNAL_FULL,     [DB_PERMISSION] = JOURNAL_PERMISSION, [DB_FAILED] = JOURNAL_FAILED,
+    };
+    return of[status];
+}
+
+sqlite3_stmt *journal_statement(struct journal *j, const char *sql, enum journal_status *status, struct error *error)
+{
+    sqlite3_stmt *s = db_statement(j->db, sql, error);
+    if (!s)
+        *status = journal_status_of(db_explain(j->db, sqlite3_errcode(db_handle(j->db)), error));
+    return s;
+}
+
+bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *status, struct error *error)
+{
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
+        return true;
+    *status = code == SQLITE_DONE ? JOURNAL_OK : journal_status_of(db_explain(j->db, code, error));
+    sqlite3_reset(s);
+    return false;
+}
+
+int64_t journal_column_time(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? TIME_UNKNOWN : sqlite3_column_int64(s, column);
+}
+
+struct bytes journal_column_text(sqlite3_stmt *s, int column)
+{
+    const uint8_t *p = sqlite3_column_text(s, column);
+    return (struct bytes){p, p ? (size_t)sqlite3_column_bytes(s, column) : 0};
+}
+
+void journal_bind_time(sqlite3_stmt *s, int at, int64_t t)
+{
+    if (t == TIME_UNKNOWN)
+        sqlite3_bind_null(s, at);
+    else
+        sqlite3_bind_int64(s, at, t);
+}
+
+void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b)
+{
+    if (b.n)
+        sqlite3_bind_text64(s, at, (const char *)b.p, b.n, SQLITE_STATIC, SQLITE_UTF8);
+    else
+        sqlite3_bind_null(s, at);
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------------- */
+
+/* The folder, and those above it. What a journal tells, dpkg and apt let everybody on the machine read too. */
+static bool make_folder(const char *path, struct error *error)
+{
+    char part[PATH_MAX];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof part) {
+        error_set(error, "%s: not a usable name of a folder", path);
+        return false;
+    }
+    memcpy(part, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (part[i] != '/' && part[i] != 0)
+            continue;
+        part[i] = 0;
+        if (mkdir(part, 0755) < 0 && errno != EEXIST && (errno != EROFS || access(part, F_OK) < 0)) {
+            error_set(error, "%s: cannot make this folder: %s", part, strerror(errno));
+            return false;
+        }
+        part[i] = path[i];
+    }
+    return true;
+}
+
+#define SMALL_JOURNAL ((int64_t)4 << 20) /* a full check costs about a millisecond a MiB: no more than that on each run */
+
+static enum journal_status open_file(struct journal *j, struct error *error)
+{
+    struct stat st;
+    unsigned flags = j->mode == JOURNAL_WRITE ? DB_CREATE : DB_READ_ONLY;
+    if (stat(j->path, &st) == 0 && st.st_size <= SMALL_JOURNAL)
+        flags |= DB_CHECK;
+    enum journal_status status = journal_status_of(db_open(&j->db, j->path, flags, &schema, error));
+    if (status == JOURNAL_OK && j->mode == JOURNAL_WRITE)
+        status = journal_status_of(db_run(j->db, "PRAGMA cache_size=-16384", error));
+    return status;
+}
+
+enum journal_status journal_renew(struct journal *j, struct error *error)
+{
+    char kept[PATH_MAX + 64];
+    struct error why = *error;
+    db_close(j->db);
+    j->db = NULL;
+    enum journal_status status = journal_status_of(db_set_aside(j->path, kept, sizeof kept, error));
+    if (status == JOURNAL_OK)
+        status = open_file(j, error);
+    if (status == JOURNAL_OK)
+        error_set(error, "the journal was damaged (%.300s); it is kept as %.150s, and a new one with a new epoch begins", why.text, kept);
+    return status;
+}
+
+enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed, struct error *error)
+{
+    *out = NULL;
+    if (renewed)
+        *renewed = false;
+    if (mode == JOURNAL_WRITE && !make_folder(state, error))
+        return errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_PERMISSION;
+    struct journal *j = calloc(1, sizeof *j);
+    if (!j || asprintf(&j->path, "%s/journal.db", state) < 0) {
+        free(j);
+        error_set(error, "out of memory");
+        return JOURNAL_FAILED;
+    }
+    j->mode = mode;
+    enum journal_status status = open_file(j, error);
+    if (status == JOURNAL_DAMAGED && mode == JOURNAL_WRITE) {
+        status = journal_renew(j, error);
+        if (renewed)
+            *renewed = status == JOURNAL_OK;
+    }
+    if (status != JOURNAL_OK)
+        journal_close(j);
+    else
+        *out = j;
+    return status;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j)
+        return;
+    db_close(j->db);
+    free(j->path);
+    free(j);
+}

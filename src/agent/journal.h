@@ -1,0 +1,73 @@
+/* What the files of the journal share. Private to agent/journal*.c and their test. */
+#ifndef MUSTER_AGENT_JOURNAL_H
+#define MUSTER_AGENT_JOURNAL_H
+
+#include "agent/agent.h"
+#include "db/db.h"
+
+struct journal {
+    struct db *db;
+    char *path;
+    enum journal_mode mode;
+};
+
+enum journal_status journal_status_of(enum db_status status) MUST_USE;
+/* A statement, or NULL with *status and the error set. */
+sqlite3_stmt *journal_statement(struct journal *j, const char *sql, enum journal_status *status, struct error *error);
+/* Steps; true on a row. At the end or after a failure false, with *status set. */
+bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *status, struct error *error) MUST_USE;
+/* The file is damaged: keep it aside and begin anew. */
+enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
+
+/* Columns and parameters: TIME_UNKNOWN and empty texts are NULL. Views live until the next step. */
+int64_t journal_column_time(sqlite3_stmt *s, int column);
+struct bytes journal_column_text(sqlite3_stmt *s, int column);
+void journal_bind_time(sqlite3_stmt *s, int at, int64_t t);
+/* The text must live until the statement is reset. */
+void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b);
+
+/* ---- sets of packages ---------------------------------------------------------------------------------------------- */
+
+/* A package of one version and architecture. Its texts stand behind it. */
+struct entry {
+    struct entry *next;
+    struct bytes name, arch, version, source_name, source_version;
+    uint64_t hash; /* of the name */
+    uint32_t id;   /* Record Identifier */
+    enum pkg_state state;
+    enum pkg_precision precision;
+    int64_t since, replaced_at; /* replaced_at: when another version took its place unseen, or 0 */
+    bool stored;  /* the record has its row */
+    bool dirty;   /* and the row does not say what stands here */
+    bool base;    /* older than the logs: its event gets its time at the end of the run */
+    bool before;  /* there already when the run began */
+    bool matched; /* found in the other set */
+    uint8_t text[];
+};
+struct entry_set {
+    struct entry **buckets;
+    size_t bucket_count, count;
+};
+/* A copy of p; NULL if there is no memory. Source texts that equal name and version take no room. */
+struct entry *entry_add(struct entry_set *set, const struct pkg_package *p) MUST_USE;
+/* The first entry of that name, or the next one after `after`. */
+struct entry *entry_find(const struct entry_set *set, struct bytes name, const struct entry *after);
+/* Takes it out and frees it. */
+void entry_remove(struct entry_set *set, struct entry *e);
+/* All entries ordered by name, architecture, version; the caller frees the array. NULL without memory (or entries). */
+struct entry **entry_sorted(const struct entry_set *set) MUST_USE;
+void entry_set_free(struct entry_set *set);
+
+/* Remembers a number for a 64-bit key: 12 octets an entry, for all records that ever were. */
+struct memory {
+    uint64_t *keys;
+    uint32_t *values;
+    size_t capacity, count;
+};
+uint64_t memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c);
+/* False if there is no memory. */
+bool memory_put(struct memory *m, uint64_t key, uint32_t value) MUST_USE;
+bool memory_get(const struct memory *m, uint64_t key, uint32_t *value);
+void memory_free(struct memory *m);
+
+#endif

@@ -1,0 +1,491 @@
+#include "agent/journal_run.h"
+
+#include <stdlib.h>
+
+/* What happened, how surely, and why. */
+struct moment {
+    int64_t time, not_before;
+    enum pkg_precision precision;
+    uint32_t cause; /* 0: unknown */
+};
+
+enum { DOMAIN_CAUSE = 0, DOMAIN_RECORD = 1, DOMAIN_NAME = 2 };
+
+bool run_fail(struct run *r, enum journal_status status, const char *what)
+{
+    if (r->status == JOURNAL_OK) {
+        r->status = status;
+        if (what)
+            error_set(r->error, "%s", what);
+    }
+    return false;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+static enum journal_status step_done(struct run *r, sqlite3_stmt *s)
+{
+    enum journal_status status;
+    if (journal_step(r->j, s, &status, r->error))
+        bug("a statement without results gave a row");
+    sqlite3_reset(s);
+    if (status != JOURNAL_OK)
+        run_fail(r, status, NULL);
+    return status;
+}
+
+enum journal_status run_put_event(struct run *r, int64_t seq, int64_t time, int64_t not_before, enum pkg_precision precision,
+                                  enum pkg_action action, uint32_t record, uint32_t cause)
+{
+    sqlite3_stmt *s = r->put_event;
+    sqlite3_bind_int64(s, 1, seq);
+    journal_bind_time(s, 2, time);
+    journal_bind_time(s, 3, not_before);
+    sqlite3_bind_int(s, 4, (int)precision);
+    sqlite3_bind_int(s, 5, (int)action);
+    sqlite3_bind_int64(s, 6, record);
+    if (cause)
+        sqlite3_bind_int64(s, 7, cause);
+    else
+        sqlite3_bind_null(s, 7);
+    r->changed = true;
+    return step_done(r, s);
+}
+
+/* The next event of the stream. SWIMA-R31, RFC 8412 §3.7.1: consecutive over all sources, one EID an event. */
+static bool put(struct run *r, const struct moment *m, enum pkg_action action, uint32_t record)
+{
+    if (m->time > r->newest)
+        r->newest = m->time;
+    r->report->new_events++;
+    return run_put_event(r, ++r->seq, m->time, m->not_before, m->precision, action, record, m->cause) == JOURNAL_OK;
+}
+
+/* A record's row, once its state is known: while it is present it lives in memory only. */
+static bool write_record(struct run *r, struct entry *e, bool installed)
+{
+    sqlite3_stmt *s = e->stored ? r->set_record : r->put_record;
+    sqlite3_bind_int64(s, 1, e->id);
+    sqlite3_bind_int(s, 2, (int)e->state);
+    sqlite3_bind_int(s, 3, installed);
+    journal_bind_time(s, 4, e->since);
+    sqlite3_bind_int(s, 5, (int)e->precision);
+    journal_bind_text(s, 6, e->source_name);
+    journal_bind_text(s, 7, e->source_version);
+    if (!e->stored) {
+        wr_reset(&r->software_id);
+        swid_software_id(&r->software_id, r->creator, &r->product, e->name, e->version);
+        if (r->software_id.bad)
+            return run_fail(r, JOURNAL_FAILED, "out of memory");
+        sqlite3_bind_int(s, 8, r->manager->source);
+        journal_bind_text(s, 9, wr_view(&r->software_id));
+        journal_bind_text(s, 10, e->name);
+        journal_bind_text(s, 11, e->version);
+        journal_bind_text(s, 12, e->arch);
+    }
+    e->stored = true;
+    e->dirty = false;
+    return step_done(r, s) == JOURNAL_OK;
+}
+
+static uint32_t cause_of(struct run *r, const struct pkg_event *e)
+{
+    uint32_t id;
+    uint64_t key = memory_key(DOMAIN_CAUSE, e->command, e->user, (struct bytes){0});
+    if ((e->command.n == 0 && e->user.n == 0) || memory_get(&r->causes, key, &id))
+        return e->command.n || e->user.n ? id : 0;
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "INSERT INTO cause(id, command, user) VALUES(?1, ?2, ?3)", &status, r->error);
+    id = r->cause_count + 1;
+    if (!s || !memory_put(&r->causes, key, id)) {
+        run_fail(r, s ? JOURNAL_FAILED : status, s ? "out of memory" : NULL);
+        return 0;
+    }
+    sqlite3_bind_int64(s, 1, id);
+    journal_bind_text(s, 2, e->command);
+    journal_bind_text(s, 3, e->user);
+    r->cause_count = id;
+    return step_done(r, s) == JOURNAL_OK ? id : 0;
+}
+
+/* ---- records coming and going ------------------------------------------------------------------------------------------ */
+
+static uint64_t record_key(const struct run *r, struct bytes name, struct bytes arch, struct bytes version)
+{
+    return memory_key((uint8_t)(DOMAIN_RECORD + 4 * r->manager->source), name, arch, version);
+}
+
+static uint64_t name_key(const struct run *r, struct bytes name, struct bytes arch)
+{
+    return memory_key((uint8_t)(DOMAIN_NAME + 4 * r->manager->source), name, arch, (struct bytes){0});
+}
+
+static bool knows(const struct run *r, uint64_t key)
+{
+    uint32_t value;
+    return memory_get(&r->known, key, &value);
+}
+
+/* Is the row with this number really that package's? Two keys of 64 bits may be equal, once in a million machines. */
+static bool is_record(struct run *r, uint32_t id, const struct pkg_package *p)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT name, arch, version FROM record WHERE id = ?1", &status, r->error);
+    if (!s)
+        return run_fail(r, status, NULL);
+    sqlite3_bind_int64(s, 1, id);
+    bool same = journal_step(r->j, s, &status, r->error) && bytes_equal(journal_column_text(s, 0), p->name) &&
+                bytes_equal(journal_column_text(s, 1), p->arch) && bytes_equal(journal_column_text(s, 2), p->version);
+    sqlite3_reset(s);
+    if (status != JOURNAL_OK)
+        run_fail(r, status, NULL);
+    return same;
+}
+
+/* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes back is the same
+ * record, with the same Record Identifier. */
+static struct entry *admit(struct run *r, const struct pkg_package *p)
+{
+    struct entry *e = entry_add(&r->present, p);
+    uint64_t key = record_key(r, p->name, p->arch, p->version);
+    if (!e) {
+        run_fail(r, JOURNAL_FAILED, "out of memory");
+        return NULL;
+    }
+    e->dirty = true;
+    e->since = TIME_UNKNOWN;
+    e->stored = memory_get(&r->known, key, &e->id) && is_record(r, e->id, p);
+    if (e->stored)
+        return e;
+    e->id = ++r->records;
+    r->source_records++;
+    if (!memory_put(&r->known, key, e->id) || !memory_put(&r->known, name_key(r, p->name, p->arch), 0)) {
+        run_fail(r, JOURNAL_FAILED, "out of memory");
+        return NULL;
+    }
+    return e;
+}
+
+static struct entry *create(struct run *r, const struct pkg_package *p, const struct moment *m)
+{
+    struct entry *e = admit(r, p);
+    if (!e)
+        return NULL;
+    e->since = m->time;
+    e->precision = m->precision;
+    return put(r, m, PKG_CREATE, e->id) ? e : NULL;
+}
+
+/* There before the logs begin. */
+static struct entry *create_base(struct run *r, const struct pkg_package *p, int64_t time)
+{
+    if (r->base_count == r->base_capacity) {
+        size_t capacity = r->base_capacity ? r->base_capacity * 2 : 1024;
+        struct base_event *grown = realloc(r->base, capacity * sizeof *grown);
+        if (!grown) {
+            run_fail(r, JOURNAL_FAILED, "out of memory");
+            return NULL;
+        }
+        r->base = grown;
+        r->base_capacity = capacity;
+    }
+    struct entry *e = admit(r, p);
+    if (!e)
+        return NULL;
+    e->base = true;
+    e->since = time;
+    e->precision = PKG_BOUND;
+    r->base[r->base_count++] = (struct base_event){e->id, time};
+    r->report->new_events++;
+    return e;
+}
+
+static bool delete(struct run *r, struct entry *e, const struct moment *m)
+{
+    if (!put(r, m, PKG_DELETE, e->id))
+        return false;
+    e->since = m->time;
+    e->precision = m->precision;
+    e->state = PKG_STATE_INSTALLED;
+    bool ok = write_record(r, e, false);
+    entry_remove(&r->present, e);
+    return ok;
+}
+
+/* ---- events of logs ------------------------------------------------------------------------------------------------------ */
+
+/* The entry that an event speaks of, of any version. */
+static struct entry *find_there(const struct entry_set *set, const struct pkg_event *e)
+{
+    struct entry *loose = NULL;
+    for (struct entry *at = entry_find(set, e->name, NULL); at; at = entry_find(set, e->name, at)) {
+        if (bytes_equal(at->arch, e->arch))
+            return at;
+        if (e->arch_or_all && (bytes_equal(at->arch, BYTES("all")) || e->arch.n == 0))
+            loose = at;
+    }
+    return loose;
+}
+
+/* Which architecture does an event mean that says the native one of packages of architecture `all` too? What is installed tells, or what
+ * was known before. */
+static struct bytes arch_of(const struct run *r, const struct pkg_event *e)
+{
+    struct bytes all = BYTES("all");
+    const struct entry *there = e->arch_or_all ? find_there(&r->installed, e) : NULL;
+    if (!e->arch_or_all)
+        return e->arch;
+    if (there)
+        return there->arch;
+    bool only_all = knows(r, name_key(r, e->name, all)) && !knows(r, name_key(r, e->name, e->arch));
+    return only_all ? all : e->arch;
+}
+
+static struct moment moment_of(struct run *r, const struct pkg_event *e)
+{
+    return (struct moment){e->time, e->not_before, e->precision, cause_of(r, e)};
+}
+
+/* Before what an event tells, something must have happened that no log tells: at some time since `since`. */
+static struct moment untold(const struct pkg_event *e, int64_t since)
+{
+    return (struct moment){e->time, since <= e->time ? since : TIME_UNKNOWN, PKG_BOUND, 0};
+}
+
+/* The version that an event takes away or alters, brought there if no log told how it came. NULL: nothing to do. */
+static struct entry *ensure(struct run *r, const struct pkg_event *e)
+{
+    struct entry *there = find_there(&r->present, e);
+    if (e->weak || (there && bytes_equal(there->version, e->version)))
+        return there;
+    struct pkg_package p = {.name = e->name, .version = e->version, .arch = there ? there->arch : arch_of(r, e)};
+    if (knows(r, record_key(r, p.name, p.arch, p.version)))
+        return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last word */
+    if (!there && r->first && !knows(r, name_key(r, p.name, p.arch)))
+        return create_base(r, &p, TIME_UNKNOWN);
+    struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
+    if (there && !delete(r, there, &m))
+        return NULL;
+    return create(r, &p, &m);
+}
+
+bool run_apply(void *context, const struct pkg_event *e)
+{
+    struct run *r = context;
+    struct moment m = moment_of(r, e);
+    struct entry *there;
+    if (e->action != PKG_CREATE) {
+        there = ensure(r, e);
+        if (there && e->action == PKG_DELETE)
+            delete(r, there, &m);
+        else if (there)
+            put(r, &m, PKG_ALTER, there->id);
+        return r->status == JOURNAL_OK;
+    }
+    there = find_there(&r->present, e);
+    if (there && bytes_equal(there->version, e->version))
+        return true; /* known already */
+    struct pkg_package p = {.name = e->name, .version = e->version, .arch = arch_of(r, e)};
+    if (there) {
+        struct moment gone = untold(e, there->since);
+        delete(r, there, &gone);
+    }
+    if (r->status == JOURNAL_OK)
+        create(r, &p, &m);
+    return r->status == JOURNAL_OK;
+}
+
+/* ---- the package manager has the last word ----------------------------------------------------------------------------- */
+
+/* Something that no log explains. */
+struct surprise {
+    struct moment moment;
+    struct entry *entry;
+    bool gone;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct surprise *sa = a, *sb = b;
+    if (sa->moment.time != sb->moment.time)
+        return sa->moment.time < sb->moment.time ? -1 : 1;
+    int c = bytes_compare(sa->entry->name, sb->entry->name);
+    if (c == 0)
+        c = bytes_compare(sa->entry->arch, sb->entry->arch);
+    return c ? c : (sb->gone > sa->gone) - (sb->gone < sa->gone); /* the old version goes before the new one comes */
+}
+
+static struct entry *find_exact(const struct entry_set *set, const struct entry *e)
+{
+    for (struct entry *at = entry_find(set, e->name, NULL); at; at = entry_find(set, e->name, at))
+        if (bytes_equal(at->arch, e->arch) && bytes_equal(at->version, e->version))
+            return at;
+    return NULL;
+}
+
+/* Takes over what the package manager says of a package that both know. */
+static bool agree(struct run *r, struct entry *e, struct entry *now)
+{
+    now->matched = true;
+    if (!e->dirty && e->state == now->state && bytes_equal(e->source_name, now->source_name) &&
+        bytes_equal(e->source_version, now->source_version))
+        return true;
+    e->state = now->state;
+    e->source_name = now->source_name;
+    e->source_version = now->source_version;
+    return write_record(r, e, true);
+}
+
+/* When a package came that no log tells of: at or before the time at which its files were laid down, if that can be. */
+static struct moment came(const struct run *r, const struct entry *e, int64_t not_before)
+{
+    int64_t hint = r->manager->unpacked ? r->manager->unpacked(r->options->root, e->name, e->arch) : TIME_UNKNOWN;
+    bool fits = hint != TIME_UNKNOWN && hint <= r->now && (not_before == TIME_UNKNOWN || hint >= not_before);
+    int64_t time = fits ? hint : r->now;
+    /* What the logs told of this run stays before it: EIDs ascend with the times. */
+    return (struct moment){time > r->newest ? time : r->newest, not_before, PKG_BOUND, 0};
+}
+
+/* First run, and the logs know nothing of it: it is older than they are, unless its files are younger. */
+static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_back, int64_t *time)
+{
+    int64_t hint = r->manager->unpacked ? r->manager->unpacked(r->options->root, e->name, e->arch) : TIME_UNKNOWN;
+    *time = hint != TIME_UNKNOWN && hint <= r->now ? hint : reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
+    return r->first && !knows(r, name_key(r, e->name, e->arch)) && (reaches_back == TIME_UNKNOWN || *time <= reaches_back);
+}
+
+static bool settle(struct run *r, const struct surprise *s)
+{
+    const struct entry *e = s->entry;
+    if (s->gone)
+        return delete(r, s->entry, &s->moment);
+    struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .source_name = e->source_name,
+                            .source_version = e->source_version, .state = e->state};
+    struct entry *created = create(r, &p, &s->moment);
+    return created && write_record(r, created, true);
+}
+
+/* The package of the journal whose place another version took; NULL if there is none. */
+static struct entry *replaced(const struct run *r, const struct entry *e)
+{
+    for (struct entry *at = entry_find(&r->present, e->name, NULL); at; at = entry_find(&r->present, e->name, at))
+        if (!at->matched && bytes_equal(at->arch, e->arch))
+            return at;
+    return NULL;
+}
+
+/* Fills `surprises` with what differs; false after a failure. */
+static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **present, struct entry **installed,
+                           struct surprise *surprises, size_t *count)
+{
+    size_t present_count = r->present.count;
+    for (size_t i = 0; i < present_count; i++) {
+        struct entry *now = find_exact(&r->installed, present[i]);
+        present[i]->matched = now != NULL;
+        if (now && !present[i]->base && !agree(r, present[i], now))
+            return false;
+        if (now)
+            now->matched = true;
+    }
+    for (size_t i = 0; i < r->installed.count; i++) {
+        struct entry *e = installed[i];
+        int64_t time;
+        if (e->matched)
+            continue;
+        struct entry *old = replaced(r, e);
+        if (!old && is_base(r, e, reaches_back, &time)) {
+            struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .source_name = e->source_name,
+                                    .source_version = e->source_version, .state = e->state};
+            struct entry *base = create_base(r, &p, time);
+            if (!base)
+                return false;
+            base->matched = true;
+            continue;
+        }
+        int64_t since = old && (r->collected == TIME_UNKNOWN || old->since > r->collected) ? old->since : r->collected;
+        struct moment m = came(r, e, since);
+        if (old)
+            old->replaced_at = m.time;
+        surprises[(*count)++] = (struct surprise){m, e, false};
+    }
+    for (size_t i = 0; i < present_count; i++) {
+        struct entry *e = present[i];
+        if (e->matched)
+            continue;
+        int64_t since = e->before && r->collected != TIME_UNKNOWN && r->collected > e->since ? r->collected : e->since;
+        int64_t time = e->replaced_at ? e->replaced_at : r->now > r->newest ? r->now : r->newest;
+        struct moment gone = {time, since, PKG_BOUND, 0};
+        surprises[(*count)++] = (struct surprise){gone, e, true};
+    }
+    return true;
+}
+
+/* What was there before the logs, and is there still, gets the time up to which that is certain. */
+static bool settle_base(struct run *r, int64_t reaches_back)
+{
+    for (size_t i = r->source_base; i < r->base_count; i++)
+        if (r->base[i].time == TIME_UNKNOWN)
+            r->base[i].time = reaches_back;
+    for (size_t i = 0; i < r->present.bucket_count; i++)
+        for (struct entry *e = r->present.buckets[i]; e; e = e->next) {
+            if (!e->base)
+                continue;
+            if (e->since == TIME_UNKNOWN)
+                e->since = reaches_back;
+            struct entry *now = find_exact(&r->installed, e);
+            if (now && !agree(r, e, now))
+                return false;
+        }
+    return true;
+}
+
+enum journal_status run_reconcile(struct run *r, int64_t reaches_back)
+{
+    size_t count = 0, room = r->present.count + r->installed.count;
+    struct entry **present = entry_sorted(&r->present), **installed = entry_sorted(&r->installed);
+    struct surprise *surprises = room ? calloc(room, sizeof *surprises) : NULL;
+    bool memory = (!room || surprises) && (!r->present.count || present) && (!r->installed.count || installed);
+    if (!memory)
+        run_fail(r, JOURNAL_FAILED, "out of memory");
+    if (memory && find_surprises(r, reaches_back, present, installed, surprises, &count) && settle_base(r, reaches_back)) {
+        if (count)
+            qsort(surprises, count, sizeof *surprises, by_time);
+        for (size_t i = 0; i < count && settle(r, &surprises[i]); i++)
+            ;
+    }
+    free(present);
+    free(installed);
+    free(surprises);
+    return r->status;
+}
+
+enum journal_status run_load(struct run *r)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT id, name, arch, version, installed, since, precision, state, source_name, source_version"
+                                              " FROM record WHERE source = ?1", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, r->manager->source);
+    while (journal_step(r->j, s, &status, r->error)) {
+        struct pkg_package p = {.name = journal_column_text(s, 1), .arch = journal_column_text(s, 2), .version = journal_column_text(s, 3),
+                                .source_name = journal_column_text(s, 8), .source_version = journal_column_text(s, 9),
+                                .state = (enum pkg_state)sqlite3_column_int(s, 7)};
+        uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
+        struct entry *e = sqlite3_column_int(s, 4) ? entry_add(&r->present, &p) : NULL;
+        bool full = sqlite3_column_int(s, 4) && !e;
+        if (full || !memory_put(&r->known, record_key(r, p.name, p.arch, p.version), id) ||
+            !memory_put(&r->known, name_key(r, p.name, p.arch), 0)) {
+            sqlite3_reset(s);
+            error_set(r->error, "out of memory");
+            return JOURNAL_FAILED;
+        }
+        if (!e)
+            continue;
+        e->id = id;
+        e->stored = e->before = true;
+        e->since = journal_column_time(s, 5);
+        e->precision = (enum pkg_precision)sqlite3_column_int(s, 6);
+    }
+    return status;
+}

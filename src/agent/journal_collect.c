@@ -1,0 +1,370 @@
+#include "agent/journal_run.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+/* What head says at the beginning of a run, and becomes at its end. */
+struct head {
+    uint32_t epoch, last_eid, records;
+    int64_t shift, collected, file;
+    bool found;
+};
+
+/* SWIMA-R34, RFC 8412 §3.7.1: random, so that an old state that comes back is not taken for this one. Never 0. */
+static uint32_t new_epoch(uint32_t not_this)
+{
+    uint32_t epoch = 0;
+    while (epoch == 0 || epoch == not_this)
+        if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
+            bug("getrandom failed");
+    return epoch;
+}
+
+/* Tells the journal's file from a copy of it that was put in its place. */
+static int64_t file_identity(const char *path)
+{
+    struct statx stx;
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &stx) < 0)
+        return 0;
+    uint64_t born = stx.stx_mask & STATX_BTIME ? (uint64_t)stx.stx_btime.tv_sec * 1000000000u + stx.stx_btime.tv_nsec : 0;
+    return (int64_t)(stx.stx_ino * 0x9e3779b97f4a7c15u ^ born);
+}
+
+static enum journal_status head_read(struct run *r, struct head *h)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT epoch, shift, last_eid, records, collected, file FROM head", &status, r->error);
+    *h = (struct head){.collected = TIME_UNKNOWN};
+    if (!s)
+        return status;
+    h->found = journal_step(r->j, s, &status, r->error);
+    if (h->found) {
+        h->epoch = (uint32_t)sqlite3_column_int64(s, 0);
+        h->shift = sqlite3_column_int64(s, 1);
+        h->last_eid = (uint32_t)sqlite3_column_int64(s, 2);
+        h->records = (uint32_t)sqlite3_column_int64(s, 3);
+        h->collected = sqlite3_column_int64(s, 4);
+        h->file = sqlite3_column_int64(s, 5);
+        sqlite3_reset(s);
+    }
+    return status;
+}
+
+static enum journal_status head_write(struct run *r, const struct head *h)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR REPLACE INTO head(one, epoch, shift, last_eid, records, collected, file)"
+                                              " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6)", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int64(s, 1, h->epoch);
+    sqlite3_bind_int64(s, 2, h->shift);
+    sqlite3_bind_int64(s, 3, h->last_eid);
+    sqlite3_bind_int64(s, 4, h->records);
+    sqlite3_bind_int64(s, 5, h->collected);
+    sqlite3_bind_int64(s, 6, h->file);
+    if (journal_step(r->j, s, &status, r->error))
+        bug("INSERT gave a row");
+    return status;
+}
+
+/* ---- one source -------------------------------------------------------------------------------------------------------- */
+
+/* A source as the last run left it. */
+struct source {
+    bool found;
+    int64_t stamp;
+    struct wr cursor;
+};
+
+static enum journal_status source_read(struct run *r, struct source *source)
+{
+    enum journal_status status = JOURNAL_OK;
+    struct journal_source_report *report = r->report;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT status, stamp, cursor, reaches_back, installed, records, complaints, unreadable"
+                                              " FROM source WHERE id = ?1", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, r->manager->source);
+    source->found = journal_step(r->j, s, &status, r->error);
+    if (!source->found)
+        return status;
+    report->status = (enum pkg_status)sqlite3_column_int(s, 0);
+    source->stamp = sqlite3_column_int64(s, 1);
+    wr_bytes(&source->cursor, (struct bytes){sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2)});
+    report->reaches_back = journal_column_time(s, 3);
+    report->installed = (uint32_t)sqlite3_column_int64(s, 4);
+    r->source_records = (uint32_t)sqlite3_column_int64(s, 5);
+    report->removed = r->source_records - report->installed;
+    report->complaints = (uint32_t)sqlite3_column_int64(s, 6);
+    report->unreadable = sqlite3_column_int(s, 7) != 0;
+    sqlite3_reset(s);
+    return status;
+}
+
+static enum journal_status source_write(struct run *r, const struct source *source)
+{
+    enum journal_status status = JOURNAL_OK;
+    const struct journal_source_report *report = r->report;
+    struct bytes cursor = wr_view(&source->cursor);
+    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR REPLACE INTO source(id, status, stamp, cursor, reaches_back, installed, records,"
+                                              " complaints, unreadable) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, r->manager->source);
+    sqlite3_bind_int(s, 2, (int)report->status);
+    sqlite3_bind_int64(s, 3, source->stamp);
+    sqlite3_bind_blob64(s, 4, cursor.p, cursor.n, SQLITE_STATIC);
+    journal_bind_time(s, 5, report->reaches_back);
+    sqlite3_bind_int64(s, 6, report->installed);
+    sqlite3_bind_int64(s, 7, r->source_records);
+    sqlite3_bind_int64(s, 8, report->complaints);
+    sqlite3_bind_int(s, 9, report->unreadable);
+    if (journal_step(r->j, s, &status, r->error))
+        bug("INSERT gave a row");
+    return status;
+}
+
+static bool take_installed(void *context, const struct pkg_package *p)
+{
+    struct run *r = context;
+    return entry_add(&r->installed, p) ? true : run_fail(r, JOURNAL_FAILED, "out of memory");
+}
+
+static void take_complaint(void *context, const char *file, size_t line, const char *what, bool unreadable)
+{
+    struct run *r = context;
+    r->report->complaints += line > 0;
+    r->report->unreadable |= unreadable;
+    if (r->options->complain)
+        r->options->complain(r->options->context, file, line, what);
+}
+
+/* Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages show. */
+static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
+{
+    struct pkg_sink sink = {r, take_installed, run_apply, take_complaint};
+    enum pkg_status status = PKG_OK;
+    for (int attempt = 0; attempt < 4 && status == PKG_OK; attempt++) {
+        uint64_t stamp = r->manager->stamp(r->options->root);
+        if (attempt && (int64_t)stamp == source->stamp)
+            break;
+        source->stamp = (int64_t)stamp;
+        entry_set_free(&r->installed);
+        status = r->manager->installed(r->options->root, &sink);
+        if (status != PKG_OK || !r->manager->history)
+            continue;
+        cursor->before = wr_view(&source->cursor);
+        cursor->after = wr_of(0);
+        status = r->manager->history(r->options->root, cursor, &sink);
+        if (status == PKG_OK) {
+            wr_free(&source->cursor);
+            source->cursor = cursor->after;
+        } else {
+            wr_free(&cursor->after);
+        }
+    }
+    return status;
+}
+
+static enum journal_status update_source(struct run *r, struct source *source)
+{
+    struct journal_source_report *report = r->report;
+    struct pkg_cursor cursor = {.continuous = true, .reaches_back = TIME_UNKNOWN};
+    report->complaints = 0;
+    report->unreadable = false;
+    r->source_base = r->base_count;
+    r->newest = TIME_UNKNOWN;
+    enum journal_status status = run_load(r);
+    if (status != JOURNAL_OK)
+        return status;
+    report->status = read_manager(r, source, &cursor);
+    if (r->status != JOURNAL_OK)
+        return r->status;
+    if (report->status == PKG_NO_MEMORY) {
+        error_set(r->error, "out of memory");
+        return JOURNAL_FAILED;
+    }
+    /* What could not be read keeps its last known state: unknown is not "gone". */
+    if (report->status == PKG_OK && (status = run_reconcile(r, cursor.reaches_back)) != JOURNAL_OK)
+        return status;
+    if (report->status == PKG_OK)
+        report->reaches_back = cursor.reaches_back;
+    report->installed = (uint32_t)r->present.count;
+    report->removed = r->source_records - report->installed;
+    r->changed = true;
+    return source_write(r, source);
+}
+
+static enum journal_status collect_source(struct run *r)
+{
+    struct source source = {.cursor = wr_of(0)};
+    r->source_records = 0;
+    r->report->reaches_back = TIME_UNKNOWN;
+    enum journal_status status = source_read(r, &source);
+    bool present = r->manager->present(r->options->root);
+    if (status != JOURNAL_OK) {
+        r->report->manager = NULL;
+    } else if (!present && !source.found) {
+        r->report->manager = NULL;
+        r->report->status = PKG_ABSENT;
+    } else if (!present) {
+        r->report->status = PKG_ABSENT; /* it was there: that all its packages are gone with it is not likely, and not known */
+        r->changed = true;
+        source.stamp = 0;
+        status = source_write(r, &source);
+    } else if (r->report->status != PKG_OK || r->report->unreadable || !source.found ||
+               (int64_t)r->manager->stamp(r->options->root) != source.stamp) {
+        status = update_source(r, &source);
+    }
+    wr_free(&source.cursor);
+    entry_set_free(&r->present);
+    entry_set_free(&r->installed);
+    memory_free(&r->known);
+    return status;
+}
+
+/* ---- the run -------------------------------------------------------------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+    const struct base_event *ba = a, *bb = b;
+    if (ba->time != bb->time)
+        return ba->time < bb->time ? -1 : 1;
+    return (ba->record > bb->record) - (ba->record < bb->record);
+}
+
+/* Gives what is older than the logs its events, below all others: the shift makes the lowest one EID 1 (SWIMA-R32, RFC 8412 §3.7.1). */
+static enum journal_status put_base(struct run *r, struct head *h)
+{
+    if (r->base_count == 0)
+        return JOURNAL_OK;
+    qsort(r->base, r->base_count, sizeof *r->base, by_time);
+    h->shift = (int64_t)r->base_count;
+    enum journal_status status = JOURNAL_OK;
+    for (size_t i = 0; i < r->base_count && status == JOURNAL_OK; i++)
+        status = run_put_event(r, (int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0);
+    return status;
+}
+
+static enum journal_status load_causes(struct run *r)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT id, command, user FROM cause", &status, r->error);
+    if (!s)
+        return status;
+    while (journal_step(r->j, s, &status, r->error)) {
+        uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
+        r->cause_count = id > r->cause_count ? id : r->cause_count;
+        if (!memory_put(&r->causes, memory_key(0, journal_column_text(s, 1), journal_column_text(s, 2), (struct bytes){0}), id)) {
+            sqlite3_reset(s);
+            error_set(r->error, "out of memory");
+            return JOURNAL_FAILED;
+        }
+    }
+    return status;
+}
+
+static enum journal_status prepare(struct run *r)
+{
+    enum journal_status status = JOURNAL_OK;
+    r->put_event = journal_statement(r->j, "INSERT INTO event(seq, time, not_before, precision, action, record, cause)"
+                                           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", &status, r->error);
+    r->put_record = journal_statement(r->j, "INSERT INTO record(id, state, installed, since, precision, source_name, source_version, source,"
+                                            " software_id, name, version, arch) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                      &status, r->error);
+    r->set_record = journal_statement(r->j, "UPDATE record SET state = ?2, installed = ?3, since = ?4, precision = ?5,"
+                                            " source_name = ifnull(?6, source_name), source_version = ifnull(?7, source_version)"
+                                            " WHERE id = ?1", &status, r->error);
+    return status == JOURNAL_OK ? load_causes(r) : status;
+}
+
+/* Everything between BEGIN and COMMIT. */
+static enum journal_status collect_all(struct run *r, struct journal_report *report)
+{
+    struct head h;
+    enum journal_status status = head_read(r, &h);
+    int64_t file = file_identity(r->j->path);
+    if (status != JOURNAL_OK)
+        return status;
+    r->first = h.last_eid == 0;
+    r->seq = (int64_t)h.last_eid - h.shift;
+    r->records = h.records;
+    r->collected = h.collected;
+    /* SWIMA-R33, R35, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told already. */
+    report->new_epoch = !h.found || h.file != file;
+    if (report->new_epoch) {
+        h.epoch = new_epoch(h.epoch);
+        h.file = file;
+        r->changed = true;
+    }
+    status = prepare(r);
+    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources); i++) {
+        r->manager = pkg_managers[i];
+        r->report = &report->sources[report->source_count];
+        *r->report = (struct journal_source_report){.manager = r->manager};
+        status = collect_source(r);
+        report->new_events += r->report->new_events;
+        report->source_count += r->report->manager != NULL;
+    }
+    if (status == JOURNAL_OK)
+        status = put_base(r, &h);
+    if (status != JOURNAL_OK)
+        return status;
+    if (r->seq + h.shift > UINT32_MAX) {
+        error_set(r->error, "%s: its event numbers are used up; remove it, and the next run begins a new one", r->j->path);
+        return JOURNAL_FAILED;
+    }
+    h.last_eid = (uint32_t)(r->seq + h.shift);
+    h.records = r->records;
+    h.collected = r->now;
+    report->epoch = h.epoch;
+    report->last_eid = h.last_eid;
+    return head_write(r, &h);
+}
+
+static enum journal_status collect_once(struct journal *j, const struct journal_options *options, struct journal_report *report,
+                                        struct error *error)
+{
+    struct run r = {.j = j, .options = options, .error = error, .software_id = wr_of(0), .now = time_now(),
+                    .creator = options->creator ? options->creator : &swid_default_creator};
+    *report = (struct journal_report){0};
+    pkg_platform_read(options->root, &r.platform);
+    r.product = (struct swid_product){bytes_of(r.platform.name), bytes_of(r.platform.version), bytes_of(r.platform.machine)};
+    /* First the lock, then the reading: what a second run does meanwhile must not be missed. */
+    enum journal_status status = journal_status_of(db_begin(j->db, error));
+    if (status == JOURNAL_OK) {
+        status = collect_all(&r, report);
+        if (status == JOURNAL_OK)
+            status = journal_status_of(db_commit(j->db, error));
+        else
+            db_rollback(j->db);
+    }
+    wr_free(&r.software_id);
+    memory_free(&r.causes);
+    free(r.base);
+    return status;
+}
+
+enum journal_status journal_collect(struct journal *j, const struct journal_options *options, struct journal_report *report,
+                                    struct error *error)
+{
+    enum journal_status status = collect_once(j, options, report, error);
+    if (status == JOURNAL_DAMAGED && (status = journal_renew(j, error)) == JOURNAL_OK) {
+        log_line(LOG_WARNING, "%s", error->text);
+        status = collect_once(j, options, report, error);
+    }
+    for (size_t i = 0; i < report->source_count && status == JOURNAL_OK; i++)
+        if (report->sources[i].status != PKG_OK) {
+            status = JOURNAL_INCOMPLETE;
+            error_set(error, "the packages of %s could not be read: their last known state stands", report->sources[i].manager->name);
+        }
+    if (status == JOURNAL_OK && report->source_count == 0) {
+        status = JOURNAL_INCOMPLETE;
+        error_set(error, "%s: no package manager that Muster knows", options->root);
+    }
+    return status;
+}

@@ -1,0 +1,265 @@
+#include "agent/journal.h"
+
+#include <stdlib.h>
+
+enum journal_status journal_head(struct journal *j, struct journal_head *head, struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j, "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
+                                           " (SELECT ifnull(sum(records - installed), 0) FROM source) FROM head", &status, error);
+    *head = (struct journal_head){.collected = TIME_UNKNOWN};
+    if (!s)
+        return status;
+    if (journal_step(j, s, &status, error)) {
+        head->epoch = (uint32_t)sqlite3_column_int64(s, 0);
+        head->last_eid = (uint32_t)sqlite3_column_int64(s, 1);
+        head->collected = sqlite3_column_int64(s, 2);
+        head->installed = (uint32_t)sqlite3_column_int64(s, 3);
+        head->removed = (uint32_t)sqlite3_column_int64(s, 4);
+        sqlite3_reset(s);
+    } else if (status == JOURNAL_OK) {
+        error_set(error, "%s: nothing was collected yet; run muster collect", j->path);
+        return JOURNAL_ABSENT;
+    }
+    return status;
+}
+
+/* The package database of some source could not be read at the last run. */
+static enum journal_status completeness(struct journal *j, struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j, "SELECT id FROM source WHERE status <> 0", &status, error);
+    if (!s || !journal_step(j, s, &status, error))
+        return status;
+    const struct pkg_manager *m = pkg_manager_by_source((uint8_t)sqlite3_column_int(s, 0));
+    sqlite3_reset(s);
+    error_set(error, "the packages of %s could not be read at the last run: what stands here is their last known state", m ? m->name : "a source");
+    return JOURNAL_INCOMPLETE;
+}
+
+/* ---- records ----------------------------------------------------------------------------------------------------------- */
+
+#define RECORD_COLUMNS                                                                                                                       \
+    "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, r.state, r.installed, r.since, r.precision"
+#define RECORD_COLUMN_COUNT 12
+
+static struct journal_record record_of(sqlite3_stmt *s, int column)
+{
+    return (struct journal_record){
+        .id = (uint32_t)sqlite3_column_int64(s, column),
+        .source = (uint8_t)sqlite3_column_int(s, column + 1),
+        .software_id = journal_column_text(s, column + 2),
+        .name = journal_column_text(s, column + 3),
+        .version = journal_column_text(s, column + 4),
+        .arch = journal_column_text(s, column + 5),
+        .source_name = journal_column_text(s, column + 6),
+        .source_version = journal_column_text(s, column + 7),
+        .state = (enum pkg_state)sqlite3_column_int(s, column + 8),
+        .installed = sqlite3_column_int(s, column + 9) != 0,
+        .since = journal_column_time(s, column + 10),
+        .precision = (enum pkg_precision)sqlite3_column_int(s, column + 11),
+    };
+}
+
+/* What the events up to a moment say of each record, by its number. */
+struct past {
+    struct past_state {
+        int64_t since; /* TIME_UNKNOWN with action 0: nothing yet */
+        uint8_t action, precision;
+    } * states;
+    size_t count;
+};
+
+/* Later knowledge may be of earlier times: the latest time wins, of one time the highest EID. */
+static enum journal_status fold(struct journal *j, int64_t at, struct past *past, struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j, "SELECT records FROM head", &status, error);
+    if (!s || !journal_step(j, s, &status, error))
+        return status;
+    past->count = (size_t)sqlite3_column_int64(s, 0) + 1;
+    sqlite3_reset(s);
+    past->states = calloc(past->count, sizeof *past->states);
+    if (!past->states) {
+        error_set(error, "out of memory");
+        return JOURNAL_FAILED;
+    }
+    s = journal_statement(j, "SELECT record, time, action, precision FROM event ORDER BY seq", &status, error);
+    while (s && journal_step(j, s, &status, error)) {
+        size_t id = (size_t)sqlite3_column_int64(s, 0);
+        int64_t time = journal_column_time(s, 1);
+        int action = sqlite3_column_int(s, 2);
+        if (id >= past->count || time > at || action == PKG_ALTER)
+            continue;
+        struct past_state *state = &past->states[id];
+        if (state->action == 0 || time >= state->since)
+            *state = (struct past_state){time, (uint8_t)action, (uint8_t)sqlite3_column_int(s, 3)};
+    }
+    return status;
+}
+
+/* False if the record was not there yet. */
+static bool as_of(const struct past *past, struct journal_record *r)
+{
+    const struct past_state *state = r->id < past->count ? &past->states[r->id] : NULL;
+    if (!state || state->action == 0)
+        return false;
+    bool now = r->installed && state->action == PKG_CREATE && r->since == state->since;
+    r->installed = state->action == PKG_CREATE;
+    r->since = state->since;
+    r->precision = (enum pkg_precision)state->precision;
+    if (!now)
+        r->state = PKG_STATE_INSTALLED;
+    return true;
+}
+
+enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
+                                        bool (*visit)(void *context, const struct journal_record *record), void *context,
+                                        struct error *error)
+{
+    struct past past = {0};
+    enum journal_status status = at == TIME_UNKNOWN ? JOURNAL_OK : fold(j, at, &past, error);
+    const char *sql = at == TIME_UNKNOWN && which == JOURNAL_INSTALLED
+                          ? "SELECT " RECORD_COLUMNS " FROM record r WHERE installed = 1 ORDER BY name, arch, version"
+                          : "SELECT " RECORD_COLUMNS " FROM record r ORDER BY name, arch, version";
+    sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
+    while (s && journal_step(j, s, &status, error)) {
+        struct journal_record record = record_of(s, 0);
+        if (at != TIME_UNKNOWN && !as_of(&past, &record))
+            continue;
+        if (!(which & (record.installed ? JOURNAL_INSTALLED : JOURNAL_REMOVED)))
+            continue;
+        if (!visit(context, &record)) {
+            sqlite3_reset(s);
+            break;
+        }
+    }
+    free(past.states);
+    return status == JOURNAL_OK ? completeness(j, error) : status;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------------ */
+
+static struct journal_event event_of(sqlite3_stmt *s)
+{
+    int column = RECORD_COLUMN_COUNT;
+    return (struct journal_event){
+        .record = record_of(s, 0),
+        .eid = (uint32_t)sqlite3_column_int64(s, column),
+        .epoch = (uint32_t)sqlite3_column_int64(s, column + 1),
+        .time = journal_column_time(s, column + 2),
+        .not_before = journal_column_time(s, column + 3),
+        .precision = (enum pkg_precision)sqlite3_column_int(s, column + 4),
+        .action = (enum pkg_action)sqlite3_column_int(s, column + 5),
+        .command = journal_column_text(s, column + 6),
+        .user = journal_column_text(s, column + 7),
+    };
+}
+
+#define EVENTS                                                                                                                               \
+    "SELECT " RECORD_COLUMNS ", e.seq + h.shift, h.epoch, e.time, e.not_before, e.precision, e.action, c.command, c.user"                      \
+    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN cause c ON c.id = e.cause"                              \
+    " WHERE e.seq >= ?1 - h.shift"
+
+enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
+                                       bool (*visit)(void *context, const struct journal_event *event), void *context,
+                                       struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    const char *sql = name.n ? EVENTS " AND e.record IN (SELECT id FROM record WHERE name = ?2) ORDER BY e.seq" : EVENTS " ORDER BY e.seq";
+    sqlite3_stmt *s = journal_statement(j, sql, &status, error);
+    if (!s)
+        return status;
+    sqlite3_bind_int64(s, 1, earliest);
+    if (name.n)
+        journal_bind_text(s, 2, name);
+    while (journal_step(j, s, &status, error)) {
+        struct journal_event event = event_of(s);
+        if (!visit(context, &event)) {
+            sqlite3_reset(s);
+            break;
+        }
+    }
+    return status == JOURNAL_OK ? completeness(j, error) : status;
+}
+
+/* ---- check --------------------------------------------------------------------------------------------------------------- */
+
+struct check {
+    const struct pkg_manager *manager;
+    struct entry_set installed;
+    bool no_memory;
+    uint32_t differences;
+    void (*differ)(void *context, const char *what, const struct journal_record *record);
+    void *context;
+};
+
+static bool take_installed(void *context, const struct pkg_package *p)
+{
+    struct check *c = context;
+    c->no_memory = !entry_add(&c->installed, p);
+    return !c->no_memory;
+}
+
+static void report(struct check *c, const char *what, const struct journal_record *record)
+{
+    c->differences++;
+    c->differ(c->context, what, record);
+}
+
+static bool compare_record(void *context, const struct journal_record *record)
+{
+    struct check *c = context;
+    if (record->source != c->manager->source)
+        return true;
+    for (struct entry *e = entry_find(&c->installed, record->name, NULL); e; e = entry_find(&c->installed, record->name, e))
+        if (bytes_equal(e->arch, record->arch) && bytes_equal(e->version, record->version)) {
+            e->matched = true;
+            if (e->state != record->state)
+                report(c, "in another state than the journal says", record);
+            return true;
+        }
+    report(c, "in the journal, but not installed", record);
+    return true;
+}
+
+static enum journal_status check_source(struct journal *j, struct check *c, const char *root, struct error *error)
+{
+    struct pkg_sink sink = {c, take_installed, NULL, NULL};
+    enum pkg_status read = c->manager->installed(root, &sink);
+    if (read != PKG_OK) {
+        error_set(error, c->no_memory || read == PKG_NO_MEMORY ? "out of memory" : "the packages of %s could not be read", c->manager->name);
+        return c->no_memory ? JOURNAL_FAILED : JOURNAL_INCOMPLETE;
+    }
+    enum journal_status status = journal_each_record(j, JOURNAL_INSTALLED, TIME_UNKNOWN, compare_record, c, error);
+    if (status != JOURNAL_OK && status != JOURNAL_INCOMPLETE)
+        return status;
+    struct entry **all = entry_sorted(&c->installed);
+    for (size_t i = 0; all && i < c->installed.count; i++)
+        if (!all[i]->matched) {
+            struct journal_record record = {.source = c->manager->source, .name = all[i]->name, .version = all[i]->version,
+                                            .arch = all[i]->arch, .state = all[i]->state, .installed = true, .since = TIME_UNKNOWN};
+            report(c, "installed, but not in the journal", &record);
+        }
+    free(all);
+    return JOURNAL_OK;
+}
+
+enum journal_status journal_check(struct journal *j, const struct journal_options *options,
+                                  void (*differ)(void *context, const char *what, const struct journal_record *record), void *context,
+                                  uint32_t *differences, struct error *error)
+{
+    struct journal_head head;
+    enum journal_status status = journal_head(j, &head, error);
+    *differences = 0;
+    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK; i++) {
+        struct check c = {.manager = pkg_managers[i], .differ = differ, .context = context};
+        /* A manager that is not there must have no packages in the journal either. */
+        status = check_source(j, &c, options->root, error);
+        if (status == JOURNAL_INCOMPLETE && !c.manager->present(options->root))
+            status = JOURNAL_OK;
+        *differences += c.differences;
+        entry_set_free(&c.installed);
+    }
+    return status;
+}

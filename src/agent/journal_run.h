@@ -1,0 +1,53 @@
+/* One run of collection: what journal_collect.c (the frame) and journal_apply.c (what the logs and the package managers say) share. */
+#ifndef MUSTER_AGENT_JOURNAL_RUN_H
+#define MUSTER_AGENT_JOURNAL_RUN_H
+
+#include "agent/journal.h"
+
+/* A CREATE from before the logs: its event is written at the end of the run, with an EID before all others. */
+struct base_event {
+    uint32_t record;
+    int64_t time;
+};
+struct run {
+    struct journal *j;
+    const struct journal_options *options;
+    const struct swid_creator *creator;
+    struct swid_product product;
+    struct pkg_platform platform;
+    struct error *error;
+    enum journal_status status; /* the first failure */
+    int64_t now, collected;     /* collected: the last run, TIME_UNKNOWN */
+    int64_t seq;                /* of the newest event */
+    uint32_t records;           /* the highest Record Identifier */
+    bool first;                 /* no event has an EID yet */
+    bool changed;
+    sqlite3_stmt *put_event, *put_record, *set_record;
+    struct base_event *base;
+    size_t base_count, base_capacity;
+    struct wr software_id;
+    struct memory causes;
+    uint32_t cause_count;
+
+    /* of the source at work */
+    const struct pkg_manager *manager;
+    struct journal_source_report *report;
+    struct entry_set present, installed; /* what the journal and the package manager believe */
+    struct memory known;                 /* every record that ever was, and every name and architecture */
+    uint32_t source_records;
+    size_t source_base; /* where this source's events from before the logs begin */
+    int64_t newest;     /* time of the newest event of this run */
+};
+
+/* Sets the first failure; returns false, so that sinks can return it. */
+bool run_fail(struct run *r, enum journal_status status, const char *what);
+/* Loads what the journal knows of the source at work. */
+enum journal_status run_load(struct run *r) MUST_USE;
+/* Takes an event of a log: the journal's belief changes as it says. */
+bool run_apply(void *context, const struct pkg_event *e);
+/* Makes the journal's belief equal to the package manager's, and writes all records that changed. */
+enum journal_status run_reconcile(struct run *r, int64_t reaches_back) MUST_USE;
+enum journal_status run_put_event(struct run *r, int64_t seq, int64_t time, int64_t not_before, enum pkg_precision precision,
+                                  enum pkg_action action, uint32_t record, uint32_t cause) MUST_USE;
+
+#endif

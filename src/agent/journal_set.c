@@ -1,0 +1,186 @@
+#include "agent/journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t hash_add(uint64_t hash, struct bytes b)
+{
+    for (size_t i = 0; i < b.n; i++)
+        hash = (hash ^ b.p[i]) * 1099511628211u;
+    return (hash ^ 0x100) * 1099511628211u; /* parts the texts */
+}
+
+static uint64_t hash_name(struct bytes name)
+{
+    uint64_t h = hash_add(14695981039346656037u, name);
+    return h ^ h >> 29;
+}
+
+static bool grow_set(struct entry_set *set)
+{
+    size_t count = set->bucket_count ? set->bucket_count * 2 : 256;
+    struct entry **buckets = calloc(count, sizeof(struct entry *));
+    if (!buckets)
+        return false;
+    for (size_t i = 0; i < set->bucket_count; i++)
+        for (struct entry *e = set->buckets[i], *next; e; e = next) {
+            next = e->next;
+            e->next = buckets[e->hash & (count - 1)];
+            buckets[e->hash & (count - 1)] = e;
+        }
+    free(set->buckets);
+    set->buckets = buckets;
+    set->bucket_count = count;
+    return true;
+}
+
+static struct bytes put_text(uint8_t **at, struct bytes b)
+{
+    struct bytes copy = {*at, b.n};
+    if (b.n)
+        memcpy(*at, b.p, b.n);
+    *at += b.n;
+    return copy;
+}
+
+struct entry *entry_add(struct entry_set *set, const struct pkg_package *p)
+{
+    if (set->count >= set->bucket_count && !grow_set(set))
+        return NULL;
+    bool same_name = bytes_equal(p->source_name, p->name), same_version = bytes_equal(p->source_version, p->version);
+    size_t n = p->name.n + p->arch.n + p->version.n + p->source_name.n + p->source_version.n;
+    struct entry *e = calloc(1, sizeof *e + n);
+    if (!e)
+        return NULL;
+    uint8_t *at = e->text;
+    e->name = put_text(&at, p->name);
+    e->arch = put_text(&at, p->arch);
+    e->version = put_text(&at, p->version);
+    e->source_name = same_name ? e->name : put_text(&at, p->source_name);
+    e->source_version = same_version ? e->version : put_text(&at, p->source_version);
+    e->state = p->state;
+    e->hash = hash_name(p->name);
+    struct entry **bucket = &set->buckets[e->hash & (set->bucket_count - 1)];
+    e->next = *bucket;
+    *bucket = e;
+    set->count++;
+    return e;
+}
+
+struct entry *entry_find(const struct entry_set *set, struct bytes name, const struct entry *after)
+{
+    if (set->bucket_count == 0)
+        return NULL;
+    uint64_t hash = after ? after->hash : hash_name(name);
+    struct entry *e = after ? after->next : set->buckets[hash & (set->bucket_count - 1)];
+    while (e && (e->hash != hash || !bytes_equal(e->name, name)))
+        e = e->next;
+    return e;
+}
+
+void entry_remove(struct entry_set *set, struct entry *e)
+{
+    struct entry **at = &set->buckets[e->hash & (set->bucket_count - 1)];
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    set->count--;
+    free(e);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct entry *ea = *(struct entry *const *)a, *eb = *(struct entry *const *)b;
+    int c = bytes_compare(ea->name, eb->name);
+    if (c == 0)
+        c = bytes_compare(ea->arch, eb->arch);
+    return c ? c : bytes_compare(ea->version, eb->version);
+}
+
+struct entry **entry_sorted(const struct entry_set *set)
+{
+    struct entry **all = set->count ? malloc(set->count * sizeof(struct entry *)) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; all && i < set->bucket_count; i++)
+        for (struct entry *e = set->buckets[i]; e; e = e->next)
+            all[n++] = e;
+    if (all)
+        qsort(all, n, sizeof(struct entry *), by_name);
+    return all;
+}
+
+void entry_set_free(struct entry_set *set)
+{
+    for (size_t i = 0; i < set->bucket_count; i++)
+        for (struct entry *e = set->buckets[i], *next; e; e = next) {
+            next = e->next;
+            free(e);
+        }
+    free(set->buckets);
+    *set = (struct entry_set){0};
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+uint64_t memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c)
+{
+    uint64_t h = hash_add(hash_add(hash_add(14695981039346656037u ^ domain, a), b), c);
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    h ^= h >> 29;
+    return h ? h : 1; /* 0 marks a free slot */
+}
+
+static size_t slot_of(const struct memory *m, uint64_t key)
+{
+    size_t i = key & (m->capacity - 1);
+    while (m->keys[i] && m->keys[i] != key)
+        i = (i + 1) & (m->capacity - 1);
+    return i;
+}
+
+static bool grow_memory(struct memory *m)
+{
+    struct memory grown = {.capacity = m->capacity ? m->capacity * 2 : 4096, .count = m->count};
+    grown.keys = calloc(grown.capacity, sizeof *grown.keys);
+    grown.values = malloc(grown.capacity * sizeof *grown.values);
+    if (!grown.keys || !grown.values) {
+        memory_free(&grown);
+        return false;
+    }
+    for (size_t i = 0; i < m->capacity; i++)
+        if (m->keys[i]) {
+            size_t slot = slot_of(&grown, m->keys[i]);
+            grown.keys[slot] = m->keys[i];
+            grown.values[slot] = m->values[i];
+        }
+    memory_free(m);
+    *m = grown;
+    return true;
+}
+
+bool memory_put(struct memory *m, uint64_t key, uint32_t value)
+{
+    if (m->count * 4 >= m->capacity * 3 && !grow_memory(m))
+        return false;
+    size_t slot = slot_of(m, key);
+    m->count += m->keys[slot] == 0;
+    m->keys[slot] = key;
+    m->values[slot] = value;
+    return true;
+}
+
+bool memory_get(const struct memory *m, uint64_t key, uint32_t *value)
+{
+    if (m->capacity == 0)
+        return false;
+    size_t slot = slot_of(m, key);
+    *value = m->values[slot];
+    return m->keys[slot] != 0;
+}
+
+void memory_free(struct memory *m)
+{
+    free(m->keys);
+    free(m->values);
+    *m = (struct memory){0};
+}

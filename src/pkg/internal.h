@@ -1,0 +1,178 @@
+/* What the files of pkg/ share. Private to this room, its tests and its fuzz targets. */
+#ifndef MUSTER_PKG_INTERNAL_H
+#define MUSTER_PKG_INTERNAL_H
+
+#include "pkg/pkg.h"
+
+#include <limits.h>
+#include <zlib.h>
+
+/* ---- text.c: paths, lines, local times -------------------------------------------------------------------------- */
+
+/* ROOT + PATH ("/var/lib/…") into out. False if it is too long. */
+bool path_below(char out[PATH_MAX], const char *root, const char *path) MUST_USE;
+#define DIGEST_START 14695981039346656037u
+/* FNV-1a, 64 bits: tells files apart, withstands nobody. */
+uint64_t digest_add(uint64_t digest, const void *p, size_t n);
+/* Adds name, size, change time and inode of one file (of each entry, if it is a folder) to the digest. Missing counts too. */
+uint64_t digest_add_file(uint64_t digest, const char *path);
+/* Letters, digits and the punctuation that package names, versions and architectures use: nothing that could break a line or a list. */
+bool is_word(struct bytes b);
+
+/* Lines of a plain or gzipped file, or of memory, with bounded memory: an overlong line is skipped. */
+#define LINE_MAX_OCTETS ((size_t)16 << 20)
+struct lines {
+    gzFile file; /* NULL: memory, all of it between start and end */
+    uint8_t *p;
+    size_t capacity, start, scanned, end;
+    uint64_t offset; /* of p[start], uncompressed */
+    size_t number;   /* of the line handed out last, from 1 */
+    bool at_end, damaged, overlong;
+};
+/* PKG_OK, PKG_ABSENT, PKG_UNREADABLE, PKG_NO_MEMORY. */
+enum pkg_status lines_open(struct lines *l, const char *path) MUST_USE;
+/* b stays the caller's and must not change. */
+struct lines lines_of(struct bytes b);
+/* Goes forward to this offset, whose line has this number. False if the file is shorter: then the position is its end. */
+bool lines_seek(struct lines *l, uint64_t offset, size_t number) MUST_USE;
+/* The next line without its LF (a CR stays); `whole`: there was an LF. `overlong` is set, and the line empty, for one that was too long.
+ * False at the end, also of a file that breaks off (`damaged`). */
+bool lines_next(struct lines *l, struct bytes *line, bool *whole) MUST_USE;
+void lines_close(struct lines *l);
+
+/* Reads "YYYY-MM-DD hh:mm:ss" (any number of blanks between) in the process's time zone. Days without a clock change are computed once. */
+struct local_clock {
+    uint32_t day; /* YYYYMMDD of what follows, 0: none */
+    int64_t midnight;
+    bool plain;   /* no clock change on that day */
+    int64_t last; /* the last time read: picks between the two meanings of an hour that a clock change repeats */
+};
+bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t) MUST_USE;
+
+/* ---- deb822.c ------------------------------------------------------------------------------------------------------ */
+
+/* The fields of a stanza that matter here. Views live until the next call. */
+struct deb822 {
+    struct lines *lines;
+    struct wr text;
+    struct bytes package, status, version, arch, source;
+    size_t line; /* where the stanza began */
+    bool started;
+    void (*complain)(void *context, size_t line, const char *what);
+    void *context;
+};
+/* The next stanza that has at least one of the fields; false at the end. */
+bool deb822_next(struct deb822 *d) MUST_USE;
+void deb822_free(struct deb822 *d);
+/* Name and version of the source package that a Source field ("" or "name" or "name (version)") means. */
+void deb822_source(struct bytes source, struct pkg_package *p);
+
+/* ---- logset.c: a log and its rotated predecessors, read as one stream ---------------------------------------------- */
+
+/* What the cursor keeps of one log. */
+struct log_position {
+    uint32_t head;        /* so many octets of the file's beginning … */
+    uint64_t head_digest; /* … have this digest; head 0: no file was there, or none was read */
+    uint64_t offset, line;
+    int64_t first, last;  /* the oldest and the newest time ever read, TIME_UNKNOWN */
+};
+struct log_mark {
+    size_t file;
+    uint64_t offset, line;
+    bool set;
+};
+struct log_set {
+    const char *root, *path;
+    const struct pkg_sink *sink;
+    char **files; /* oldest first */
+    size_t count, at;
+    struct lines lines;
+    bool open;
+    struct log_position position; /* before: the cursor's; log_set_save() brings it up to date */
+    bool lost;                    /* the cursor's place was not found: what stands here may be known already */
+    bool fresh;                   /* the cursor had no place in this log */
+    bool unreadable;
+    /* of the line handed out last */
+    size_t file;
+    uint64_t offset, line;
+    struct log_mark end; /* behind the last whole line read: the next run goes on there */
+    struct local_clock clock;
+};
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, const struct pkg_sink *sink);
+bool log_set_next(struct log_set *s, struct bytes *line) MUST_USE;
+/* Where the last line stood; for the cursor. */
+struct log_mark log_set_mark(const struct log_set *s);
+/* Makes s->position say "read on at this mark", or "behind the last line" if it is not set. */
+void log_set_save(struct log_set *s, struct log_mark mark);
+void log_set_complain(struct log_set *s, const char *what);
+void log_set_close(struct log_set *s);
+/* Digest over the states of all files of the set. */
+uint64_t log_set_stamp(uint64_t digest, const char *root, const char *path);
+
+/* ---- dpkg_log.c -------------------------------------------------------------------------------------------------- */
+
+enum dpkg_deed { DPKG_STARTUP, DPKG_INSTALL, DPKG_UPGRADE, DPKG_REMOVE, DPKG_GONE };
+/* One thing that dpkg did, after the status lines behind it said how it ended. */
+struct dpkg_action {
+    enum dpkg_deed deed;
+    int64_t time;
+    struct bytes name, arch, old_version, new_version, new_arch;
+};
+struct dpkg_log {
+    struct log_set set;
+    struct dpkg_slot {
+        struct dpkg_action action;
+        bool full, told, done, gone; /* told: a status line spoke of it; done: of its new version; gone: the last one says it is away */
+        struct log_mark mark;
+        char text[2048];
+    } pending, ready;
+    struct log_mark hold; /* an action that had not ended when the log did: the next run reads it again */
+};
+/* The next action; its views live until the next call. */
+bool dpkg_log_next(struct dpkg_log *log, struct dpkg_action *action) MUST_USE;
+
+/* ---- apt_history.c ----------------------------------------------------------------------------------------------- */
+
+struct apt_item {
+    enum apt_verb { APT_INSTALL, APT_UPGRADE, APT_REMOVE, APT_REINSTALL } verb;
+    struct bytes name, arch, old_version, new_version;
+    bool automatic;
+};
+struct apt_transaction {
+    int64_t start, end; /* end: INT64_MAX if the transaction has not ended */
+    bool ended, failed;
+    struct bytes command, user;
+    const struct apt_item *items; /* ordered by name */
+    size_t count;
+};
+struct apt_history {
+    struct log_set set;
+    struct wr text;
+    struct arena arena;
+    struct apt_item *items;
+    size_t capacity;
+    struct log_mark mark; /* of the transaction handed out last */
+    bool pushed;          /* the line that began the next transaction was read already */
+    int64_t next_start;
+    struct log_mark next_mark;
+};
+/* The next transaction; its views live until the next call. */
+bool apt_history_next(struct apt_history *h, struct apt_transaction *t) MUST_USE;
+void apt_history_free(struct apt_history *h);
+
+/* ---- dpkg_history.c, dpkg_version.c, dpkg.c ------------------------------------------------------------------------ */
+
+enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
+uint64_t dpkg_logs_stamp(uint64_t digest, const char *root);
+int dpkg_version_compare(struct bytes a, struct bytes b);
+/* The native architecture of a root ("amd64"); "" if nothing tells. */
+void dpkg_native_arch(const char *root, char *arch, size_t size);
+/* amd64 → x86_64 …; the name itself where `uname -m` says the same. */
+const char *dpkg_arch_machine(const char *arch);
+
+/* An os-release file without what the machine itself says. */
+void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
+
+extern const struct pkg_manager pkg_dpkg;
+
+#endif

@@ -1,0 +1,241 @@
+#include "pkg/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* logrotate leaves LOG.1, LOG.2.gz …, or LOG-YYYYMMDD.gz with `dateext`. A position survives rotation because a file is known by the
+ * digest of its beginning, not by its name. */
+#define HEAD_OCTETS 4096
+
+/* How recent a file of the set is: larger is newer, the live log the newest; false if the name is none of the set's. */
+static bool recency(struct bytes name, struct bytes base, int64_t *value)
+{
+    uint64_t number;
+    if (!bytes_starts(name, base))
+        return false;
+    struct bytes suffix = {name.p + base.n, name.n - base.n}, gz = BYTES(".gz");
+    *value = INT64_MAX;
+    if (suffix.n == 0)
+        return true;
+    if (suffix.n > gz.n && bytes_equal((struct bytes){suffix.p + suffix.n - gz.n, gz.n}, gz))
+        suffix.n -= gz.n;
+    if (!bytes_number((struct bytes){suffix.p + 1, suffix.n - 1}, &number) || number > INT32_MAX || suffix.n < 2)
+        return false;
+    /* Dates grow towards the present, counters towards the past. */
+    *value = suffix.p[0] == '-' ? (int64_t)number : -(int64_t)number;
+    return suffix.p[0] == '-' || suffix.p[0] == '.';
+}
+
+struct found {
+    int64_t recency;
+    char name[256];
+};
+
+static int by_recency(const void *a, const void *b)
+{
+    const struct found *fa = a, *fb = b;
+    if (fa->recency != fb->recency)
+        return fa->recency < fb->recency ? -1 : 1;
+    return strcmp(fb->name, fa->name); /* LOG.1.gz before LOG.1: while logrotate compresses, both are there */
+}
+
+static struct found *list_files(const char *folder, struct bytes base, size_t *count, bool *unreadable)
+{
+    struct found *files = NULL;
+    size_t capacity = 0;
+    DIR *d = opendir(folder);
+    *count = 0;
+    *unreadable = !d && errno != ENOENT && errno != ENOTDIR;
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        int64_t value;
+        if (!recency(bytes_of(entry->d_name), base, &value))
+            continue;
+        if (*count == capacity) {
+            struct found *grown = realloc(files, (capacity = capacity ? capacity * 2 : 16) * sizeof *files);
+            if (!grown)
+                break;
+            files = grown;
+        }
+        files[*count].recency = value;
+        snprintf(files[(*count)++].name, sizeof files->name, "%s", entry->d_name);
+    }
+    if (d)
+        closedir(d);
+    if (*count)
+        qsort(files, *count, sizeof *files, by_recency);
+    return files;
+}
+
+static void complain_file(struct log_set *s, const char *file, size_t line, const char *what, bool unreadable)
+{
+    s->unreadable |= unreadable;
+    if (s->sink->complaint)
+        s->sink->complaint(s->sink->context, file, line, what, unreadable);
+}
+
+void log_set_complain(struct log_set *s, const char *what)
+{
+    complain_file(s, s->files[s->file], (size_t)s->line, what, false);
+}
+
+/* Digest of the first `octets` of a file; *octets becomes what there is, if that is less. False if it cannot be read. */
+static bool head_digest(const char *path, uint32_t *octets, uint64_t *digest)
+{
+    uint8_t head[HEAD_OCTETS];
+    struct lines l;
+    if (lines_open(&l, path) != PKG_OK)
+        return false;
+    int n = gzread(l.file, head, *octets < sizeof head ? *octets : (unsigned)sizeof head);
+    lines_close(&l);
+    if (n < 0)
+        return false;
+    *octets = (uint32_t)n;
+    *digest = digest_add(DIGEST_START, head, (size_t)n);
+    return true;
+}
+
+/* The file that the cursor's position lies in, or count. Newest first: rarely is it another one. */
+static size_t find_position(const struct log_set *s)
+{
+    for (size_t i = s->count; i-- > 0;) {
+        uint32_t n = s->position.head;
+        uint64_t digest;
+        if (head_digest(s->files[i], &n, &digest) && n == s->position.head && digest == s->position.head_digest)
+            return i;
+    }
+    return s->count;
+}
+
+static bool open_file(struct log_set *s)
+{
+    enum pkg_status status = lines_open(&s->lines, s->files[s->at]);
+    s->open = status == PKG_OK;
+    if (status != PKG_OK && status != PKG_ABSENT)
+        complain_file(s, s->files[s->at], 0, "this log cannot be read: the history is shorter than it could be", true);
+    return s->open;
+}
+
+static void seek_position(struct log_set *s)
+{
+    if (s->position.head == 0)
+        return;
+    size_t at = find_position(s);
+    if (at == s->count) {
+        s->lost = true;
+        if (s->count)
+            complain_file(s, s->files[s->count - 1], 0,
+                          "the place where the last run stopped is gone: what happened between is known only from its outcome", false);
+        return;
+    }
+    s->at = at;
+    if (!open_file(s))
+        return;
+    bool there = lines_seek(&s->lines, s->position.offset, s->position.line);
+    s->end = (struct log_mark){at, s->lines.offset, s->lines.number, true};
+    if (!there) {
+        s->lost = true;
+        complain_file(s, s->files[at], 0, "this log was cut off: what happened between is known only from its outcome", false);
+    }
+}
+
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, const struct pkg_sink *sink)
+{
+    char full[PATH_MAX], folder[PATH_MAX];
+    bool unreadable;
+    *s = (struct log_set){.root = root, .path = path, 
+                         .sink = sink, .position = before, .fresh = before.head == 0, .clock = {.last = before.last}};
+    if (!path_below(full, root, path))
+        return;
+    char *base = strrchr(full, '/') + 1;
+    snprintf(folder, sizeof folder, "%.*s", (int)(base - full), full);
+    size_t count;
+    struct found *found = list_files(folder, bytes_of(base), &count, &unreadable);
+    s->files = count ? calloc(count, sizeof *s->files) : NULL;
+    for (size_t i = 0; s->files && i < count; i++)
+        if (asprintf(&s->files[s->count], "%s%s", folder, found[i].name) >= 0)
+            s->count++;
+    free(found);
+    if (unreadable)
+        complain_file(s, folder, 0, "this folder of logs cannot be read: the history is shorter than it could be", true);
+    else if (s->count == 0)
+        complain_file(s, full, 0, "there is no such log: the history is shorter and its times are less exact", false);
+    seek_position(s);
+}
+
+bool log_set_next(struct log_set *s, struct bytes *line)
+{
+    bool whole;
+    while (s->at < s->count) {
+        if (!s->open && !open_file(s)) {
+            s->at++;
+            continue;
+        }
+        s->file = s->at;
+        s->offset = s->lines.offset;
+        if (lines_next(&s->lines, line, &whole)) {
+            s->line = s->lines.number;
+            s->end = whole ? (struct log_mark){s->at, s->lines.offset, s->lines.number, true} : log_set_mark(s);
+            if (!s->lines.overlong)
+                return true;
+            log_set_complain(s, "line too long");
+            continue;
+        }
+        if (s->lines.damaged)
+            complain_file(s, s->files[s->at], s->lines.number + 1, "the compressed file breaks off or is damaged here", true);
+        lines_close(&s->lines);
+        s->open = false;
+        s->at++;
+    }
+    return false;
+}
+
+struct log_mark log_set_mark(const struct log_set *s)
+{
+    return (struct log_mark){s->file, s->offset, s->line ? s->line - 1 : 0, true};
+}
+
+void log_set_save(struct log_set *s, struct log_mark mark)
+{
+    if (!mark.set)
+        mark = s->end;
+    if (!mark.set)
+        return; /* nothing was read: the place stays where it was */
+    struct log_position p = {.head = HEAD_OCTETS, .offset = mark.offset, .line = mark.line, .first = s->position.first,
+                             .last = s->position.last};
+    if (head_digest(s->files[mark.file], &p.head, &p.head_digest))
+        s->position = p;
+}
+
+void log_set_close(struct log_set *s)
+{
+    if (s->open)
+        lines_close(&s->lines);
+    for (size_t i = 0; i < s->count; i++)
+        free(s->files[i]);
+    free(s->files);
+    s->files = NULL;
+    s->count = 0;
+    s->open = false;
+}
+
+uint64_t log_set_stamp(uint64_t digest, const char *root, const char *path)
+{
+    char full[PATH_MAX], file[PATH_MAX];
+    bool unreadable;
+    if (!path_below(full, root, path))
+        return digest;
+    char *base = strrchr(full, '/') + 1;
+    struct bytes name = bytes_of(base);
+    snprintf(file, sizeof file, "%.*s", (int)(base - full), full);
+    size_t count, n = strlen(file);
+    struct found *found = list_files(file, name, &count, &unreadable);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(file + n, sizeof file - n, "%s", found[i].name);
+        digest = digest_add_file(digest_add(digest, found[i].name, strlen(found[i].name)), file);
+    }
+    free(found);
+    return digest;
+}

@@ -1,0 +1,44 @@
+#include "pkg/internal.h"
+
+#include <string.h>
+
+const struct pkg_manager *const pkg_managers[] = {&pkg_dpkg, NULL};
+
+const struct pkg_manager *pkg_manager_find(const char *name)
+{
+    for (size_t i = 0; pkg_managers[i]; i++)
+        if (strcmp(pkg_managers[i]->name, name) == 0)
+            return pkg_managers[i];
+    return NULL;
+}
+
+const struct pkg_manager *pkg_manager_by_source(uint8_t source)
+{
+    for (size_t i = 0; pkg_managers[i]; i++)
+        if (pkg_managers[i]->source == source)
+            return pkg_managers[i];
+    return NULL;
+}
+
+const char *pkg_state_name(enum pkg_state s)
+{
+    static const char *const names[] = {
+        [PKG_STATE_INSTALLED] = "installed",
+        [PKG_STATE_HALF_INSTALLED] = "half-installed",
+        [PKG_STATE_UNPACKED] = "unpacked",
+        [PKG_STATE_HALF_CONFIGURED] = "half-configured",
+        [PKG_STATE_TRIGGERS_AWAITED] = "triggers-awaited",
+        [PKG_STATE_TRIGGERS_PENDING] = "triggers-pending",
+    };
+    return (size_t)s < ARRAY_LENGTH(names) ? names[s] : "unknown";
+}
+
+const char *pkg_action_name(enum pkg_action a)
+{
+    return a == PKG_CREATE ? "create" : a == PKG_DELETE ? "delete" : "alter";
+}
+
+const char *pkg_precision_name(enum pkg_precision p)
+{
+    return p == PKG_EXACT ? "exact" : p == PKG_TRANSACTION ? "transaction" : "bound";
+}
