@@ -1,0 +1,64 @@
+/* muster check: does the journal say what the package managers say? */
+#include "cli/local.h"
+
+struct check {
+    struct cli *cli;
+    struct json json;
+};
+
+static void differ(void *context, const char *what, const struct journal_record *r)
+{
+    struct check *c = context;
+    struct wr *out = cli_out(c->cli);
+    if (cli_json(c->cli)) {
+        json_object(&c->json, NULL);
+        json_string(&c->json, "difference", what);
+        local_json_package(&c->json, r);
+        json_object_end(&c->json);
+        return;
+    }
+    const char *gap = cli_plain(c->cli) ? "\t" : " ";
+    const struct bytes columns[] = {r->name, r->version, r->arch};
+    for (size_t i = 0; i < ARRAY_LENGTH(columns); i++) {
+        wr_bytes(out, columns[i]);
+        wr_str(out, i + 1 < ARRAY_LENGTH(columns) || cli_plain(c->cli) ? gap : ": ");
+    }
+    wr_fmt(out, "%s\n", what);
+}
+
+static int run(struct cli *cli)
+{
+    struct journal *journal;
+    struct error error = {""};
+    struct check check = {.cli = cli};
+    uint32_t differences = 0;
+    const struct journal_options options = {.root = cli_root(cli)};
+    enum journal_status status = journal_open(&journal, cli_state(cli), JOURNAL_READ, NULL, &error);
+    if (status == JOURNAL_ABSENT)
+        return cli_fail(cli, EXIT_NOT_FOUND, "%s: no journal yet; run muster collect", cli_state(cli));
+    if (status != JOURNAL_OK)
+        return cli_fail(cli, local_exit(status), "%s", error.text);
+    if (cli_json(cli)) {
+        check.json = cli_json_begin(cli, "check");
+        json_array(&check.json, "items");
+    }
+    status = journal_check(journal, &options, differ, &check, &differences, &error);
+    if (cli_json(cli)) {
+        json_array_end(&check.json);
+        json_number(&check.json, "differences", differences);
+        json_object_end(&check.json);
+        wr_str(cli_out(cli), "\n");
+    } else if (!cli_plain(cli) && status == JOURNAL_OK && differences == 0) {
+        wr_str(cli_out(cli), "the journal and the package managers agree\n");
+    }
+    journal_close(journal);
+    if (status != JOURNAL_OK)
+        return cli_fail(cli, local_exit(status), "%s", error.text);
+    return differences ? EXIT_NO : EXIT_DONE;
+}
+
+const struct cli_command cli_check = {
+    .noun = "check",
+    .summary = "compare the journal with the package managers; exit 1 if they differ",
+    .run = run,
+};

@@ -1,0 +1,78 @@
+/* muster collect: the journal, brought up to date. */
+#include "cli/local.h"
+
+#include <stdio.h>
+
+static void print_json(struct cli *cli, const struct journal_report *r, uint32_t installed, uint32_t removed)
+{
+    struct json j = cli_json_begin(cli, "collect");
+    json_number(&j, "epoch", r->epoch);
+    json_number(&j, "last_eid", r->last_eid);
+    json_bool(&j, "new_epoch", r->new_epoch);
+    json_number(&j, "new_events", r->new_events);
+    json_number(&j, "installed", installed);
+    json_number(&j, "removed", removed);
+    json_array(&j, "sources");
+    for (size_t i = 0; i < r->source_count; i++) {
+        const struct journal_source_report *s = &r->sources[i];
+        json_object(&j, NULL);
+        json_string(&j, "source", s->manager->name);
+        json_bool(&j, "readable", s->status == PKG_OK);
+        json_bool(&j, "logs_readable", !s->unreadable);
+        json_number(&j, "new_events", s->new_events);
+        json_number(&j, "installed", s->installed);
+        json_number(&j, "removed", s->removed);
+        json_time(&j, "reaches_back", s->reaches_back);
+        json_number(&j, "skipped_lines", s->complaints);
+        json_object_end(&j);
+    }
+    json_array_end(&j);
+    json_object_end(&j);
+    wr_str(cli_out(cli), "\n");
+}
+
+static void print_text(struct cli *cli, const struct journal_report *r, uint32_t installed, uint32_t removed)
+{
+    struct wr *out = cli_out(cli);
+    wr_fmt(out, "epoch:      %u%s\nlast EID:   %u\nnew events: %u\ninstalled:  %u\nremoved:    %u\n\n", r->epoch, r->new_epoch ? " (new)" : "",
+           r->last_eid, r->new_events, installed, removed);
+    wr_fmt(out, "%-8s  %10s  %9s  %8s  %-20s\n", "SOURCE", "NEW EVENTS", "INSTALLED", "REMOVED", "HISTORY SINCE");
+    for (size_t i = 0; i < r->source_count; i++) {
+        const struct journal_source_report *s = &r->sources[i];
+        wr_fmt(out, "%-8s  %10u  %9u  %8u  ", s->manager->name, s->new_events, s->installed, s->removed);
+        local_put_time(out, s->reaches_back, PKG_EXACT);
+        if (s->status != PKG_OK)
+            wr_str(out, "  (packages unreadable)");
+        if (s->unreadable)
+            wr_str(out, "  (a log is unreadable)");
+        if (s->complaints)
+            wr_fmt(out, "  (%u lines skipped)", s->complaints);
+        wr_str(out, "\n");
+    }
+}
+
+static int run(struct cli *cli)
+{
+    struct journal *journal;
+    struct journal_report report;
+    int code = local_collect(cli, cli_state(cli), &journal, &report);
+    if (code != EXIT_DONE && code != EXIT_UNKNOWN)
+        return code;
+    uint32_t installed = 0, removed = 0;
+    for (size_t i = 0; i < report.source_count; i++) {
+        installed += report.sources[i].installed;
+        removed += report.sources[i].removed;
+        /* A log that is there but cannot be read: part of the answer is unknown. One that is not there is merely a shorter past. */
+        if (report.sources[i].unreadable)
+            code = EXIT_UNKNOWN;
+    }
+    (cli_json(cli) ? print_json : print_text)(cli, &report, installed, removed);
+    journal_close(journal);
+    return code;
+}
+
+const struct cli_command cli_collect = {
+    .noun = "collect",
+    .summary = "bring this machine's journal up to date from its package managers and their logs",
+    .run = run,
+};

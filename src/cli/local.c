@@ -1,0 +1,124 @@
+#include "cli/local.h"
+
+#include <stdio.h>
+
+enum { COMPLAINTS_SHOWN = 20 };
+
+void local_complain(void *context, const char *file, size_t line, const char *what)
+{
+    struct local_complaints *c = context;
+    if (++c->count > COMPLAINTS_SHOWN)
+        return;
+    if (line)
+        log_line(LOG_WARNING, "%s:%zu: %s", file, line, what);
+    else
+        log_line(LOG_WARNING, "%s: %s", file, what);
+}
+
+void local_complaints_end(const struct local_complaints *c)
+{
+    if (c->count > COMPLAINTS_SHOWN)
+        log_line(LOG_WARNING, "%u more lines were skipped for reasons like these", c->count - COMPLAINTS_SHOWN);
+}
+
+int local_exit(enum journal_status status)
+{
+    switch (status) {
+    case JOURNAL_OK:
+        return EXIT_DONE;
+    case JOURNAL_ABSENT:
+        return EXIT_NOT_FOUND;
+    case JOURNAL_INCOMPLETE:
+        return EXIT_UNKNOWN;
+    default:
+        return EXIT_INTERNAL;
+    }
+}
+
+int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report)
+{
+    struct local_complaints complaints = {0};
+    const struct journal_options options = {.root = cli_root(cli), .complain = local_complain, .context = &complaints};
+    struct error error = {""};
+    bool renewed;
+    enum journal_status status = journal_open(journal, state, JOURNAL_WRITE, &renewed, &error);
+    if (status != JOURNAL_OK)
+        return cli_fail(cli, local_exit(status), "%s", error.text);
+    if (renewed)
+        log_line(LOG_WARNING, "%s", error.text);
+    status = journal_collect(*journal, &options, report, &error);
+    local_complaints_end(&complaints);
+    if (status == JOURNAL_OK)
+        return EXIT_DONE;
+    if (status != JOURNAL_INCOMPLETE) {
+        journal_close(*journal);
+        *journal = NULL;
+    }
+    return cli_fail(cli, local_exit(status), "%s", error.text);
+}
+
+int local_open(struct cli *cli, struct journal **journal)
+{
+    struct error error = {""};
+    struct journal_report report;
+    const char *state = cli_state(cli);
+    enum journal_status status = journal_open(journal, state, JOURNAL_READ, NULL, &error);
+    if (status == JOURNAL_OK)
+        return EXIT_DONE;
+    if (status == JOURNAL_DAMAGED)
+        return cli_fail(cli, EXIT_INTERNAL, "%s; muster collect keeps it aside and begins a new one", error.text);
+    if (status != JOURNAL_ABSENT)
+        return cli_fail(cli, local_exit(status), "%s", error.text);
+    log_line(LOG_INFO, "%s holds no journal yet: collecting first", state);
+    int code = local_collect(cli, state, journal, &report);
+    /* What could not be read is said again, and counts, when the journal is read. */
+    return code == EXIT_UNKNOWN ? EXIT_DONE : code;
+}
+
+const char *local_source_name(uint8_t source)
+{
+    const struct pkg_manager *m = pkg_manager_by_source(source);
+    return m ? m->name : "unknown";
+}
+
+void local_put_time(struct wr *w, int64_t t, enum pkg_precision precision)
+{
+    char text[TIME_TEXT];
+    time_format(t, text);
+    wr_fmt(w, "%s%s", precision == PKG_BOUND ? "by " : "", t == TIME_UNKNOWN ? "unknown" : text);
+}
+
+void local_put_column(struct wr *w, struct bytes text, size_t width)
+{
+    wr_bytes(w, text);
+    for (size_t n = text.n; n < width; n++)
+        wr_u8(w, ' ');
+    wr_str(w, "  ");
+}
+
+void local_json_package(struct json *j, const struct journal_record *r)
+{
+    json_text(j, "software_id", r->software_id);
+    json_text(j, "name", r->name);
+    json_text(j, "version", r->version);
+    json_text(j, "arch", r->arch);
+    json_string(j, "source", local_source_name(r->source));
+}
+
+void local_json_event(struct json *j, const struct journal_event *e)
+{
+    json_object(j, NULL);
+    json_number(j, "eid", e->eid);
+    json_number(j, "epoch", e->epoch);
+    json_time(j, "time", e->time);
+    json_string(j, "precision", pkg_precision_name(e->precision));
+    if (e->not_before != TIME_UNKNOWN)
+        json_time(j, "not_before", e->not_before);
+    json_string(j, "action", pkg_action_name(e->action));
+    local_json_package(j, &e->record);
+    if (e->command.n)
+        json_text(j, "command", e->command);
+    if (e->user.n)
+        json_text(j, "user", e->user);
+    json_object_end(j);
+}

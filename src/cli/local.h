@@ -1,0 +1,32 @@
+/* What the commands about this machine's own journal share. */
+#ifndef MUSTER_CLI_LOCAL_H
+#define MUSTER_CLI_LOCAL_H
+
+#include "agent/agent.h"
+#include "cli/cli.h"
+
+/* Prints what collection complains of to stderr: the first ones, then only counts them. */
+struct local_complaints {
+    unsigned count;
+};
+void local_complain(void *complaints, const char *file, size_t line, const char *what);
+void local_complaints_end(const struct local_complaints *complaints);
+
+/* The exit status that a journal's failure means. */
+int local_exit(enum journal_status status);
+/* Opens the journal for reading; one that is not there yet is collected first. EXIT_DONE and *journal, or an exit status (it was said
+ * why). */
+int local_open(struct cli *cli, struct journal **journal);
+/* One run of collection in `state`; *journal stays open if EXIT_DONE or EXIT_UNKNOWN is returned. */
+int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report);
+/* "dpkg". */
+const char *local_source_name(uint8_t source);
+/* A time with its precision as one word for people: "2026-03-29T10:11:12Z", "by 2023-05-11T00:00:00Z" for a bound. */
+void local_put_time(struct wr *w, int64_t t, enum pkg_precision precision);
+/* Text, padded to a column. */
+void local_put_column(struct wr *w, struct bytes text, size_t width);
+/* Members of a record: software_id, name, version, arch, source. */
+void local_json_package(struct json *j, const struct journal_record *r);
+void local_json_event(struct json *j, const struct journal_event *e);
+
+#endif
