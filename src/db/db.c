@@ -37,7 +37,8 @@ static enum db_status status_of_errno(int number)
     }
 }
 
-/* SQLite keeps errno for what opening hits, but not for what a statement hits: then the thread's own is still that of the failed call. */
+/* SQLite keeps errno for what opening hits, but not for what a statement hits: then the thread's own is still that of
+ * the failed call. */
 static int system_errno(sqlite3 *handle)
 {
     int now = errno, kept = handle ? sqlite3_system_errno(handle) : 0;
@@ -84,7 +85,8 @@ static void describe(enum db_status status, const char *path, const char *reason
         [DB_NEWER] = "%s: %s; install that version, or name another file",
         [DB_BUSY] = "%s: another process holds the database (%s); try again later",
         [DB_FULL] = "%s: the disk or the quota is full (%s); free some room and try again",
-        [DB_PERMISSION] = "%s: may not be read or written (%s); check the owner and the mode of the file and its folder",
+        [DB_PERMISSION] =
+            "%s: may not be read or written (%s); check the owner and the mode of the file and its folder",
         [DB_FAILED] = "%s: %s",
     };
     error_set(error, forms[status], path, reason);
@@ -151,7 +153,8 @@ enum db_status db_commit(struct db *db, struct error *error)
 
 void db_rollback(struct db *db)
 {
-    /* A statement that still stands on a row would keep the transaction's snapshot alive. Some errors roll back by themselves. */
+    /* A statement that still stands on a row would keep the transaction's snapshot alive. Some errors roll back by
+     * themselves. */
     for (size_t i = 0; i < db->count; i++)
         sqlite3_reset(db->statements[i]);
     if (!sqlite3_get_autocommit(db->handle))
@@ -188,7 +191,11 @@ static enum db_status quick_check(struct db *db, struct error *error)
     if (status == DB_OK && (!verdict || strcmp(verdict, "ok") != 0)) {
         /* A heading line may stand before the finding. */
         const char *line = verdict ? strchr(verdict, '\n') : NULL;
-        describe(status = DB_DAMAGED, db->path, line ? line + 1 : verdict ? verdict : "the check gave no answer", error);
+        describe(status = DB_DAMAGED, db->path,
+                 line      ? line + 1
+                 : verdict ? verdict
+                           : "the check gave no answer",
+                 error);
     }
     sqlite3_finalize(statement);
     return status;
@@ -221,7 +228,8 @@ static enum db_status recognise(struct db *db, const struct db_schema *schema, s
     return DB_OK;
 }
 
-/* Each step in a transaction of its own that also counts it, so that two processes can do it at once and a crash loses nothing. */
+/* Each step in a transaction of its own that also counts it, so that two processes can do it at once and a crash loses
+ * nothing. */
 static enum db_status migrate(struct db *db, const struct db_schema *schema, struct error *error)
 {
     for (;;) {
@@ -246,7 +254,8 @@ static enum db_status migrate(struct db *db, const struct db_schema *schema, str
     }
 }
 
-/* Changing the journal's mode wants the file for itself and asks no busy handler: when several processes create it at once, wait here. */
+/* Changing the journal's mode wants the file for itself and asks no busy handler: when several processes create it at
+ * once, wait here. */
 static enum db_status use_wal(struct db *db, struct error *error)
 {
     uint64_t deadline = time_monotonic_ms() + PATIENCE_MS;
@@ -292,7 +301,8 @@ static enum db_status prepare(struct db *db, unsigned flags, const struct db_sch
     return DB_OK;
 }
 
-/* On read-only media SQLite cannot make the files that WAL needs beside the database; nobody can change it there either. */
+/* On read-only media SQLite cannot make the files that WAL needs beside the database; nobody can change it there
+ * either. */
 static bool on_read_only_media(const char *path)
 {
     struct statvfs fs;
@@ -317,7 +327,8 @@ static int open_handle(const char *path, unsigned flags, sqlite3 **handle)
     return code;
 }
 
-enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema, struct error *error)
+enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema,
+                       struct error *error)
 {
     *out = NULL;
     struct stat st;
@@ -339,7 +350,8 @@ enum db_status db_open(struct db **out, const char *path, unsigned flags, const 
         describe(status = status_of(db->handle, code), path, number ? strerror(number) : sqlite3_errstr(code), error);
     } else {
         sqlite3_busy_timeout(db->handle, PATIENCE_MS);
-        /* Closing would write the log back into a file that may turn out to be damaged: not before it is known to be ours. */
+        /* Closing would write the log back into a file that may turn out to be damaged: not before it is known to be
+         * ours. */
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         status = prepare(db, flags, schema, error);
         if (status == DB_OK)

@@ -51,6 +51,7 @@ enum store_software_kind {
 struct store_report {
     struct bytes endpoint;  /* its authenticated name */
     struct bytes device_id; /* its own claim, "" if none */
+    int64_t session;        /* of an earlier receipt: this report belongs to the same assessment; 0 begins a new one */
     int64_t started, finished;
     struct bytes address; /* of the peer, for the session record */
     bool has_posture;

@@ -22,7 +22,8 @@ static const char *const steps[] = {
     "ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 7",
 };
 static const struct db_schema one = {APPLICATION, steps, 1}, two = {APPLICATION, steps, 2};
-static const char *const broken_steps[] = {"CREATE TABLE thing(id INTEGER)", "CREATE TABLE other(id INTEGER); SELECT nonsense"};
+static const char *const broken_steps[] = {"CREATE TABLE thing(id INTEGER)",
+                                           "CREATE TABLE other(id INTEGER); SELECT nonsense"};
 static const struct db_schema broken = {APPLICATION, broken_steps, 2};
 
 struct place {
@@ -149,7 +150,8 @@ static void test_failed_migration_leaves_the_version_before(void **state)
 static void test_foreign_files(void **state)
 {
     struct place *p = *state;
-    static const char text[] = "this is no database at all, but a text that somebody wrote into the wrong place, over and over again";
+    static const char text[] =
+        "this is no database at all, but a text that somebody wrote into the wrong place, over and over again";
     uint8_t room[4096];
     write_at(p->path, 0, text, sizeof text);
     assert_int_equal(try_open(p, DB_CREATE, &one), DB_DAMAGED);
@@ -173,7 +175,8 @@ static void test_damage_is_seen_and_kept(void **state)
     static uint8_t before[1 << 20], after[1 << 20];
     struct db *db = must_open(p, DB_CREATE, &one);
     for (int i = 0; i < 2000; i++)
-        assert_int_equal(db_run(db, "INSERT INTO thing(name) VALUES('a name that takes some room on its page')", &p->error), DB_OK);
+        assert_int_equal(
+            db_run(db, "INSERT INTO thing(name) VALUES('a name that takes some room on its page')", &p->error), DB_OK);
     db_close(db);
     uint8_t junk[3000];
     memset(junk, 0xa5, sizeof junk);
@@ -312,9 +315,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
     const struct CMUnitTest tests[] = {
-        TEST(test_create_and_migrate), TEST(test_read_only_wants_the_schema), TEST(test_failed_migration_leaves_the_version_before),
-        TEST(test_foreign_files),      TEST(test_damage_is_seen_and_kept),    TEST(test_set_aside),
-        TEST(test_statements_are_kept), TEST(test_full),                      TEST(test_permission),
+        TEST(test_create_and_migrate),
+        TEST(test_read_only_wants_the_schema),
+        TEST(test_failed_migration_leaves_the_version_before),
+        TEST(test_foreign_files),
+        TEST(test_damage_is_seen_and_kept),
+        TEST(test_set_aside),
+        TEST(test_statements_are_kept),
+        TEST(test_full),
+        TEST(test_permission),
         TEST(test_many_create_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,289 @@
+/* Interning: texts and sets that the fleet shares are stored once. */
+#include "store/write.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- interning ------------------------------------------------------------------------------------------------------
+ */
+
+/* Names and groups, which begin with their digest, are found through a list of pointers in the digests' order. */
+static int by_digest(const void *a, const void *b)
+{
+    const uint8_t *x = *(const uint8_t *const *)a, *y = *(const uint8_t *const *)b;
+    int order = memcmp(x, y, DIGEST_SIZE);
+    return order ? order : (x > y) - (x < y);
+}
+
+static const void **index_digests(struct arena *a, const void *things, size_t size, size_t count)
+{
+    const void **index = arena_zalloc(a, count, sizeof *index);
+    if (!index)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        index[i] = (const uint8_t *)things + i * size;
+    qsort(index, count, sizeof *index, by_digest);
+    return index;
+}
+
+/* The first in the index with this digest; `count` if there is none. */
+static size_t find_digest(const void *const *index, size_t count, struct bytes digest)
+{
+    size_t low = 0, high = count;
+    if (digest.n != DIGEST_SIZE)
+        return count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(index[middle], digest.p, DIGEST_SIZE) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && memcmp(index[low], digest.p, DIGEST_SIZE) == 0 ? low : count;
+}
+
+static bool same_digest(const void *a, const void *b)
+{
+    return memcmp(a, b, DIGEST_SIZE) == 0;
+}
+
+struct names {
+    struct name *items; /* those with the same text share one digest; the first by address stands for all */
+    const void **index;
+    size_t count;
+    struct bytes *digests, *texts; /* of those without a number */
+    size_t missing;
+};
+
+/* Lists each text without a number once, in the order of the items: neighbours in a set get neighbouring numbers. */
+static void list_missing(struct names *n)
+{
+    n->missing = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        struct bytes digest = {n->items[i].digest, DIGEST_SIZE};
+        if (n->items[i].id || n->index[find_digest(n->index, n->count, digest)] != &n->items[i])
+            continue;
+        n->digests[n->missing] = digest;
+        n->texts[n->missing++] = n->items[i].text;
+    }
+}
+
+/* Reads rows (digest, id). */
+static enum store_status take_numbers(struct work *w, struct names *n, struct rows *rows, size_t *taken)
+{
+    *taken = 0;
+    while (sql_next(rows, w->error)) {
+        size_t first = find_digest(n->index, n->count, sql_octets(rows, 0));
+        for (size_t i = first; i < n->count && same_digest(n->index[first], n->index[i]); i++)
+            ((struct name *)(uintptr_t)n->index[i])->id = sql_number(rows, 1);
+        (*taken)++;
+    }
+    list_missing(n);
+    return sql_end(rows);
+}
+
+enum store_status intern_names(struct work *w, struct name *items, size_t count)
+{
+    struct names n = {.items = items, .count = count};
+    struct rows rows;
+    size_t taken;
+    n.digests = arena_zalloc(w->a, count, sizeof *n.digests);
+    n.texts = arena_zalloc(w->a, count, sizeof *n.texts);
+    if (!n.digests || !n.texts)
+        return work_out_of_memory(w);
+    for (size_t i = 0; i < count; i++)
+        if (!set_digest(w->s, items[i].text, items[i].digest))
+            return work_out_of_memory(w);
+    if (!(n.index = index_digests(w->a, items, sizeof *items, count)))
+        return work_out_of_memory(w);
+    list_missing(&n);
+    /* A second look-up finds what another server added meanwhile. */
+    for (int attempt = 0; n.missing && attempt < 2; attempt++) {
+        ASK(w->s, ST_SOFTWARE_FIND, &rows, w->error, OCTS(n.digests, n.missing));
+        enum store_status status = take_numbers(w, &n, &rows, &taken);
+        if (status != STORE_OK || n.missing == 0)
+            return status;
+        ASK(w->s, ST_SOFTWARE_ADD, &rows, w->error, NUM(w->learnt), OCTS(n.digests, n.missing),
+            OCTS(n.texts, n.missing));
+        if ((status = take_numbers(w, &n, &rows, &taken)) != STORE_OK)
+            return status;
+        w->receipt->new_software += (uint32_t)taken;
+    }
+    if (n.missing == 0)
+        return STORE_OK;
+    error_set(w->error, "the database neither finds nor takes %zu software identifiers", n.missing);
+    return STORE_FAILED;
+}
+
+/* ---- change sets ----------------------------------------------------------------------------------------------------
+ */
+
+/* The groups by digest; each distinct one is asked for once. */
+struct sets {
+    const void **index;
+    size_t count;
+    struct bytes *digests;
+    size_t missing;
+};
+
+static void list_missing_sets(struct sets *sets)
+{
+    sets->missing = 0;
+    for (size_t i = 0; i < sets->count; i++) {
+        const struct set_group *g = sets->index[i];
+        if (g->id == 0 && (i == 0 || !same_digest(g, sets->index[i - 1])))
+            sets->digests[sets->missing++] = (struct bytes){g->digest, DIGEST_SIZE};
+    }
+}
+
+static enum store_status find_sets(struct work *w, struct sets *sets)
+{
+    struct rows rows;
+    struct blob_members members;
+    bool good = true;
+    ASK(w->s, ST_SET_FIND, &rows, w->error, OCTS(sets->digests, sets->missing));
+    while (sql_next(&rows, w->error)) {
+        size_t first = find_digest(sets->index, sets->count, sql_octets(&rows, 0));
+        good = good && blob_get_members(sql_octets(&rows, 2), w->a, &members);
+        for (size_t i = first; good && i < sets->count && same_digest(sets->index[first], sets->index[i]); i++) {
+            struct set_group *g = (struct set_group *)(uintptr_t)sets->index[i];
+            g->id = sql_number(&rows, 1);
+            g->members = members;
+            good = members.count == g->count;
+        }
+    }
+    enum store_status status = sql_end(&rows);
+    if (status == STORE_OK && !good)
+        return work_damaged(w, "a change set");
+    list_missing_sets(sets);
+    return status;
+}
+
+/* What a set does to a software, net, for the index of the sets that speak of it. */
+struct net {
+    int64_t software, net;
+};
+
+static int by_software(const void *a, const void *b)
+{
+    const struct net *x = a, *y = b;
+    return (x->software > y->software) - (x->software < y->software);
+}
+
+static enum store_status add_to_index(struct work *w, const struct set_group *const *added, size_t count)
+{
+    size_t members = 0, n = 0;
+    for (size_t i = 0; i < count; i++)
+        members += added[i]->count;
+    struct net *nets = arena_zalloc(w->a, members, sizeof *nets);
+    int64_t *columns = arena_zalloc(w->a, members, 3 * sizeof *columns);
+    if (!nets || !columns)
+        return work_out_of_memory(w);
+    int64_t *softwares = columns, *sets = columns + members, *values = columns + 2 * members;
+    for (size_t i = 0; i < count; i++) {
+        const struct blob_members *m = &added[i]->members;
+        for (size_t k = 0; k < m->count; k++)
+            nets[k] = (struct net){m->software[k], (m->actions[k] == STORE_CREATE) - (m->actions[k] == STORE_DELETE)};
+        qsort(nets, m->count, sizeof *nets, by_software);
+        for (size_t k = 0; k < m->count; k++) {
+            if (k > 0 && nets[k].software == nets[k - 1].software) {
+                values[n - 1] += nets[k].net;
+                continue;
+            }
+            softwares[n] = nets[k].software;
+            sets[n] = added[i]->id;
+            values[n++] = nets[k].net;
+        }
+    }
+    return POST(w->s, ST_MEMBER_ADD, w->error, NUMS(softwares, n), NUMS(sets, n), NUMS(values, n));
+}
+
+/* Distinct groups whose set nobody has stored; their members' numbers are known. */
+static enum store_status add_sets(struct work *w, struct sets *sets, struct set_group **fresh, size_t count)
+{
+    struct bytes *digests = arena_zalloc(w->a, count, sizeof *digests),
+                 *blobs = arena_zalloc(w->a, count, sizeof *blobs);
+    const struct set_group **added = arena_zalloc(w->a, count, sizeof *added);
+    if (!digests || !blobs || !added)
+        return work_out_of_memory(w);
+    struct wr blob = wr_of(0);
+    for (size_t i = 0; i < count; i++) {
+        wr_reset(&blob);
+        blob_put_members(&blob, &fresh[i]->members);
+        digests[i] = (struct bytes){fresh[i]->digest, DIGEST_SIZE};
+        blobs[i] = arena_copy(w->a, wr_view(&blob));
+        if (blob.bad || !blobs[i].p) {
+            wr_free(&blob);
+            return work_out_of_memory(w);
+        }
+    }
+    wr_free(&blob);
+    struct rows rows;
+    size_t n = 0;
+    ASK(w->s, ST_SET_ADD, &rows, w->error, NUM(w->learnt), OCTS(digests, count), OCTS(blobs, count));
+    while (sql_next(&rows, w->error)) {
+        size_t first = find_digest(sets->index, sets->count, sql_octets(&rows, 0));
+        for (size_t i = first; i < sets->count && same_digest(sets->index[first], sets->index[i]); i++)
+            ((struct set_group *)(uintptr_t)sets->index[i])->id = sql_number(&rows, 1);
+        if (first < sets->count && n < count)
+            added[n++] = sets->index[first];
+    }
+    enum store_status status = sql_end(&rows);
+    if (status == STORE_OK && n)
+        status = add_to_index(w, added, n);
+    list_missing_sets(sets);
+    return status;
+}
+
+/* Interns the members of every group that has no set yet. */
+static enum store_status intern_members(struct work *w, struct sets *sets)
+{
+    size_t members = 0, fresh_count = 0;
+    struct set_group **fresh = arena_zalloc(w->a, sets->missing, sizeof *fresh);
+    for (size_t i = 0; i < w->group_count; i++)
+        members += w->groups[i].id == 0 ? w->groups[i].count : 0;
+    struct name *names = arena_zalloc(w->a, members, sizeof *names), *name = names;
+    int64_t *numbers = arena_zalloc(w->a, members, sizeof *numbers);
+    enum store_action *actions = arena_zalloc(w->a, members, sizeof *actions);
+    if (!fresh || !names || !numbers || !actions)
+        return work_out_of_memory(w);
+    for (size_t i = 0; i < w->group_count; i++)
+        for (size_t k = 0; w->groups[i].id == 0 && k < w->groups[i].count; k++)
+            name++->text = w->groups[i].events[w->groups[i].order[k]].software_id;
+    enum store_status status = intern_names(w, names, members);
+    if (status != STORE_OK)
+        return status;
+    name = names;
+    for (size_t i = 0; i < w->group_count; i++) {
+        struct set_group *g = &w->groups[i];
+        if (g->id)
+            continue;
+        g->members = (struct blob_members){g->count, numbers, actions};
+        for (size_t k = 0; k < g->count; k++) {
+            *numbers++ = name++->id;
+            *actions++ = g->events[g->order[k]].action;
+        }
+        if (sets->index[find_digest(sets->index, sets->count, (struct bytes){g->digest, DIGEST_SIZE})] == g)
+            fresh[fresh_count++] = g;
+    }
+    return add_sets(w, sets, fresh, fresh_count);
+}
+
+enum store_status intern_sets(struct work *w)
+{
+    struct sets sets = {.count = w->group_count};
+    sets.index = index_digests(w->a, w->groups, sizeof *w->groups, w->group_count);
+    sets.digests = arena_zalloc(w->a, w->group_count, sizeof *sets.digests);
+    if (!sets.index || !sets.digests)
+        return work_out_of_memory(w);
+    list_missing_sets(&sets);
+    enum store_status status = find_sets(w, &sets);
+    if (status == STORE_OK && sets.missing)
+        status = intern_members(w, &sets);
+    if (status == STORE_OK && sets.missing) /* another server was faster */
+        status = find_sets(w, &sets);
+    if (status != STORE_OK || sets.missing == 0)
+        return status;
+    error_set(w->error, "the database neither finds nor takes %zu change sets", sets.missing);
+    return STORE_FAILED;
+}

@@ -1,0 +1,440 @@
+/* Asking. What was there at a moment is a fold over what was learnt of the endpoint, in the order in which it was
+ * learnt. */
+#include "store/blob.h"
+#include "store/sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_MAX 1000
+#define EVENT_BITS                                                                                                     \
+    16 /* of a cursor: the event's place in its change, below the change's number; BLOB_MEMBERS_MAX fits */
+
+static unsigned page_size(unsigned limit)
+{
+    return limit == 0 ? 1 : limit > PAGE_MAX ? PAGE_MAX : limit;
+}
+
+/* ---- endpoints ------------------------------------------------------------------------------------------------------
+ */
+
+static struct store_endpoint read_endpoint(struct rows *rows)
+{
+    return (struct store_endpoint){
+        .id = sql_number(rows, 0),
+        .name = sql_octets(rows, 1),
+        .device_id = sql_octets(rows, 2),
+        .product = sql_octets(rows, 3),
+        .version = sql_octets(rows, 4),
+        .address = sql_octets(rows, 5),
+        .first_seen = sql_number(rows, 6),
+        .last_seen = sql_number(rows, 7),
+        .last_boot = sql_number(rows, 8),
+        .epoch = (uint32_t)sql_number(rows, 9),
+        .last_eid = (uint32_t)sql_number(rows, 10),
+        .installed = (uint32_t)sql_number(rows, 11),
+        .forwarding = (int)sql_number(rows, 12),
+        .default_password = (int)sql_number(rows, 13),
+        .result = (int)sql_number(rows, 14),
+        .access = (int)sql_number(rows, 15),
+        .reason = sql_octets(rows, 16),
+    };
+}
+
+enum store_status store_endpoints(struct store *s, uint64_t after, unsigned limit,
+                                  bool (*visit)(void *, const struct store_endpoint *), void *context, uint64_t *next,
+                                  struct error *error)
+{
+    struct rows rows;
+    uint64_t last = after;
+    bool go_on = true;
+    *next = 0;
+    limit = page_size(limit);
+    if (after > INT64_MAX)
+        return STORE_OK;
+    /* One row more tells whether there is a next page. */
+    for (ASK(s, ST_ENDPOINTS, &rows, error, NUM((int64_t)after), NUM((int64_t)limit + 1)); sql_next(&rows, error);) {
+        if (!go_on || limit == 0) {
+            *next = last;
+            continue;
+        }
+        struct store_endpoint e = read_endpoint(&rows);
+        last = (uint64_t)e.id;
+        go_on = visit(context, &e);
+        limit--;
+    }
+    return sql_end(&rows);
+}
+
+static enum store_status endpoint_by_id(struct store *s, int64_t id,
+                                        bool (*visit)(void *, const struct store_endpoint *), void *context,
+                                        struct error *error)
+{
+    struct rows rows;
+    bool found = false;
+    for (ASK(s, ST_ENDPOINTS, &rows, error, NUM(id - 1), NUM(1)); sql_next(&rows, error);) {
+        struct store_endpoint e = read_endpoint(&rows);
+        found = e.id == id;
+        if (found)
+            visit(context, &e);
+    }
+    enum store_status status = sql_end(&rows);
+    return status == STORE_OK && !found ? STORE_NOT_FOUND : status;
+}
+
+enum store_status store_endpoint(struct store *s, struct bytes id_or_name,
+                                 bool (*visit)(void *, const struct store_endpoint *), void *context,
+                                 struct error *error)
+{
+    uint64_t number;
+    enum store_status status = STORE_NOT_FOUND;
+    if (bytes_number(id_or_name, &number) && number > 0 && number <= INT64_MAX)
+        status = endpoint_by_id(s, (int64_t)number, visit, context, error);
+    if (status == STORE_NOT_FOUND) {
+        int64_t id;
+        struct value name = OCT(id_or_name);
+        status = sql_ask_number(s, ST_ENDPOINT_BY_NAME, &name, 1, &id, error);
+        if (status == STORE_OK)
+            status = endpoint_by_id(s, id, visit, context, error);
+    }
+    if (status == STORE_NOT_FOUND)
+        error_set(error, "there is no endpoint \"%.*s\"", (int)(id_or_name.n < 200 ? id_or_name.n : 200),
+                  (const char *)id_or_name.p);
+    return status;
+}
+
+enum store_status store_totals(struct store *s, struct store_totals *totals, struct error *error)
+{
+    struct rows rows;
+    *totals = (struct store_totals){0};
+    for (sql_ask(s, ST_TOTALS, NULL, 0, &rows, error); sql_next(&rows, error);)
+        *totals = (struct store_totals){sql_number(&rows, 0), sql_number(&rows, 1), sql_number(&rows, 2),
+                                        sql_number(&rows, 3), sql_number(&rows, 4)};
+    return sql_end(&rows);
+}
+
+/* ---- changes --------------------------------------------------------------------------------------------------------
+ */
+
+struct change {
+    int64_t id, learnt;
+    uint32_t epoch;
+    struct blob_members members;
+    struct blob_detail detail;
+};
+
+/* False: damaged. Memory from the scratch arena, which the caller may reset between changes. */
+static bool read_change(struct rows *rows, struct change *c)
+{
+    struct arena *a = &rows->s->scratch;
+    c->id = sql_number(rows, 0);
+    c->epoch = (uint32_t)sql_number(rows, 1);
+    c->learnt = sql_number(rows, 4);
+    return blob_get_detail(sql_octets(rows, 5), a, (uint32_t)sql_number(rows, 2), sql_number(rows, 3), &c->detail) &&
+           blob_get_members(sql_octets(rows, 6), a, &c->members) && c->detail.count == c->members.count;
+}
+
+static enum store_status damaged(int64_t endpoint, struct error *error)
+{
+    error_set(error, "the database is damaged: a change of endpoint %lld cannot be read", (long long)endpoint);
+    return STORE_DAMAGED;
+}
+
+static enum store_status out_of_memory(struct error *error)
+{
+    error_set(error, "out of memory");
+    return STORE_FAILED;
+}
+
+/* ---- texts ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Numbers of software and their texts, in the order of the numbers. */
+struct text {
+    int64_t id;
+    struct bytes text;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct text *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Looks up `count` numbers (any order, repeats allowed; sorted and made distinct in place, *count follows). */
+static enum store_status read_texts(struct store *s, struct text *texts, size_t *count, struct error *error)
+{
+    struct rows rows;
+    size_t n = 0, found = 0;
+    qsort(texts, *count, sizeof *texts, by_id);
+    for (size_t i = 0; i < *count; i++)
+        if (n == 0 || texts[n - 1].id != texts[i].id)
+            texts[n++] = texts[i];
+    *count = n;
+    if (n == 0)
+        return STORE_OK;
+    int64_t *ids = arena_zalloc(&s->scratch, n, sizeof *ids);
+    for (size_t i = 0; ids && i < n; i++)
+        ids[i] = texts[i].id;
+    if (!ids)
+        return out_of_memory(error);
+    for (ASK(s, ST_SOFTWARE_NAMES, &rows, error, NUMS(ids, n)); sql_next(&rows, error);) {
+        struct text key = {.id = sql_number(&rows, 0)}, *t = bsearch(&key, texts, n, sizeof *texts, by_id);
+        if (t) {
+            t->text = arena_copy(&s->scratch, sql_octets(&rows, 1));
+            found += t->text.p != NULL;
+        }
+    }
+    enum store_status status = sql_end(&rows);
+    if (status == STORE_OK && found < n) {
+        error_set(error,
+                  s->scratch.exhausted ? "out of memory" : "the database is damaged: a software identifier is missing");
+        status = s->scratch.exhausted ? STORE_FAILED : STORE_DAMAGED;
+    }
+    return status;
+}
+
+static struct bytes text_of(const struct text *texts, size_t count, int64_t id)
+{
+    struct text key = {.id = id}, *t = bsearch(&key, texts, count, sizeof *texts, by_id);
+    return t ? t->text : (struct bytes){0};
+}
+
+/* ---- software at a moment
+ * ----------------------------------------------------------------------------------------------- */
+
+/* What happened to one software, in the order in which it counts: EID order, and the order of learning. */
+struct happening {
+    int64_t software, time;
+    uint32_t at;
+    uint8_t action, source;
+};
+struct happenings {
+    struct happening *items;
+    size_t count, capacity;
+    bool failed;
+};
+
+static void add_happening(struct happenings *h, struct happening item)
+{
+    if (h->count == h->capacity) {
+        size_t capacity = h->capacity ? h->capacity * 2 : 4096;
+        struct happening *grown = realloc(h->items, capacity * sizeof *grown);
+        if (!grown) {
+            h->failed = true;
+            return;
+        }
+        h->items = grown;
+        h->capacity = capacity;
+    }
+    h->items[h->count++] = item;
+}
+
+static int by_software_and_order(const void *a, const void *b)
+{
+    const struct happening *x = a, *y = b;
+    if (x->software != y->software)
+        return x->software < y->software ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* All that happened up to `at` and was learnt up to `known_at`. An unknown time lies before every other. */
+static enum store_status read_happenings(struct store *s, int64_t endpoint, int64_t at, int64_t known_at,
+                                         struct happenings *h, struct error *error)
+{
+    struct rows rows;
+    bool good = true, any = false;
+    uint32_t order = 0;
+    for (ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM(0), NUM(INT64_MAX)); sql_next(&rows, error);) {
+        struct change c;
+        any = true;
+        arena_reset(&s->scratch);
+        if (!good || !(good = read_change(&rows, &c)) || (known_at != TIME_UNKNOWN && c.learnt > known_at))
+            continue;
+        for (size_t i = 0; i < c.detail.count; i++) {
+            const struct blob_event *e = &c.detail.events[i];
+            if (at == TIME_UNKNOWN || e->time <= at)
+                add_happening(h, (struct happening){c.members.software[e->member], e->time, order++,
+                                                    (uint8_t)c.members.actions[e->member], e->source});
+        }
+    }
+    enum store_status status = sql_end(&rows);
+    if (status == STORE_OK && !good)
+        return damaged(endpoint, error);
+    if (status == STORE_OK && h->failed)
+        return out_of_memory(error);
+    return status == STORE_OK && !any ? STORE_NOT_FOUND : status;
+}
+
+struct standing {
+    int64_t software, since;
+    uint32_t count;
+    uint8_t source;
+    struct bytes text;
+};
+
+/* Folds them in place into what stands at the end; returns how many. Deleting what is not there does nothing (write.c
+ * does the same). */
+static size_t fold(struct happenings *h, struct standing *standing)
+{
+    size_t n = 0;
+    qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
+    for (size_t i = 0; i < h->count;) {
+        struct standing now = {.software = h->items[i].software};
+        for (; i < h->count && h->items[i].software == now.software; i++)
+            if (h->items[i].action == STORE_CREATE) {
+                now.count++;
+                now.since = h->items[i].time;
+                now.source = h->items[i].source;
+            } else if (h->items[i].action == STORE_DELETE && now.count) {
+                now.count--;
+            }
+        if (now.count)
+            standing[n++] = now;
+    }
+    return n;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return bytes_compare(((const struct standing *)a)->text, ((const struct standing *)b)->text);
+}
+
+/* Gives the standing ones their texts, in whose order they then stand; `behind` gets the text of software `after`. */
+static enum store_status order_by_text(struct store *s, struct standing *standing, size_t count, int64_t after,
+                                       struct bytes *behind, struct error *error)
+{
+    struct text *texts = arena_zalloc(&s->scratch, count + 1, sizeof *texts);
+    size_t n = count;
+    if (!texts)
+        return out_of_memory(error);
+    for (size_t i = 0; i < count; i++)
+        texts[i].id = standing[i].software;
+    if (after)
+        texts[n++].id = after;
+    enum store_status status = read_texts(s, texts, &n, error);
+    if (status != STORE_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        standing[i].text = text_of(texts, n, standing[i].software);
+    *behind = text_of(texts, n, after);
+    qsort(standing, count, sizeof *standing, by_text);
+    return STORE_OK;
+}
+
+static bool exists(void *context, const struct store_endpoint *e)
+{
+    (void)context, (void)e;
+    return true;
+}
+
+enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after,
+                                 unsigned limit, bool (*visit)(void *, const struct store_software *), void *context,
+                                 uint64_t *next, struct error *error)
+{
+    struct happenings h = {0};
+    struct bytes behind = {0};
+    *next = 0;
+    limit = page_size(limit);
+    if (after > INT64_MAX)
+        return STORE_OK;
+    enum store_status status = read_happenings(s, endpoint, at, known_at, &h, error);
+    if (status != STORE_OK) {
+        free(h.items);
+        /* An endpoint that never reported software has none. */
+        return status == STORE_NOT_FOUND ? endpoint_by_id(s, endpoint, exists, NULL, error) : status;
+    }
+    arena_reset(&s->scratch);
+    struct standing *standing = arena_zalloc(&s->scratch, h.count, sizeof *standing);
+    size_t count = standing ? fold(&h, standing) : 0;
+    free(h.items);
+    status = standing ? order_by_text(s, standing, count, (int64_t)after, &behind, error) : out_of_memory(error);
+    if (status != STORE_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        if (after && bytes_compare(standing[i].text, behind) <= 0)
+            continue;
+        struct store_software item = {standing[i].text, standing[i].count, standing[i].since, standing[i].source};
+        if (!visit(context, &item) || --limit == 0) {
+            *next = i + 1 < count ? (uint64_t)standing[i].software : 0;
+            break;
+        }
+    }
+    return STORE_OK;
+}
+
+/* ---- events
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct page_event {
+    uint64_t cursor;
+    int64_t software;
+    struct store_history_event event;
+};
+
+/* Up to `limit` + 1 events behind the cursor `after`: one more tells whether there is a next page. */
+static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
+                                     struct page_event *page, size_t *count, struct error *error)
+{
+    struct rows rows;
+    bool good = true;
+    *count = 0;
+    /* Each change has an event at least; the first may have been delivered whole. */
+    ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM((int64_t)(after >> EVENT_BITS)), NUM((int64_t)limit + 2));
+    while (sql_next(&rows, error)) {
+        struct change c;
+        if (!good || *count > limit || !(good = read_change(&rows, &c)))
+            continue;
+        for (size_t i = 0; i < c.detail.count && *count <= limit; i++) {
+            const struct blob_event *e = &c.detail.events[i];
+            uint64_t cursor = (uint64_t)c.id << EVENT_BITS | i;
+            if (after && cursor <= after)
+                continue;
+            page[(*count)++] = (struct page_event){
+                cursor,
+                c.members.software[e->member],
+                {.epoch = c.epoch,
+                 .eid = e->eid,
+                 .time = e->time,
+                 .learnt = c.learnt,
+                 .action = c.members.actions[e->member],
+                 .source = e->source},
+            };
+        }
+    }
+    enum store_status status = sql_end(&rows);
+    return status == STORE_OK && !good ? damaged(endpoint, error) : status;
+}
+
+enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
+                               bool (*visit)(void *, const struct store_history_event *), void *context, uint64_t *next,
+                               struct error *error)
+{
+    size_t count, n;
+    *next = 0;
+    limit = page_size(limit);
+    if (after > INT64_MAX)
+        return STORE_OK;
+    arena_reset(&s->scratch);
+    struct page_event *page = arena_zalloc(&s->scratch, limit + 1, sizeof *page);
+    struct text *texts = arena_zalloc(&s->scratch, limit + 1, sizeof *texts);
+    if (!page || !texts)
+        return out_of_memory(error);
+    enum store_status status = read_events(s, endpoint, after, limit, page, &count, error);
+    if (status == STORE_OK && count == 0 && after == 0)
+        return endpoint_by_id(s, endpoint, exists, NULL, error);
+    for (size_t i = 0; i < count; i++)
+        texts[i].id = page[i].software;
+    n = count;
+    if (status != STORE_OK || (status = read_texts(s, texts, &n, error)) != STORE_OK)
+        return status;
+    for (size_t i = 0; i < count && i < limit; i++) {
+        page[i].event.software_id = text_of(texts, n, page[i].software);
+        bool go_on = visit(context, &page[i].event);
+        if ((!go_on || i + 1 == limit) && i + 1 < count)
+            *next = page[i].cursor;
+        if (!go_on)
+            break;
+    }
+    return STORE_OK;
+}

@@ -1,0 +1,74 @@
+/* Every statement of the store, once, in the words that SQLite 3.40 and PostgreSQL 15 share: parameters $1 … in order of appearance, zip()
+ * turns lists into rows (a function of the schema in PostgreSQL, a virtual table in SQLite), CROSS JOIN keeps the list outside.
+ * STATEMENT(name, types of its parameters, text); types are n number, b octets, N and B lists of them. */
+
+STATEMENT(BEGIN_SQLITE, "", "BEGIN IMMEDIATE")
+STATEMENT(BEGIN_POSTGRES, "", "BEGIN ISOLATION LEVEL READ COMMITTED")
+STATEMENT(COMMIT, "", "COMMIT")
+STATEMENT(ROLLBACK, "", "ROLLBACK")
+STATEMENT(SAVEPOINT, "", "SAVEPOINT report")
+STATEMENT(SAVEPOINT_RELEASE, "", "RELEASE SAVEPOINT report")
+STATEMENT(SAVEPOINT_UNDO, "", "ROLLBACK TO SAVEPOINT report")
+
+/* ---- endpoints: writing ---- */
+
+STATEMENT(POSITION, "b", "SELECT id, epoch, last_eid, known, retired FROM endpoint WHERE name = $1")
+/* The row stays locked until the transaction ends: two servers never store for one endpoint at once. */
+STATEMENT(ENDPOINT_LOCK, "b",
+          "UPDATE endpoint SET sessions = sessions WHERE name = $1 RETURNING id, epoch, last_eid, known, product, version, vendor,"
+          " last_boot, forwarding, default_password, installed")
+STATEMENT(ENDPOINT_ADD, "bn",
+          "INSERT INTO endpoint(name, first_seen) VALUES($1, $2) ON CONFLICT(name) DO UPDATE SET sessions = endpoint.sessions"
+          " RETURNING id, epoch, last_eid, known, product, version, vendor, last_boot, forwarding, default_password, installed")
+STATEMENT(ENDPOINT_SEEN, "nbbnnn",
+          "UPDATE endpoint SET last_seen = $1, device_id = CASE WHEN length($2) > 0 THEN $2 ELSE device_id END,"
+          " address = CASE WHEN length($3) > 0 THEN $3 ELSE address END, sessions = sessions + $4, last_session = $5 WHERE id = $6")
+STATEMENT(ENDPOINT_MOVED, "nnnnn",
+          "UPDATE endpoint SET epoch = $1, last_eid = $2, known = 1, installed = $3, changes = changes + $4 WHERE id = $5")
+STATEMENT(ENDPOINT_POSTURE, "bbnnnnn",
+          "UPDATE endpoint SET product = $1, version = $2, vendor = $3, last_boot = $4, forwarding = $5, default_password = $6"
+          " WHERE id = $7")
+STATEMENT(POSTURE_ADD, "nnbbnnnn",
+          "INSERT INTO posture(endpoint, learnt, product, version, vendor, last_boot, forwarding, default_password)"
+          " VALUES($1, $2, $3, $4, $5, $6, $7, $8)")
+STATEMENT(SESSION_ADD, "nnnbnnb",
+          "INSERT INTO session(endpoint, started, finished, address, result, access, reason) VALUES($1, $2, $3, $4, $5, $6, $7)"
+          " RETURNING id")
+STATEMENT(SESSION_VERDICT, "nnnbn",
+          "UPDATE session SET finished = $1, result = $2, access = $3, reason = $4 WHERE id = $5 RETURNING id")
+
+/* ---- software, change sets, changes: writing ---- */
+
+STATEMENT(SET_FIND, "B", "SELECT c.digest, c.id, c.members FROM zip($1) AS z CROSS JOIN change_set c WHERE c.digest = z.a")
+STATEMENT(SET_ADD, "nBB",
+          "INSERT INTO change_set(learnt, digest, members) SELECT $1, z.a, z.b FROM zip($2, $3) AS z WHERE 1 = 1"
+          " ON CONFLICT(digest) DO NOTHING RETURNING digest, id")
+STATEMENT(MEMBER_ADD, "NNN",
+          "INSERT INTO change_member(software, change_set, net) SELECT z.a, z.b, z.c FROM zip($1, $2, $3) AS z WHERE 1 = 1"
+          " ON CONFLICT DO NOTHING")
+STATEMENT(SOFTWARE_FIND, "B", "SELECT s.digest, s.id FROM zip($1) AS z CROSS JOIN software s WHERE s.digest = z.a")
+STATEMENT(SOFTWARE_ADD, "nBB",
+          "INSERT INTO software(learnt, digest, identifier) SELECT $1, z.a, z.b FROM zip($2, $3) AS z WHERE 1 = 1"
+          " ON CONFLICT(digest) DO NOTHING RETURNING digest, id")
+STATEMENT(CHANGE_ADD, "nnnnnnnb",
+          "INSERT INTO change(endpoint, change_set, epoch, first_eid, last_eid, time, learnt, detail)"
+          " VALUES($1, $2, $3, $4, $5, $6, $7, $8)")
+STATEMENT(PRESENT_GET, "n", "SELECT inventory, members FROM present WHERE endpoint = $1")
+STATEMENT(PRESENT_PUT, "nbb",
+          "INSERT INTO present(endpoint, inventory, members) VALUES($1, $2, $3)"
+          " ON CONFLICT(endpoint) DO UPDATE SET inventory = excluded.inventory, members = excluded.members")
+
+/* ---- reading ---- */
+
+STATEMENT(ENDPOINTS, "nn",
+          "SELECT e.id, e.name, e.device_id, e.product, e.version, e.address, e.first_seen, e.last_seen, e.last_boot, e.epoch,"
+          " e.last_eid, e.installed, e.forwarding, e.default_password, s.result, s.access, s.reason"
+          " FROM endpoint e LEFT JOIN session s ON s.id = e.last_session WHERE e.id > $1 ORDER BY e.id LIMIT $2")
+STATEMENT(ENDPOINT_BY_NAME, "b", "SELECT id FROM endpoint WHERE name = $1")
+STATEMENT(CHANGES, "nnn",
+          "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
+          " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id >= $2 ORDER BY c.id LIMIT $3")
+STATEMENT(SOFTWARE_NAMES, "N", "SELECT s.id, s.identifier FROM zip($1) AS z CROSS JOIN software s WHERE s.id = z.a")
+STATEMENT(TOTALS, "",
+          "SELECT (SELECT count(*) FROM endpoint), (SELECT count(*) FROM software), (SELECT count(*) FROM change_set),"
+          " (SELECT CAST(coalesce(sum(changes), 0) AS INT8) FROM endpoint), (SELECT CAST(coalesce(sum(sessions), 0) AS INT8) FROM endpoint)")

@@ -1,0 +1,46 @@
+/* write: a report on its way into the store, shared by the files that bring it there. */
+#ifndef MUSTER_STORE_WRITE_H
+#define MUSTER_STORE_WRITE_H
+
+#include "store/set.h"
+
+/* One report on its way. */
+struct work {
+    struct store *s;
+    struct arena *a;
+    const struct store_report *r;
+    struct store_receipt *receipt;
+    struct error *error;
+    struct {
+        int64_t id;
+        uint32_t epoch, last_eid;
+        bool known;
+    } endpoint; /* as stored before */
+    bool posture_differs;
+    int64_t learnt;
+    const struct store_event *events; /* what is new, in EID order */
+    size_t count;
+    struct set_group *groups;
+    size_t group_count;
+    struct blob_present present;    /* before */
+    uint8_t inventory[DIGEST_SIZE]; /* of the inventory that `present` shall equal, */
+    bool has_inventory;             /* if it does */
+    int64_t installed;
+};
+
+/* A text without a number yet; all that is found by a digest begins with it. */
+struct name {
+    uint8_t digest[DIGEST_SIZE];
+    int64_t id;
+    struct bytes text;
+};
+/* Gives every name its number; what the fleet never reported gets a new one. */
+enum store_status intern_names(struct work *w, struct name *items, size_t count) MUST_USE;
+/* Every group gets its change set. On the usual path one look-up finds them all. */
+enum store_status intern_sets(struct work *w) MUST_USE;
+
+/* Statuses with their text. */
+enum store_status work_out_of_memory(struct work *w) MUST_USE;
+enum store_status work_damaged(struct work *w, const char *what) MUST_USE;
+
+#endif
