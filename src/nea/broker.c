@@ -664,7 +664,8 @@ static void client_decided(struct nea_session *s)
         send_batch(s, PB_CRETRY);
         return;
     }
-    send_batch(s, PB_CLOSE); /* empty: all went well */
+    if (!s->config.stay)
+        send_batch(s, PB_CLOSE); /* empty: all went well */
 }
 
 void broker_advance(struct nea_session *s)

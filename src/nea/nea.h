@@ -210,6 +210,7 @@ struct nea_config {
     bool initiator;          /* who opened TCP: normally the client */
     struct bytes peer_name;  /* from the peer's verified certificate; empty if it had none. Copied. */
     bool require_sasl;       /* server: ask for SASL even so (issue of policy); false with a certificate */
+    bool stay;               /* client: no CLOSE after the decision; an agent that waits for changes, and for the server's retries */
     const char *language;    /* client: Accept-Language value, e.g. "en"; NULL: none sent */
     struct nea_limits limits;
     const struct nea_component *const *components;
@@ -250,7 +251,8 @@ struct nea_outcome {
     struct nea_fault fault;
 };
 struct nea_outcome nea_session_outcome(const struct nea_session *s);
-/* Client: asks for a handshake retry (CRETRY) once that is allowed. Server: SRETRY. */
+/* Asks for a new exchange (CRETRY, on the server SRETRY) once that is allowed; wake is called, out() then has the batch. May be called from
+ * inside a component's function, decided() above all: then the client does not close. */
 void nea_session_retry(struct nea_session *s);
 
 #endif

@@ -72,6 +72,10 @@ void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t no
 void nea_session_out(struct nea_session *s, struct wr *w)
 {
     broker_advance(s);
+    if (s->pt.out.bad) {
+        s->pt.state = PT_CLOSED;
+        nea_fault_set(&s->outcome.fault, 0, 0, "PT-L3", "own limit", "more to send than fits the memory");
+    }
     wr_bytes(w, wr_view(&s->pt.out));
     wr_reset(&s->pt.out);
     if (s->pt.out.capacity > 16384)
@@ -152,4 +156,6 @@ struct nea_outcome nea_session_outcome(const struct nea_session *s)
 void nea_session_retry(struct nea_session *s)
 {
     s->want_retry = true; /* out() acts on it: this may be called from inside a component */
+    if (s->config.wake)
+        s->config.wake(s->config.host);
 }

@@ -1,0 +1,762 @@
+/* The broker: who gets what, what is answered to bad messages, segmentation in detail, retries; and recorded sessions
+ * replayed. */
+#include "nea/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- a component that only remembers ---- */
+
+struct memory {
+    struct nea_connection *c;
+    unsigned begun, received, refused, endings, decided, attributes, errors;
+    uint16_t from;
+    struct nea_fault fault;
+    unsigned events;
+    bool decide;      /* validator: recommend at the end of the batch */
+    bool hold_on_ask; /* validator: hold when solicited */
+    size_t answer;    /* send a Dummy of that many octets in answer to anything */
+};
+
+static void *create(void *context, struct nea_connection *c)
+{
+    ((struct memory *)context)->c = c;
+    return context;
+}
+
+static void begin(void *state)
+{
+    ((struct memory *)state)->begun++;
+}
+
+static void receive(void *state, const struct nea_delivery *d)
+{
+    struct memory *m = state;
+    m->received++;
+    m->from = d->from;
+    for (size_t i = 0; i < d->message->count; i++) {
+        const struct pa_attribute *a = &d->message->attributes[i];
+        m->attributes += a->type != NULL;
+        m->errors += a->type == &pa_types[PA_ERROR];
+        if (a->type == &pa_types[PA_SW_ID_EVENTS])
+            m->events += ((const struct pa_sw_id_events *)a->fields)->events.count;
+    }
+    if (m->answer) {
+        uint8_t *filling = calloc(1, m->answer);
+        struct pa_ita_dummy dummy = {.filling = {filling, m->answer}};
+        struct pa_out out = {.type = &pa_types[PA_ITA_DUMMY], .fields = &dummy};
+        nea_send(m->c, d->from, &out, 1);
+        free(filling);
+    }
+}
+
+static void refused(void *state, const struct nea_fault *fault)
+{
+    ((struct memory *)state)->refused++;
+    ((struct memory *)state)->fault = *fault;
+}
+
+static void ending(void *state)
+{
+    struct memory *m = state;
+    m->endings++;
+    if (m->decide)
+        nea_recommend(m->c, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, BYTES(""), "");
+}
+
+static void solicit(void *state)
+{
+    struct memory *m = state;
+    if (m->hold_on_ask)
+        nea_hold(m->c);
+}
+
+static void decided(void *state, enum nea_result result, enum nea_access access)
+{
+    (void)result;
+    (void)access;
+    ((struct memory *)state)->decided++;
+}
+
+#define COMPONENT(label, sub, mask)                                                                                    \
+    {                                                                                                                  \
+        .name = label, .vendor = PEN_IETF, .subtype = sub, .accepts = mask, .create = create,                          \
+        .begin_handshake = begin, .receive = receive, .refused = refused, .batch_ending = ending, .solicit = solicit,  \
+        .decided = decided                                                                                             \
+    }
+static const struct nea_component os = COMPONENT("OS", PA_SUBTYPE_OPERATING_SYSTEM, 0);
+static const struct nea_component swima = COMPONENT("SWIMA", PA_SUBTYPE_SWIMA, 0);
+static const struct nea_component picky = COMPONENT("picky", PA_SUBTYPE_SWIMA, UINT64_C(1) << PA_SWIMA_REQUEST);
+
+/* ---- one session, spoken to by hand ---- */
+
+struct bench {
+    struct memory m[3];
+    struct nea_session *s;
+    struct wr out; /* everything that it said after the negotiation */
+    enum nea_role role;
+};
+
+static struct bench *bench_of(enum nea_role role, size_t max_message, const struct nea_component *a,
+                              const struct nea_component *b)
+{
+    struct bench *t = calloc(1, sizeof *t);
+    const struct nea_component *components[] = {a, b};
+    void *contexts[] = {&t->m[0], &t->m[1]};
+    struct nea_config config = {.role = role,
+                                .initiator = role == NEA_CLIENT,
+                                .stay = true,
+                                .components = components,
+                                .contexts = contexts,
+                                .component_count = b ? 2 : 1,
+                                .limits = {.max_message = max_message}};
+    t->role = role;
+    t->out = wr_of(0);
+    t->s = nea_session_new(&config, 0);
+    nea_session_feed(t->s,
+                     role == NEA_SERVER
+                         ? BYTES("\0\0\0\0\0\0\0\1\0\0\0\x14\0\0\0\0\0\1\1\1")
+                         : BYTES("\0\0\0\0\0\0\0\2\0\0\0\x14\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\3\0\0\0\x10\0\0\0\1"),
+                     0);
+    nea_session_out(t->s, &t->out);
+    wr_reset(&t->out);
+    return t;
+}
+
+static void bench_free(struct bench *t)
+{
+    nea_session_free(t->s);
+    wr_free(&t->out);
+    free(t);
+}
+
+/* A batch begun as the peer would; close it with hear(). */
+static struct wr batch(const struct bench *t, enum pb_type type)
+{
+    struct wr w = wr_of(0);
+    wr_u32(&w, 0);
+    wr_u32(&w, 7);
+    wr_u64(&w, 0);
+    pb_batch_begin(&w, t->role == NEA_SERVER ? NEA_CLIENT : NEA_SERVER, type);
+    return w;
+}
+
+static void hear(struct bench *t, struct wr *w)
+{
+    pb_batch_end(w, 16);
+    wr_patch32(w, 8, w->n);
+    wr_reset(&t->out);
+    nea_session_feed(t->s, wr_view(w), 1);
+    nea_session_out(t->s, &t->out);
+    wr_free(w);
+}
+
+/* One PB-PA message from the peer's component 5. */
+static void put_pa(struct wr *w, const struct bench *t, uint32_t subtype, uint16_t to, bool excl, struct bytes message)
+{
+    struct pb_pa pa = {.flags = excl ? PB_PA_EXCL : 0, .subtype = subtype};
+    pa.collector = t->role == NEA_SERVER ? 5 : to;
+    pa.validator = t->role == NEA_SERVER ? to : 5;
+    size_t m = pb_pa_begin(w, &pa);
+    wr_bytes(w, message);
+    pb_message_end(w, m);
+}
+
+static void put_attribute(struct wr *w, const struct bench *t, uint32_t subtype, enum pa_row row, const void *fields)
+{
+    struct wr m = wr_of(0);
+    pa_message_put(&m, 77);
+    pa_attribute_put(&m, &pa_types[row], 0, fields);
+    put_pa(w, t, subtype, NEA_ANY, false, wr_view(&m));
+    wr_free(&m);
+}
+
+/* The n-th PA-TNC message in what the session said, with its header; p NULL: there are fewer. */
+static struct pb_pa said(const struct bench *t, unsigned n)
+{
+    struct bytes b = wr_view(&t->out);
+    struct pb_message m;
+    while (b.n) {
+        struct rd r = rd_of(b, 0);
+        rd_u64(&r);
+        size_t length = rd_u32(&r);
+        struct rd p = pb_batch_messages((struct bytes){b.p + 16, length - 16});
+        while (pb_message_next(&p, t->role == NEA_SERVER ? NEA_CLIENT : NEA_SERVER, b.p[19] & 15, &m))
+            if (m.type == PB_PA && n-- == 0)
+                return pb_pa_read(m.value);
+        b = (struct bytes){b.p + length, b.n - length};
+    }
+    return (struct pb_pa){0};
+}
+
+static unsigned batch_said(const struct bench *t)
+{
+    return t->out.n >= 24 ? t->out.p[19] & 15u : 0;
+}
+
+/* The first attribute of what was said, decoded. */
+static const void *said_attribute(const struct bench *t, struct arena *a, unsigned n, enum pa_row row)
+{
+    struct pa_message m;
+    struct nea_fault fault;
+    assert_int_equal(pa_message_decode(a, said(t, n).message, NEA_OBSERVER, &m, &fault), PA_OK);
+    assert_ptr_equal(m.attributes[0].type, &pa_types[row]);
+    return m.attributes[0].fields;
+}
+
+/* ---- routing ---- */
+
+static void exclusive_or_for_all(void **state)
+{
+    (void)state;
+    struct bytes empty = BYTES("\1\0\0\0\0\0\0\1");
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, &swima);
+    struct wr w = batch(t, PB_CDATA);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, empty); /* both */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, 2, true, empty);        /* the second */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, 2, false, empty);       /* both: 2 says only what it answers */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, 9, true, empty);        /* nobody, silently (PB-R30) */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, true, empty);
+    put_pa(&w, t, 0x1234, NEA_ANY, false, empty);
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 2);
+    assert_int_equal(t->m[1].received, 3);
+    assert_int_equal(t->m[0].from, 5);
+    assert_int_equal(batch_said(t), PB_SDATA);
+    bench_free(t);
+}
+
+static void nothing_of_a_bad_batch_is_acted_on(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+    struct wr w = batch(t, PB_CDATA);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+    wr_bytes(&w, BYTES("\x80\0\0\0\0\0\0\x09\0\0\0\x0c"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 0);
+    assert_int_equal(t->m[0].endings, 0);
+    assert_int_equal(batch_said(t), PB_CLOSE);
+    assert_true(nea_session_finished(t->s));
+    assert_int_equal(nea_session_outcome(t->s).fault.code, PB_UNSUPPORTED_MANDATORY);
+    bench_free(t);
+}
+
+static void errors_of_the_peer(void **state)
+{
+    (void)state;
+    /* Not fatal: on we go. Fatal, wherever it stands: the end, and no answer. A broken one in a CLOSE: the same. */
+    static const struct {
+        enum pb_type type;
+        const char *error;
+        size_t n;
+        unsigned says;
+        bool ends;
+    } rows[] = {
+        {PB_CDATA, "\x80\0\0\0\0\0\0\5\0\0\0\x18\0\0\0\0\0\1\0\0\0\0\0\4", 24, PB_RESULT, false},
+        {PB_CDATA, "\x80\0\0\0\0\0\0\5\0\0\0\x14\x80\0\0\0\0\2\0\0", 20, 0, true},
+        {PB_CLOSE, "\x80\0\0\0\0\0\0\5\0\0\0\x14\x80\0\0\0\0\0\0\0", 20, 0, true},
+        {PB_CLOSE, "\x80\0\0\0\0\0\0\5\0\0\0\x13\x80\0\0\0\0\0\0", 19, 0, true},
+        {PB_CLOSE, "", 0, 0, true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+        struct wr w = batch(t, rows[i].type);
+        wr_bytes(&w, (struct bytes){(const uint8_t *)rows[i].error, rows[i].n});
+        hear(t, &w);
+        assert_int_equal(batch_said(t), rows[i].says);
+        assert_int_equal(nea_session_finished(t->s), rows[i].ends);
+        bench_free(t);
+    }
+}
+
+/* ---- faults in PA-TNC messages ---- */
+
+static void faults_are_answered_to_the_sender_alone(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(65536);
+    struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    struct wr w = batch(t, PB_SDATA);
+    /* B: a count that lies (vector D15), a good one that is delivered, an error that is broken and never answered
+     * (D20). */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false,
+           BYTES("\1\0\0\0\x70\0\0\x0e\0\0\0\0\0\0\0\x0d\0\0\0\x1d\0\0\0\2\0\0\0\x21\0\0\0\0\0\3a_b"));
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false,
+           BYTES("\1\0\0\0\x70\0\0\x13\0\0\0\0\0\0\0\x08\0\0\0\xff\0\0\0\0\0\0\0\1"));
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 1);
+    assert_int_equal(t->m[0].refused, 3);
+    struct pb_pa answer = said(t, 0);
+    assert_int_equal(answer.flags, PB_PA_EXCL);
+    assert_int_equal(answer.validator, 5);
+    assert_int_equal(answer.collector, 1);
+    const struct pa_error *e = said_attribute(t, &a, 0, PA_ERROR);
+    assert_int_equal(e->code, PA_INVALID_PARAMETER);
+    assert_true(bytes_equal(e->information, BYTES("\1\0\0\0\x70\0\0\x0e\0\0\0\x25")));
+    assert_null(said(t, 1).message.p);
+    arena_free(&a);
+    bench_free(t);
+}
+
+static void a_swima_validator_never_answers_with_an_error(void **state)
+{
+    (void)state;
+    struct bytes cut = BYTES("\1\0\0\0\x70\0\0\x0e\0\0\0\0\0\0\0\x0f\0\0\0\x1d\0\0\0\2\0");
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, &os);
+    struct wr w = batch(t, PB_CDATA);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, cut);
+    hear(t, &w);
+    assert_int_equal(t->m[0].refused, 1);
+    assert_int_equal(t->m[0].fault.code, PA_INVALID_PARAMETER);
+    assert_null(said(t, 0).message.p);
+    /* Another validator does. */
+    w = batch(t, PB_CDATA);
+    put_pa(&w, t, PA_SUBTYPE_OPERATING_SYSTEM, NEA_ANY, false, cut);
+    hear(t, &w);
+    assert_int_equal(t->m[1].refused, 1);
+    assert_non_null(said(t, 0).message.p);
+    bench_free(t);
+}
+
+static void what_is_not_accepted_is_skipped_or_refused(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(65536);
+    struct bench *t = bench_of(NEA_CLIENT, 0, &picky, NULL);
+    struct wr w = batch(t, PB_SDATA);
+    struct pa_assessment_result result = {0};
+    put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_ASSESSMENT_RESULT, &result); /* skipped */
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 1);
+    assert_int_equal(t->m[0].attributes, 0);
+    assert_null(said(t, 0).message.p);
+    w = batch(t, PB_SDATA); /* PA-R23: an Attribute Request is refused even without NOSKIP */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false,
+           BYTES("\1\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\x14\0\0\0\0\0\0\0\2"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].refused, 1);
+    const struct pa_error *e = said_attribute(t, &a, 0, PA_ERROR);
+    assert_int_equal(e->code, PA_TYPE_NOT_SUPPORTED);
+    assert_true(bytes_equal(e->information, BYTES("\1\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1")));
+    arena_free(&a);
+    bench_free(t);
+}
+
+/* ---- segmentation ---- */
+
+/* TCG IF-M Segmentation, the table of a base attribute of 12 + 36 octets: how many Next Segments, and the size of the
+ * last. */
+static void cutting(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t segment;
+        unsigned more;
+        size_t last;
+    } rows[] = {{12, 3, 12}, {13, 3, 9},  {15, 3, 3},  {16, 2, 16}, {17, 2, 14},
+                {23, 2, 2},  {24, 1, 24}, {25, 1, 23}, {47, 1, 1}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct seg s = {0};
+        struct seg_contract c = {.peer = 1, .max_message = SEG_NO_LIMIT, .max_segment = rows[i].segment};
+        struct wr w = wr_of(0);
+        wr_zero(&w, 48);
+        struct seg_transfer *t = seg_open(&s, &c, &w);
+        struct pa_segment_envelope e = seg_cut(t, 1000);
+        assert_int_equal(e.flags, SEG_START | SEG_MORE);
+        unsigned more = 0;
+        while (e.flags & SEG_MORE) {
+            e = seg_cut(t, 1000);
+            more++;
+        }
+        assert_int_equal(e.flags, 0);
+        assert_int_equal(more, rows[i].more);
+        assert_int_equal(e.segment.n, rows[i].last);
+        seg_reset(&s);
+        wr_free(&w);
+    }
+    struct seg_contract c = {.max_segment = 11};
+    assert_false(seg_applies(&c, 1000));
+    c.max_segment = 100;
+    assert_false(seg_applies(&c, 116));
+    assert_true(seg_applies(&c, 117));
+    c.max_segment = SEG_NO_LIMIT;
+    assert_false(seg_applies(&c, SIZE_MAX));
+    assert_int_equal(seg_size(1000), 976);
+    assert_int_equal(seg_size(32722), 32698);
+    assert_int_equal(seg_size(35), 0);
+    assert_int_equal(seg_size(36), 12);
+}
+
+static void base_identifiers_wrap(void **state)
+{
+    (void)state;
+    struct seg s = {.last_base_id = 0xfffffe};
+    struct seg_contract c = {.peer = 1, .max_segment = 12};
+    uint32_t expected[] = {0xffffff, 1, 2};
+    for (size_t i = 0; i < 3; i++) {
+        struct wr w = wr_of(0);
+        wr_zero(&w, 100);
+        assert_int_equal(seg_open(&s, &c, &w)->base_id, expected[i]);
+    }
+    for (size_t i = 3; i < SEG_OPEN_MAX + 1; i++) {
+        struct wr w = wr_of(0);
+        wr_zero(&w, 100);
+        assert_int_equal(seg_open(&s, &c, &w) != NULL, i < SEG_OPEN_MAX);
+    }
+    seg_reset(&s);
+}
+
+static void contracts_are_lowered_never_raised(void **state)
+{
+    (void)state;
+    struct seg s = {0};
+    struct pa_segmentation_contract_request r = {.max_message = 5000, .max_segment = 0x1fffb8};
+    struct pa_segmentation_contract_response answer = seg_accept(&s, 1, &r, 1000);
+    assert_int_equal(answer.max_message, 5000);
+    assert_int_equal(answer.max_segment, 0x3d0); /* as recorded */
+    r.max_segment = 100;
+    assert_int_equal(seg_accept(&s, 1, &r, 1000).max_segment, 100);
+    r.max_segment = SEG_NO_LIMIT;
+    assert_int_equal(seg_accept(&s, 1, &r, 1000).max_segment, SEG_NO_LIMIT);
+    assert_int_equal(s.contract_count, 1);
+    for (uint16_t peer = 2; peer < 20; peer++)
+        (void)seg_accept(&s, peer, &r, 1000);
+    assert_int_equal(s.contract_count, SEG_CONTRACTS_MAX);
+    assert_null(seg_find(&s, NEA_ANY));
+    assert_null(seg_find(&s, 19));
+}
+
+/* The answer of a collector, pulled segment by segment as recorded: 976 octets each under a limit of 1,000. */
+static void pulled_segment_by_segment(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(65536);
+    struct bench *t = bench_of(NEA_CLIENT, 1000, &swima, NULL);
+    t->m[0].answer = 5075; /* 5,087 with its header, as the recorded one */
+    struct wr w = batch(t, PB_SDATA);
+    struct pa_segmentation_contract_request r = {.max_message = SEG_NO_LIMIT, .max_segment = 0x1fffb8};
+    put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_SEGMENTATION_CONTRACT_REQUEST, &r);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+    hear(t, &w);
+    const struct pa_segmentation_contract_response *answer =
+        said_attribute(t, &a, 0, PA_SEGMENTATION_CONTRACT_RESPONSE);
+    assert_int_equal(answer->max_segment, 976);
+    const struct pa_segment_envelope *e = said_attribute(t, &a, 1, PA_SEGMENT_ENVELOPE);
+    assert_int_equal(e->flags, SEG_START | SEG_MORE);
+    size_t got = e->segment.n, rounds = 1;
+    assert_int_equal(got, 976);
+    t->m[0].answer = 0;
+    struct pa_next_segment next = {.base_id = e->base_id}, wrong = {.base_id = 99};
+    while (e->flags & SEG_MORE) {
+        w = batch(t, PB_SDATA);
+        put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_NEXT_SEGMENT, &wrong); /* of nothing: ignored */
+        put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_NEXT_SEGMENT, &next);
+        hear(t, &w);
+        e = said_attribute(t, &a, 0, PA_SEGMENT_ENVELOPE);
+        got += e->segment.n;
+        rounds++;
+    }
+    assert_int_equal(got, 5087);
+    assert_int_equal(rounds, 6);
+    assert_int_equal(e->segment.n, 5087 - 5 * 976);
+    assert_null(t->s->connections[0].seg.out);
+    /* Again, and cancelled. */
+    for (unsigned flag = 0x01; flag <= 0x80; flag += 0x7f) {
+        t->m[0].answer = 5075;
+        w = batch(t, PB_SDATA);
+        put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+        hear(t, &w);
+        assert_non_null(t->s->connections[0].seg.out);
+        t->m[0].answer = 0;
+        next = (struct pa_next_segment){.flags = (uint8_t)flag, .base_id = t->s->connections[0].seg.out->base_id};
+        w = batch(t, PB_SDATA);
+        put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_NEXT_SEGMENT, &next);
+        hear(t, &w);
+        assert_null(t->s->connections[0].seg.out);
+    }
+    arena_free(&a);
+    bench_free(t);
+}
+
+/* What a sender of segments can do wrong; a collector answers with the pseudo header and cancels. */
+static void reassembly_of_nonsense(void **state)
+{
+    (void)state;
+#define HEADER(length) "\0\0\0\0\0\0\0\x09\0\0\0" length
+    static const struct {
+        const char *name;
+        const char *segments[3]; /* flags, then octets */
+        size_t n[3];
+        unsigned received, refused, error_at;
+        bool next; /* the last one is answered with a plain Next Segment */
+    } rows[] = {
+        {"whole in one", {"\x40" HEADER("\x10") "\0\0\0\1"}, {17}, 1, 0, 0, false},
+        {"in two", {"\xc0" HEADER("\x10"), "\0\0\0\0\1"}, {13, 5}, 1, 0, 0, false},
+        {"a beginning", {"\xc0" HEADER("\x10")}, {13}, 0, 0, 0, true},
+        {"begun twice", {"\xc0" HEADER("\x10"), "\xc0" HEADER("\x10"), "\0\0\0\0\1"}, {13, 13, 5}, 1, 0, 0, false},
+        {"never begun", {"\x80" HEADER("\x10")}, {13}, 0, 0, 0, false},
+        {"header cut", {"\xc0\0\0\0\0\0\0\0\x09\0\0\0"}, {12}, 0, 1, 0, false},
+        {"length 11", {"\xc0" HEADER("\x0b")}, {13}, 0, 1, 8, false},
+        {"ended early", {"\xc0" HEADER("\x10"), "\0\0"}, {13, 2}, 0, 1, 8, false},
+        {"never ending", {"\xc0" HEADER("\x10"), "\x80\0\0\0\1\0"}, {13, 6}, 0, 1, 8, false},
+        {"empty segment", {"\xc0" HEADER("\x10"), "\x80"}, {13, 1}, 0, 1, 0, false},
+        {"a segment in segments", {"\xc0\0\0\x55\x97\0\0\0\x23\0\0\0\x20"}, {13}, 0, 1, 1, false},
+        {"4 GiB announced", {"\xc0\0\0\0\0\0\0\0\x09\xff\xff\xff\xff"}, {13}, 0, 1, 0, false},
+        {"bad value inside", {"\x40" HEADER("\x10") "\0\0\0\x09"}, {17}, 0, 1, 12, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct arena a = arena_of(65536);
+        struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+        for (size_t k = 0; k < 3 && rows[i].segments[k]; k++) {
+            struct wr w = batch(t, PB_SDATA);
+            struct pa_segment_envelope e = {.flags = (uint8_t)rows[i].segments[k][0], .base_id = 0x123};
+            e.segment = (struct bytes){(const uint8_t *)rows[i].segments[k] + 1, rows[i].n[k] - 1};
+            put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_SEGMENT_ENVELOPE, &e);
+            hear(t, &w);
+        }
+        if (t->m[0].received != rows[i].received || t->m[0].refused != rows[i].refused)
+            fail_msg("%s: received %u, refused %u", rows[i].name, t->m[0].received, t->m[0].refused);
+        struct pb_pa answer = said(t, 0);
+        if (rows[i].refused && t->m[0].fault.code == PA_INVALID_PARAMETER) {
+            const struct pa_error *e = said_attribute(t, &a, 0, PA_ERROR);
+            uint8_t expected[12] = {0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0x23, 0, 0, 0, (uint8_t)rows[i].error_at};
+            if (e->information.n != 12 || memcmp(e->information.p, expected, 12))
+                fail_msg("%s: offset %u", rows[i].name, e->information.p[11]);
+        } else if (rows[i].next) {
+            assert_int_equal(((const struct pa_next_segment *)said_attribute(t, &a, 0, PA_NEXT_SEGMENT))->flags, 0);
+        } else if (rows[i].refused) {
+            assert_int_equal(((const struct pa_next_segment *)said_attribute(t, &a, 0, PA_NEXT_SEGMENT))->flags,
+                             SEG_CANCEL);
+        } else {
+            assert_null(answer.message.p);
+        }
+        assert_int_equal(t->s->reassembling, rows[i].next ? 12 : 0);
+        arena_free(&a);
+        bench_free(t);
+    }
+}
+
+/* ---- turns ---- */
+
+static void a_hold_at_the_last_moment(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+    t->m[0].hold_on_ask = true;
+    struct wr w = batch(t, PB_CDATA);
+    hear(t, &w);
+    assert_int_equal(batch_said(t), 0);
+    nea_recommend(t->m[0].c, NEA_MINOR, NEA_ACCESS_QUARANTINED, BYTES(""), "");
+    nea_release(t->m[0].c);
+    nea_session_out(t->s, &t->out);
+    assert_int_equal(batch_said(t), PB_RESULT);
+    assert_int_equal(nea_session_outcome(t->s).access, NEA_ACCESS_QUARANTINED);
+    bench_free(t);
+}
+
+static void retries_of_either_side(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+    t->m[0].decide = true;
+    struct wr w = batch(t, PB_CDATA);
+    hear(t, &w);
+    assert_int_equal(batch_said(t), PB_RESULT);
+    /* PB-R67: after our SRETRY an SDATA comes before any RESULT, though the validator would know at once. */
+    nea_session_retry(t->s);
+    wr_reset(&t->out);
+    nea_session_out(t->s, &t->out);
+    assert_int_equal(t->m[0].begun, 2);
+    assert_int_equal(t->out.n, 48);
+    assert_int_equal(t->out.p[19], PB_SRETRY);
+    assert_int_equal(t->out.p[43], PB_SDATA);
+    w = batch(t, PB_CRETRY); /* crossing, late: ignored with its contents (PB-R3) */
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 0);
+    assert_int_equal(t->out.n, 0);
+    w = batch(t, PB_CDATA);
+    hear(t, &w);
+    assert_int_equal(batch_said(t), PB_RESULT);
+    w = batch(t, PB_CRETRY);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 1);
+    assert_int_equal(batch_said(t), PB_RESULT); /* a CRETRY may be answered by a RESULT at once */
+    bench_free(t);
+
+    t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    w = batch(t, PB_RESULT);
+    pb_result_put(&w, NEA_COMPLIANT, NEA_ACCESS_ALLOWED);
+    hear(t, &w);
+    assert_int_equal(t->out.n, 0); /* it stays */
+    assert_int_equal(t->m[0].decided, 1);
+    w = batch(t, PB_SRETRY);
+    hear(t, &w);
+    assert_int_equal(t->m[0].begun, 2);
+    assert_int_equal(t->out.n, 0); /* the server speaks next */
+    w = batch(t, PB_SDATA);
+    hear(t, &w);
+    assert_int_equal(batch_said(t), PB_CDATA);
+    bench_free(t);
+}
+
+static void a_thousand_exchanges(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+    t->m[0].decide = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct wr w = batch(t, i ? PB_CRETRY : PB_CDATA);
+        put_pa(&w, t, PA_SUBTYPE_SWIMA, 1, true, BYTES("\1\0\0\0\0\0\0\1"));
+        hear(t, &w);
+        assert_int_equal(batch_said(t), PB_RESULT);
+    }
+    assert_int_equal(t->m[0].received, 1000);
+    assert_int_equal(t->m[0].decided, 1000);
+    bench_free(t);
+}
+
+static void reasons_and_remediation_reach_the_client(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    struct wr w = batch(t, PB_RESULT);
+    wr_bytes(&w, BYTES("\0\0\0\0\0\0\0\4\0\0\0\x20\0\0\0\0\0\0\0\2\0\0\0\5patch\2en"));
+    wr_bytes(&w, BYTES("\0\0\0\0\0\0\0\4\0\0\0\x1d\0\0\0\0\0\0\0\1http://x/"));
+    pb_reason_put(&w, BYTES("old"), BYTES("en"));
+    pb_reason_put(&w, BYTES("alt"), BYTES("de"));
+    pb_result_put(&w, NEA_MAJOR, NEA_ACCESS_DENIED);
+    hear(t, &w);
+    struct nea_outcome o = nea_session_outcome(t->s);
+    assert_true(o.decided);
+    assert_int_equal(o.result, NEA_MAJOR);
+    assert_int_equal(o.access, NEA_ACCESS_DENIED);
+    assert_true(bytes_equal(o.reason, BYTES("old\nalt")));
+    assert_true(bytes_equal(o.remediation, BYTES("patch\nhttp://x/")));
+    bench_free(t);
+}
+
+/* ---- recorded sessions replayed against our machines ---- */
+
+struct line {
+    char session[64], direction[8], type[16];
+    uint8_t *octets;
+    size_t n;
+};
+static struct line lines[100];
+static size_t line_count;
+
+static int load_lines(void **state)
+{
+    (void)state;
+    static char text[200000], hex[190000];
+    unsigned number;
+    snprintf(text, sizeof text, "%s/test/golden/pb-sessions.txt",
+             getenv("MUSTER_SOURCE") ? getenv("MUSTER_SOURCE") : ".");
+    FILE *f = fopen(text, "r");
+    if (!f)
+        return -1;
+    while (line_count < ARRAY_LENGTH(lines) && fgets(text, sizeof text, f)) {
+        struct line *l = &lines[line_count];
+        if (text[0] == '#' ||
+            sscanf(text, "%63s %u %7s %15s %189999s", l->session, &number, l->direction, l->type, hex) != 5)
+            continue;
+        l->octets = malloc(strlen(hex) / 2);
+        for (unsigned octet; sscanf(hex + 2 * l->n, "%2x", &octet) == 1;)
+            l->octets[l->n++] = (uint8_t)octet;
+        line_count++;
+    }
+    fclose(f);
+    return 0;
+}
+
+static int free_lines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < line_count; i++)
+        free(lines[i].octets);
+    return 0;
+}
+
+/* One octet after the other. */
+static void replay(struct bench *t, const struct line *l)
+{
+    struct wr w = wr_of(0);
+    wr_u32(&w, 0);
+    wr_u32(&w, 7);
+    wr_u32(&w, l->n + 16);
+    wr_u32(&w, 0);
+    wr_bytes(&w, (struct bytes){l->octets, l->n});
+    for (size_t i = 0; i < w.n; i++)
+        nea_session_feed(t->s, (struct bytes){w.p + i, 1}, i);
+    wr_reset(&t->out);
+    nea_session_out(t->s, &t->out);
+    wr_free(&w);
+}
+
+static void recorded_sessions(void **state)
+{
+    (void)state;
+    for (size_t first = 0, end; first < line_count; first = end) {
+        for (end = first; end < line_count && !strcmp(lines[end].session, lines[first].session); end++)
+            ;
+        struct bench *server = bench_of(NEA_SERVER, 0, &os, &swima), *client = bench_of(NEA_CLIENT, 0, &os, &swima);
+        unsigned results = 0;
+        for (size_t i = first; i < end; i++) {
+            bool from_client = !strcmp(lines[i].direction, "c2s");
+            /* Our validators know their minds when the recorded ones did. */
+            server->m[0].decide = server->m[1].decide = i + 1 < end && !strcmp(lines[i + 1].type, "RESULT");
+            if (!strcmp(lines[i].type, "CRETRY"))
+                nea_session_retry(client->s);
+            replay(from_client ? server : client, &lines[i]);
+            if (i + 1 < end && !strcmp(lines[i + 1].type, "CRETRY"))
+                nea_session_retry(client->s);
+            nea_session_out(client->s, &client->out);
+            results += !strcmp(lines[i].type, "RESULT");
+            struct nea_outcome a = nea_session_outcome(server->s), b = nea_session_outcome(client->s);
+            if (a.fault.text[0] || b.fault.text[0])
+                fail_msg("%s, batch %zu: %s%s", lines[i].session, i - first + 1, a.fault.text, b.fault.text);
+        }
+        assert_int_equal(server->m[0].decided, results);
+        assert_int_equal(client->m[0].decided, results);
+        assert_true(nea_session_outcome(server->s).decided);
+        assert_int_equal(nea_session_finished(server->s), !strcmp(lines[end - 1].type, "CLOSE"));
+        if (!strncmp(lines[first].session, "swima-id-events", 15))
+            assert_true(server->m[1].events >= 52);
+        assert_int_equal(server->m[0].refused + server->m[1].refused + client->m[0].refused + client->m[1].refused, 0);
+        bench_free(server);
+        bench_free(client);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exclusive_or_for_all),
+        cmocka_unit_test(nothing_of_a_bad_batch_is_acted_on),
+        cmocka_unit_test(errors_of_the_peer),
+        cmocka_unit_test(faults_are_answered_to_the_sender_alone),
+        cmocka_unit_test(a_swima_validator_never_answers_with_an_error),
+        cmocka_unit_test(what_is_not_accepted_is_skipped_or_refused),
+        cmocka_unit_test(cutting),
+        cmocka_unit_test(base_identifiers_wrap),
+        cmocka_unit_test(contracts_are_lowered_never_raised),
+        cmocka_unit_test(pulled_segment_by_segment),
+        cmocka_unit_test(reassembly_of_nonsense),
+        cmocka_unit_test(a_hold_at_the_last_moment),
+        cmocka_unit_test(retries_of_either_side),
+        cmocka_unit_test(a_thousand_exchanges),
+        cmocka_unit_test(reasons_and_remediation_reach_the_client),
+        cmocka_unit_test(recorded_sessions),
+    };
+    return cmocka_run_group_tests(tests, load_lines, free_lines);
+}
