@@ -14,6 +14,8 @@ static void clear_report(struct assessment *a)
     struct store_report *r = &a->report;
     *r = (struct store_report){.endpoint = r->endpoint, .address = r->address, .started = time_now(), .last_boot = TIME_UNKNOWN,
                                .forwarding = -1, .default_password = -1, .result = -1, .access = -1};
+    a->software_count = a->software_stored = 0;
+    a->stored_session = 0;
 }
 
 struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address)
@@ -66,7 +68,6 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part)
 {
     a->exchange++;
     a->again = false;
-    a->stored_session = 0;
     part->settled = false;
     clear_report(a);
     if (!a->busy)
@@ -126,21 +127,37 @@ static void conclude(struct assessment *a, const char *why)
     }
 }
 
+/* The next report: the first carries the posture and opens the session's row, a second one goes on with it. */
+static bool submit_report(struct assessment *a)
+{
+    struct store_report *r = &a->request.in.report;
+    *r = a->report;
+    r->session = a->stored_session;
+    if (a->software_stored < a->software_count) {
+        const struct assessment_software *software = &a->software[a->software_stored++];
+        r->software = software->kind;
+        r->epoch = software->epoch;
+        r->earliest = software->earliest;
+        r->last_eid = software->last_eid;
+        r->last_consulted = software->last_consulted;
+        r->events = software->events;
+        r->event_count = software->event_count;
+    }
+    return submit(a, WORK_REPORT);
+}
+
 static void store_findings(struct assessment *a)
 {
     const struct assessment_part *verdict = worst(a);
+    a->report.finished = time_now();
+    a->report.result = (int)verdict->result;
+    a->report.access = (int)verdict->access;
+    a->report.reason = bytes_of(verdict->reason);
     if (a->busy) { /* with what an exchange before left */
         a->again = true;
-    } else {
-        a->report.finished = time_now();
-        a->report.result = verdict->result;
-        a->report.access = verdict->access;
-        a->report.reason = bytes_of(verdict->reason);
-        a->request.in.report = a->report;
-        if (!submit(a, WORK_REPORT)) {
-            conclude(a, "the server is busy: try again later");
-            return;
-        }
+    } else if (!submit_report(a)) {
+        conclude(a, "the server is busy: try again later");
+        return;
     }
     a->holding = verdict->connection;
     nea_hold(a->holding);
@@ -169,36 +186,51 @@ static void let_go(struct assessment *a)
         nea_release(c);
 }
 
+static void store_again(struct assessment *a)
+{
+    a->again = false;
+    let_go(a);
+    store_findings(a);
+}
+
+static void note_position(struct assessment *a, const struct store_request *r)
+{
+    if (r->in.report.software == STORE_NO_SOFTWARE)
+        return;
+    a->position.known = true;
+    a->position.epoch = r->out.receipt.epoch;
+    a->position.last_eid = r->out.receipt.last_eid;
+}
+
 static void report_done(struct assessment *a)
 {
     const struct store_request *r = &a->request;
-    const struct store_receipt *receipt = &r->out.receipt;
-    if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE) {
-        a->position.known = true;
-        a->position.epoch = receipt->epoch;
-        a->position.last_eid = receipt->last_eid;
-    }
-    if (a->request_exchange != a->exchange) {
-        let_go(a);
-        if (a->again) {
-            a->again = false;
-            store_findings(a);
-        }
-        return;
-    }
-    bool lost = r->status == STORE_CONFLICT || (r->status == STORE_OK && receipt->gap);
-    if (lost && a->on_conflict && a->on_conflict(a->software, receipt)) {
-        let_go(a);
-        return;
-    }
+    const char *why = NULL;
     if (r->status == STORE_OK)
-        a->stored_session = receipt->session;
-    else
+        note_position(a, r);
+    if (a->request_exchange != a->exchange) { /* nobody waits for it any more */
+        if (a->again)
+            store_again(a);
+        else
+            let_go(a);
+        return;
+    }
+    if (r->status == STORE_OK) {
+        a->stored_session = r->out.receipt.session;
+        if (a->software_stored < a->software_count && submit_report(a))
+            return;
+        if (a->software_stored < a->software_count)
+            why = "the server is busy: try again later";
+    } else {
+        if (r->status == STORE_CONFLICT && a->on_conflict && a->on_conflict(a->swima, &r->out.receipt)) {
+            let_go(a);
+            return;
+        }
         log_line(LOG_ERROR, "%.*s: the report was not stored: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p,
                  r->error.text);
-    conclude(a, r->status != STORE_OK ? "the server could not store the report: try again later"
-                : lost                ? "the software events do not continue what is known"
-                                      : NULL);
+        why = "the server could not store the report: try again later";
+    }
+    conclude(a, why);
     let_go(a);
 }
 
@@ -217,13 +249,10 @@ static void request_done(struct store_request *r)
         a->position = r->out.position;
         if (r->status != STORE_OK)
             log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p, r->error.text);
-        if (a->again) { /* all verdicts were in before */
-            a->again = false;
-            let_go(a);
-            store_findings(a);
-        }
+        if (a->again) /* all verdicts were in before */
+            store_again(a);
         if (a->on_position)
-            a->on_position(a->software);
+            a->on_position(a->swima);
         break;
     case WORK_REPORT:
         report_done(a);

@@ -25,12 +25,22 @@ struct assessment_host {
     struct net_loop *loop;
 };
 
-enum { ASSESSMENT_PARTS = 4 };
+/* What goes into one report of software; the rest of the report is the assessment's. */
+struct assessment_software {
+    enum store_software_kind kind;
+    uint32_t epoch, earliest, last_eid, last_consulted;
+    const struct store_event *events; /* in the assessment's arena */
+    size_t event_count;
+};
+
+enum { ASSESSMENT_PARTS = 4, ASSESSMENT_SOFTWARE = 2 };
 
 struct assessment {
     const struct assessment_host *host; /* NULL: the session is gone, a request of it is still under way */
     struct arena arena;                 /* what the report's views point to: at most 64 MiB a session */
     struct store_report report;
+    struct assessment_software software[ASSESSMENT_SOFTWARE]; /* stored in this order; events, and an inventory to set them right */
+    size_t software_count, software_stored;
     struct assessment_part parts[ASSESSMENT_PARTS];
     size_t part_count;
     unsigned exchange; /* counts handshake retries: an answer that belongs to an earlier one is not this one's */
@@ -46,10 +56,10 @@ struct assessment {
     int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
 
     /* The SWIMA validator's, which depends on what is stored. */
-    void *software;
-    void (*on_position)(void *software);
+    void *swima;
+    void (*on_position)(void *swima);
     /* The report does not continue what is stored; true: the validator asks anew. */
-    bool (*on_conflict)(void *software, const struct store_receipt *receipt);
+    bool (*on_conflict)(void *swima, const struct store_receipt *receipt);
 };
 
 /* NULL: no memory. `endpoint` and `address` are copied. */

@@ -18,9 +18,11 @@ struct swima {
     struct assessment_part *part;
     enum swima_state state;
     bool waiting; /* holds the answer until the store has told the position */
-    bool restarted, refetched; /* a lost epoch, a gap: each is mended once */
+    bool restarted, refetched; /* an inventory was asked for, a gap was asked for again: each once */
+    bool holes;                /* EIDs without events, confirmed: an inventory sets right what they may have meant */
     uint32_t request_id;       /* of the one request under way; unique in the session (SWIMA-R79) */
     uint32_t earliest;         /* of that request; 0: the inventory */
+    uint32_t first, epoch, last_eid; /* of the answers so far: a partial list goes on */
     struct store_event *events;
     size_t count, capacity;
 };
@@ -28,7 +30,7 @@ struct swima {
 static void fail(struct swima *v, const char *reason)
 {
     v->state = SWIMA_DONE;
-    v->assessment->report.software = STORE_NO_SOFTWARE;
+    v->assessment->software_count = 0;
     assessment_settle(v->assessment, v->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED, reason);
 }
 
@@ -76,9 +78,9 @@ static void ask_for_inventory(struct swima *v, const char *why)
     ask(v, 0);
 }
 
-static void on_position(void *software)
+static void on_position(void *state)
 {
-    struct swima *v = software;
+    struct swima *v = state;
     if (!v->waiting)
         return;
     v->waiting = false;
@@ -86,13 +88,14 @@ static void on_position(void *software)
     nea_release(v->part->connection);
 }
 
-/* Another session of this endpoint was faster, or it left out events: once more, from what is stored now. */
-static bool on_conflict(void *software, const struct store_receipt *receipt)
+/* What is stored has moved under the report, by another session of this endpoint say: the inventory fits always. */
+static bool on_conflict(void *state, const struct store_receipt *receipt)
 {
-    struct swima *v = software;
+    struct swima *v = state;
     if (v->restarted)
         return false;
     v->part->settled = false;
+    v->assessment->software_count = v->assessment->software_stored = 0;
     v->assessment->position.known = true;
     v->assessment->position.epoch = receipt->epoch;
     v->assessment->position.last_eid = receipt->last_eid;
@@ -186,32 +189,59 @@ static void drop_reserved_actions(struct swima *v)
     v->count = kept;
 }
 
-static void settle(struct swima *v, enum store_software_kind kind, uint32_t epoch, uint32_t last_eid, uint32_t last_consulted)
+static void add_software(struct swima *v, enum store_software_kind kind, uint32_t epoch, uint32_t last_eid, uint32_t last_consulted)
 {
-    struct store_report *r = &v->assessment->report;
+    struct assessment *a = v->assessment;
+    a->software[a->software_count++] = (struct assessment_software){
+        .kind = kind,
+        .epoch = epoch,
+        .earliest = kind == STORE_EVENTS ? v->first : 0,
+        .last_eid = last_eid,
+        .last_consulted = last_consulted,
+        .events = v->events,
+        .event_count = v->count,
+    };
+    forget_events(v);
+}
+
+static void settle(struct swima *v)
+{
     v->state = SWIMA_DONE;
-    r->software = kind;
-    r->epoch = epoch;
-    r->last_eid = last_eid;
-    r->last_consulted = last_consulted;
-    r->events = v->events;
-    r->event_count = v->count;
     assessment_settle(v->assessment, v->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
 }
 
 /* Another epoch than the one that is stored or that the answers before had, or fewer events than there were. */
 static bool lost_continuity(const struct swima *v, const struct pa_sw_id_events *f)
 {
-    const struct store_report *r = &v->assessment->report;
     const struct store_position *p = &v->assessment->position;
-    bool partial = v->count > 0;
     return (p->known && (f->epoch != p->epoch || f->last_eid < p->last_eid)) ||
-           (partial && (f->epoch != r->epoch || f->last_eid < r->last_eid));
+           (v->first && (f->epoch != v->epoch || f->last_eid < v->last_eid));
+}
+
+/* Looks for EIDs from v->earliest on that no event carries. True: it has asked for what is missing (SWIMA-R44, RFC 8412 §3.7.6). */
+static bool mend_gap(struct swima *v, size_t first, uint32_t last)
+{
+    uint64_t gap = missing_eid(v, first, last);
+    if (!gap || v->holes)
+        return false;
+    if (gap == v->earliest && first == 0 && !v->refetched) { /* history was pruned: what came before what is left cannot be had */
+        ask_for_inventory(v, "it has not kept the events asked for: asking for its inventory");
+        return true;
+    }
+    if (!v->refetched) {
+        v->refetched = true;
+        while (v->count > first && v->events[v->count - 1].eid >= gap)
+            v->count--;
+        ask(v, (uint32_t)gap);
+        return true;
+    }
+    v->holes = true; /* as strongSwan's, whose transactions without software use up an EID too */
+    note(v, "some of its EIDs stand for no event: its inventory will set right what they meant");
+    return false;
 }
 
 static void take_events(struct swima *v, const struct pa_sw_id_events *f)
 {
-    struct store_report *r = &v->assessment->report;
     size_t first = v->count;
     if (lost_continuity(v, f)) {
         ask_for_inventory(v, "it has begun a new epoch of events: asking for its inventory");
@@ -230,24 +260,26 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         fail(v, wrong);
         return;
     }
-    if (first == 0)
-        r->earliest = v->earliest;
-    r->epoch = f->epoch;
-    r->last_eid = f->last_eid;
-    uint64_t gap = missing_eid(v, first, f->last_consulted_eid);
-    if (gap && !v->refetched) { /* SWIMA-R44: the missing ones first, the inventory if it has them not */
-        v->refetched = true;
-        while (v->count > first && v->events[v->count - 1].eid >= gap)
-            v->count--;
-        ask(v, (uint32_t)gap);
-    } else if (gap) {
-        ask_for_inventory(v, "it does not have the events that are missing: asking for its inventory");
-    } else if (f->last_consulted_eid < f->last_eid) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list goes on behind it */
+    if (!v->first)
+        v->first = v->earliest;
+    v->epoch = f->epoch;
+    v->last_eid = f->last_eid;
+    if (mend_gap(v, first, f->last_consulted_eid))
+        return;
+    if (f->last_consulted_eid < f->last_eid && f->last_consulted_eid >= v->earliest) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list */
         ask(v, f->last_consulted_eid + 1);
-    } else {
-        drop_reserved_actions(v);
-        settle(v, STORE_EVENTS, f->epoch, f->last_eid, f->last_consulted_eid);
+        return;
     }
+    if (f->last_consulted_eid < f->last_eid) {
+        fail(v, "the endpoint's list of events does not go on");
+        return;
+    }
+    drop_reserved_actions(v);
+    add_software(v, STORE_EVENTS, f->epoch, f->last_eid, f->last_consulted_eid);
+    if (v->holes)
+        ask_for_inventory(v, NULL);
+    else
+        settle(v);
 }
 
 static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
@@ -267,8 +299,10 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
         v->events[v->count++] = (struct store_event){.time = now, .action = STORE_CREATE, .record_id = item.record_id,
                                                      .source = item.source, .software_id = item.software_id, .locator = item.locator};
     }
-    v->assessment->report.earliest = 0;
-    settle(v, STORE_INVENTORY, f->epoch, f->last_eid, f->last_eid);
+    if (f->epoch != v->epoch) /* lost while it was answering: the inventory alone counts */
+        v->assessment->software_count = 0;
+    add_software(v, STORE_INVENTORY, f->epoch, f->last_eid, f->last_eid);
+    settle(v);
 }
 
 /* SWIMA-R10, RFC 8412 §3.3: what answers no request of ours is discarded. */
@@ -333,7 +367,7 @@ static void *create(void *context, struct nea_connection *c)
         return NULL;
     v->assessment = context;
     v->part = assessment_join(context, c);
-    v->assessment->software = v;
+    v->assessment->swima = v;
     v->assessment->on_position = on_position;
     v->assessment->on_conflict = on_conflict;
     assessment_locate(v->assessment);
@@ -345,7 +379,8 @@ static void begin_handshake(void *state)
     struct swima *v = state;
     assessment_reopen(v->assessment, v->part);
     v->state = SWIMA_START;
-    v->restarted = v->refetched = false;
+    v->restarted = v->refetched = v->holes = false;
+    v->first = 0;
     forget_events(v);
 }
 
@@ -393,7 +428,7 @@ static void decided(void *state, enum nea_result result, enum nea_access access)
 static void destroy(void *state)
 {
     struct swima *v = state;
-    v->assessment->software = NULL;
+    v->assessment->swima = NULL;
     v->assessment->on_position = NULL;
     v->assessment->on_conflict = NULL;
     free(v);

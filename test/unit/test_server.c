@@ -1,0 +1,680 @@
+/* The validators, driven in memory: a client session with collectors that play an endpoint, honest or not, against a server session whose
+ * store is a list of what was asked of it. */
+#include "server/assessment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- an endpoint ------------------------------------------------------------------------------------------------ */
+
+enum habit {
+    HONEST,
+    SILENT,         /* takes the request and says nothing */
+    ERRS,           /* a PA-TNC error */
+    ERRS_AND_TELLS, /* as strongSwan does */
+    WRONG_ID,
+    WRONG_TYPE,   /* an inventory for events and the reverse */
+    MALFORMED,    /* octets that are no events */
+    NOSKIP,       /* an unknown attribute that must not be skipped, beside the answer */
+    OUT_OF_RANGE, /* an event beyond last consulted */
+    NOT_UTF8,
+    NO_IDENTIFIER,
+    STANDS_STILL, /* partial lists that consult nothing */
+    LIES_ABOUT_LAST,
+    FULFILS, /* marks its answer as fulfilment of a subscription */
+    HABITS
+};
+
+struct endpoint {
+    enum habit habit;
+    uint32_t epoch, last_eid;
+    uint32_t first_kept;    /* events before are pruned; 0: none is */
+    uint32_t hole;          /* this EID is never told */
+    uint32_t hole_once;     /* this one only when asked again */
+    uint32_t most;          /* events an answer; 0: all */
+    bool backwards, bad_times, reserved_actions, shared_eids;
+    uint32_t installed; /* records of an inventory */
+    uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
+    uint64_t os_asked;  /* and when asked */
+    bool no_swima, no_os;
+    /* what happened */
+    unsigned requests, inventories;
+    uint32_t asked[64], last_id;
+    enum nea_result told[2]; /* Assessment Results, OS and SWIMA */
+    bool was_told[2];
+};
+
+struct collector {
+    struct endpoint *e;
+    struct nea_connection *c;
+};
+
+static void *collector_create(void *context, struct nea_connection *c)
+{
+    struct collector *k = calloc(1, sizeof *k);
+    k->e = context;
+    k->c = c;
+    return k;
+}
+
+static void os_tell(struct collector *k, uint16_t to, uint64_t what)
+{
+    static const struct pa_product_information product = {.vendor_id = PEN_DEBIAN, .name = {(const uint8_t *)"Debian", 6}};
+    static const struct pa_string_version version = {.version = {(const uint8_t *)"12 x86_64", 9}};
+    static const struct pa_numeric_version numeric = {.major_version = 12};
+    static const struct pa_operational_status status = {.status = 3, .result = 1, .last_use = {(const uint8_t *)"2026-11-01T00:00:00Z", 20}};
+    static const struct pa_forwarding_enabled forwarding = {.value = 1};
+    static const struct pa_factory_default_password password = {.value = 0};
+    static const struct pa_device_id device = {.id = {(const uint8_t *)"0123456789abcdef", 16}};
+    const struct pa_out all[] = {
+        {&pa_types[PA_PRODUCT_INFORMATION], &product, 0}, {&pa_types[PA_STRING_VERSION], &version, 0},
+        {&pa_types[PA_NUMERIC_VERSION], &numeric, 0},     {&pa_types[PA_OPERATIONAL_STATUS], &status, 0},
+        {&pa_types[PA_FORWARDING_ENABLED], &forwarding, 0}, {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &password, 0},
+        {&pa_types[PA_DEVICE_ID], &device, 0},
+    };
+    struct pa_out chosen[ARRAY_LENGTH(all)];
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        if (what & UINT64_C(1) << (all[i].type - pa_types))
+            chosen[n++] = all[i];
+    if (n)
+        nea_send(k->c, to, chosen, n);
+}
+
+static void os_begin(void *state)
+{
+    struct collector *k = state;
+    os_tell(k, NEA_ANY, k->e->os);
+}
+
+static void take_result(struct collector *k, const struct nea_delivery *d, unsigned which)
+{
+    for (size_t i = 0; i < d->message->count; i++)
+        if (d->message->attributes[i].type == &pa_types[PA_ASSESSMENT_RESULT]) {
+            const struct pa_assessment_result *r = d->message->attributes[i].fields;
+            k->e->told[which] = (enum nea_result)r->result;
+            k->e->was_told[which] = true;
+        }
+}
+
+static void os_receive(void *state, const struct nea_delivery *d)
+{
+    struct collector *k = state;
+    take_result(k, d, 0);
+    for (size_t i = 0; i < d->message->count; i++)
+        if (d->message->attributes[i].type == &pa_types[PA_ATTRIBUTE_REQUEST]) {
+            const struct pa_attribute_request *r = d->message->attributes[i].fields;
+            struct pa_attribute_request_item item;
+            struct bytes rest = r->attributes.raw;
+            uint64_t wanted = 0;
+            while (pa_list_next(&pa_types[PA_ATTRIBUTE_REQUEST], &rest, &item))
+                wanted |= UINT64_C(1) << (pa_type_find(item.vendor, item.number) - pa_types);
+            os_tell(k, d->from, wanted & k->e->os_asked);
+        }
+}
+
+static void put_event(struct wr *list, const struct endpoint *e, uint32_t eid, uint32_t *count)
+{
+    char id[64];
+    snprintf(id, sizeof id, "strongswan.org__Debian_12-x86_64-p%u-1.0", eid);
+    struct pa_sw_id_events_item item = {.eid = eid, .time = BYTES("2026-01-02T03:04:05Z"), .record_id = eid, .source = 1,
+                                        .action = STORE_CREATE, .software_id = bytes_of(id)};
+    if (e->bad_times)
+        item.time = BYTES("0000-00-00T00:00:00Z");
+    if (e->reserved_actions && eid % 2)
+        item.action = 7;
+    if (e->habit == NOT_UTF8)
+        item.software_id = BYTES("a\xff");
+    if (e->habit == NO_IDENTIFIER)
+        item.software_id = BYTES("");
+    if (e->shared_eids) {
+        pa_item_put(list, &pa_types[PA_SW_ID_EVENTS], &item);
+        (*count)++;
+    }
+    pa_item_put(list, &pa_types[PA_SW_ID_EVENTS], &item);
+    (*count)++;
+}
+
+static void tell_events(struct collector *k, uint16_t to, const struct pa_swima_request *r)
+{
+    struct endpoint *e = k->e;
+    struct wr list = wr_of(0);
+    struct pa_sw_id_events f = {.request_id = r->request_id, .epoch = e->epoch, .last_eid = e->last_eid};
+    uint64_t end = e->most && r->earliest_eid + (uint64_t)e->most - 1 < e->last_eid ? r->earliest_eid + (uint64_t)e->most - 1 : e->last_eid;
+    f.last_consulted_eid = (uint32_t)end;
+    bool again = k->e->requests > 1;
+    for (uint64_t i = r->earliest_eid; i <= end; i++) {
+        uint64_t eid = e->backwards ? end + r->earliest_eid - i : i;
+        if (eid >= e->first_kept && eid != e->hole && (eid != e->hole_once || again))
+            put_event(&list, e, (uint32_t)eid, &f.events.count);
+    }
+    if (e->habit == OUT_OF_RANGE)
+        put_event(&list, e, e->last_eid + 1, &f.events.count);
+    if (e->habit == STANDS_STILL) {
+        f.last_consulted_eid = r->earliest_eid - 1;
+        f.events.count = 0;
+        wr_reset(&list);
+    }
+    if (e->habit == LIES_ABOUT_LAST)
+        f.last_consulted_eid = f.last_eid + 5;
+    if (e->habit == FULFILS)
+        f.flags = 0x80;
+    if (e->habit == WRONG_ID)
+        f.request_id++;
+    f.events.raw = wr_view(&list);
+    nea_send(k->c, to, &(struct pa_out){.type = &pa_types[PA_SW_ID_EVENTS], .fields = &f}, 1);
+    wr_free(&list);
+}
+
+static void tell_inventory(struct collector *k, uint16_t to, const struct pa_swima_request *r)
+{
+    struct endpoint *e = k->e;
+    struct wr list = wr_of(0);
+    struct pa_sw_id_inventory f = {.request_id = r->request_id, .epoch = e->epoch, .last_eid = e->last_eid};
+    for (uint32_t i = 0; i < e->installed; i++) {
+        char id[64];
+        snprintf(id, sizeof id, "strongswan.org__Debian_12-x86_64-q%u-1.0", i);
+        struct pa_sw_id_inventory_item item = {.record_id = i, .source = 1, .software_id = bytes_of(id)};
+        pa_item_put(&list, &pa_types[PA_SW_ID_INVENTORY], &item);
+        f.records.count++;
+    }
+    f.records.raw = wr_view(&list);
+    e->inventories++;
+    nea_send(k->c, to, &(struct pa_out){.type = &pa_types[PA_SW_ID_INVENTORY], .fields = &f}, 1);
+    wr_free(&list);
+}
+
+/* An attribute that no honest encoder makes: the octets of `value` under any number. */
+static void tell_raw(struct collector *k, uint16_t to, uint32_t number, uint8_t flags, struct bytes value)
+{
+    struct pa_type type = pa_types[PA_TESTING];
+    struct pa_testing f = {.value = value};
+    type.number = number;
+    nea_send(k->c, to, &(struct pa_out){.type = &type, .fields = &f, .flags = flags}, 1);
+}
+
+static void answer_request(struct collector *k, uint16_t to, const struct pa_swima_request *r)
+{
+    struct endpoint *e = k->e;
+    struct pa_error error = {.code = PA_SWIMA_ERROR, .information = BYTES("\0\0\0\1no")};
+    assert_true(e->requests < ARRAY_LENGTH(e->asked));
+    assert_int_equal(r->flags, 0x20);
+    assert_int_not_equal(r->request_id, e->last_id);
+    e->last_id = r->request_id;
+    e->asked[e->requests++] = r->earliest_eid;
+    if (e->habit == SILENT)
+        return;
+    if (e->habit == ERRS || e->habit == ERRS_AND_TELLS)
+        nea_send(k->c, to, &(struct pa_out){.type = &pa_types[PA_ERROR], .fields = &error}, 1);
+    if (e->habit == ERRS)
+        return;
+    if (e->habit == MALFORMED) {
+        tell_raw(k, to, 15, 0, BYTES("\0\0\0\5nonsense"));
+        return;
+    }
+    if (e->habit == NOSKIP)
+        tell_raw(k, to, 4711, 0x80, BYTES("?"));
+    if ((r->earliest_eid == 0) != (e->habit == WRONG_TYPE))
+        tell_inventory(k, to, r);
+    else
+        tell_events(k, to, r);
+}
+
+static void swima_receive(void *state, const struct nea_delivery *d)
+{
+    struct collector *k = state;
+    take_result(k, d, 1);
+    for (size_t i = 0; i < d->message->count; i++)
+        if (d->message->attributes[i].type == &pa_types[PA_SWIMA_REQUEST])
+            answer_request(k, d->from, d->message->attributes[i].fields);
+}
+
+static void nothing(void *state)
+{
+    (void)state;
+}
+
+static const struct nea_component os_collector = {
+    .name = "OS", .subtype = PA_SUBTYPE_OPERATING_SYSTEM, .create = collector_create, .begin_handshake = os_begin,
+    .receive = os_receive, .batch_ending = nothing, .destroy = free};
+static const struct nea_component swima_collector = {
+    .name = "SWIMA", .subtype = PA_SUBTYPE_SWIMA, .create = collector_create, .begin_handshake = nothing,
+    .receive = swima_receive, .batch_ending = nothing, .destroy = free};
+
+/* ---- a store ---------------------------------------------------------------------------------------------------------- */
+
+struct fake_store {
+    struct store_position position;
+    enum store_status position_status, report_status;
+    bool full;
+    unsigned conflicts;         /* reports refused so before one is taken */
+    struct store_request *open; /* asked, not answered */
+    unsigned positions, reports, verdicts;
+    struct store_report last[4]; /* views are not to be followed */
+    char product[32];
+};
+
+static bool fake_submit(void *context, struct store_request *r)
+{
+    struct fake_store *f = context;
+    if (f->full)
+        return false;
+    assert_null(f->open);
+    f->open = r;
+    r->error.text[0] = 0;
+    return true;
+}
+
+static void fake_wake(void *context)
+{
+    (void)context;
+}
+
+static void store_answer(struct fake_store *f)
+{
+    struct store_request *r = f->open;
+    f->open = NULL;
+    r->status = STORE_OK;
+    if (r->work == WORK_POSITION) {
+        f->positions++;
+        r->status = f->position_status;
+        r->out.position = f->position;
+    } else if (r->work == WORK_REPORT) {
+        f->last[f->reports++ % ARRAY_LENGTH(f->last)] = r->in.report;
+        snprintf(f->product, sizeof f->product, "%.*s", (int)r->in.report.product.n, (const char *)r->in.report.product.p);
+        r->status = f->conflicts ? STORE_CONFLICT : f->report_status;
+        f->conflicts -= f->conflicts > 0;
+        if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE)
+            f->position = (struct store_position){.known = true, .epoch = r->in.report.epoch, .last_eid = r->in.report.last_consulted};
+        r->out.receipt = (struct store_receipt){.session = 7, .epoch = f->position.epoch, .last_eid = f->position.last_eid};
+    } else {
+        f->verdicts++;
+    }
+    r->done(r);
+}
+
+/* ---- an assessment in memory ---------------------------------------------------------------------------------------- */
+
+struct play {
+    struct nea_outcome client, server;
+    unsigned batches; /* turns of both sides together */
+};
+
+static struct nea_session *make_client(struct endpoint *e, struct nea_limits limits)
+{
+    const struct nea_component *components[2];
+    void *contexts[2] = {e, e};
+    size_t n = 0;
+    if (!e->no_os)
+        components[n++] = &os_collector;
+    if (!e->no_swima)
+        components[n++] = &swima_collector;
+    struct nea_config config = {.role = NEA_CLIENT, .initiator = true, .language = "en", .components = components, .contexts = contexts,
+                                .component_count = n, .limits = limits};
+    return nea_session_new(&config, 0);
+}
+
+static struct nea_session *make_server(struct assessment *a, struct nea_limits limits)
+{
+    static const struct nea_component *const components[] = {&server_os_validator, &server_swima_validator};
+    void *contexts[] = {a, a};
+    struct nea_config config = {.role = NEA_SERVER, .peer_name = BYTES("alice"), .components = components, .contexts = contexts,
+                                .component_count = 2, .limits = limits};
+    return nea_session_new(&config, 0);
+}
+
+static bool carry(struct nea_session *from, struct nea_session *to)
+{
+    struct wr w = wr_of(0);
+    nea_session_out(from, &w);
+    bool moved = w.n > 0;
+    assert_false(w.bad);
+    if (moved)
+        nea_session_feed(to, wr_view(&w), 0);
+    wr_free(&w);
+    return moved;
+}
+
+/* Plays until nothing moves; `reason` gets what the client's user would read. */
+static struct play play_with(struct endpoint *e, struct fake_store *f, struct nea_limits limits, char reason[512])
+{
+    struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = f};
+    struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+    struct nea_session *client = make_client(e, limits), *server = make_server(a, limits);
+    struct play p = {.batches = 0};
+    e->requests = 0;
+    e->last_id = 0;
+    for (bool moving = true; moving && p.batches < 100000;) {
+        moving = carry(client, server);
+        moving |= carry(server, client);
+        if (!moving && f->open) {
+            store_answer(f);
+            moving = true;
+        }
+        p.batches += moving;
+    }
+    p.client = nea_session_outcome(client);
+    p.server = nea_session_outcome(server);
+    if (reason)
+        snprintf(reason, 512, "%.*s", (int)p.client.reason.n, (const char *)p.client.reason.p);
+    assert_true(p.batches < 100000);
+    nea_session_free(client);
+    nea_session_free(server);
+    assessment_release(a);
+    if (f->open)
+        store_answer(f);
+    return p;
+}
+
+#define OS_BIT(row) (UINT64_C(1) << (row))
+#define OS_NEEDED                                                                                                      \
+    (OS_BIT(PA_PRODUCT_INFORMATION) | OS_BIT(PA_STRING_VERSION) | OS_BIT(PA_NUMERIC_VERSION) |                         \
+     OS_BIT(PA_OPERATIONAL_STATUS) | OS_BIT(PA_FORWARDING_ENABLED) | OS_BIT(PA_FACTORY_DEFAULT_PASSWORD))
+#define OS_ALL (OS_NEEDED | OS_BIT(PA_DEVICE_ID))
+
+static struct endpoint honest(void)
+{
+    return (struct endpoint){.epoch = 0x11223344, .last_eid = 10, .installed = 3, .os = OS_ALL};
+}
+
+static struct play play(struct endpoint *e, struct fake_store *f)
+{
+    return play_with(e, f, (struct nea_limits){.max_batch = 0}, NULL);
+}
+
+/* ---- tests -------------------------------------------------------------------------------------------------------------- */
+
+static void a_first_assessment_asks_for_events_from_the_first(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    struct play p = play(&e, &f);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(p.client.result, NEA_COMPLIANT);
+    assert_int_equal(e.requests, 1);
+    assert_int_equal(e.asked[0], 1);
+    assert_int_equal(e.inventories, 0);
+    assert_true(e.was_told[0] && e.was_told[1]);
+    assert_int_equal(f.reports, 1);
+    const struct store_report *r = &f.last[0];
+    assert_int_equal(r->software, STORE_EVENTS);
+    assert_int_equal(r->event_count, 10);
+    assert_int_equal(r->earliest, 1);
+    assert_int_equal(r->last_consulted, 10);
+    assert_int_equal(r->access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(r->forwarding, 1);
+    assert_int_equal(r->default_password, 0);
+    assert_true(r->has_posture && r->last_boot > 0);
+    assert_string_equal(f.product, "Debian");
+    assert_int_equal(f.verdicts, 0); /* the verdict went with the report */
+    /* The second one only for what is new, and nothing new is fine. */
+    p = play(&e, &f);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.asked[0], 11);
+    assert_int_equal(f.last[1].event_count, 0);
+    assert_int_equal(e.inventories, 0);
+    e.last_eid = 12;
+    p = play(&e, &f);
+    assert_int_equal(f.last[2].event_count, 2);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+}
+
+static void whoever_does_not_tell_is_never_allowed(void **state)
+{
+    static const char *const names[HABITS] = {"honest",    "silent",       "errs",     "errs and tells", "wrong id",
+                                              "wrong type", "malformed",    "noskip",   "out of range",   "not utf-8",
+                                              "no identifier", "stands still", "lies about last", "fulfils"};
+    (void)state;
+    for (enum habit h = SILENT; h < HABITS; h++)
+        for (int known = 0; known < 2; known++) {
+            struct endpoint e = honest();
+            struct fake_store f = {.position = {.known = known, .epoch = known ? e.epoch : 0, .last_eid = known ? 4 : 0}};
+            e.habit = h;
+            struct play p = play(&e, &f);
+            if (p.client.access != NEA_ACCESS_DENIED || f.reports != 1 || f.last[0].software != STORE_NO_SOFTWARE)
+                fail_msg("%s: access %s, %u reports", names[h], nea_access_name(p.client.access), f.reports);
+            assert_int_equal(f.last[0].access, NEA_ACCESS_DENIED);
+            assert_int_equal(f.position.last_eid, known ? 4 : 0);
+            assert_true(p.batches < 20);
+        }
+}
+
+static void without_a_collector_nobody_is_let_in(void **state)
+{
+    (void)state;
+    char reason[512];
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.no_swima = true;
+    struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
+    assert_non_null(strstr(reason, "did not tell its software"));
+    assert_true(f.last[0].has_posture);
+    e = honest();
+    e.no_os = true;
+    p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
+    assert_non_null(strstr(reason, "did not tell: Product Information"));
+    assert_int_equal(f.last[1].event_count, 10); /* what it did tell is history all the same */
+    e = honest();
+    e.no_os = e.no_swima = true;
+    p = play(&e, &f);
+    assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
+}
+
+static void missing_posture_is_asked_for_once(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.os = 0;
+    e.os_asked = OS_ALL;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    e.os = OS_BIT(PA_PRODUCT_INFORMATION);
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    e.os_asked = OS_NEEDED; /* no device identifier: the certificate names it */
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    e.os_asked = OS_NEEDED & ~OS_BIT(PA_FORWARDING_ENABLED);
+    char reason[512];
+    struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
+    assert_non_null(strstr(reason, "Forwarding Enabled"));
+}
+
+static void an_endpoint_without_events_gives_its_inventory(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.last_eid = 0;
+    for (int round = 0; round < 2; round++) {
+        e.inventories = 0;
+        assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(e.inventories, 1);
+        assert_int_equal(f.last[round].software, STORE_INVENTORY);
+        assert_int_equal(f.last[round].event_count, 3);
+        assert_int_equal(e.asked[0], 1);
+        assert_int_equal(e.asked[1], 0);
+    }
+}
+
+static void a_lost_epoch_is_mended_by_an_inventory(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.position = {.known = true, .epoch = 1, .last_eid = 8}};
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(f.last[0].software, STORE_INVENTORY);
+    assert_int_equal(f.last[0].epoch, e.epoch);
+    assert_int_equal(f.last[0].last_eid, 10);
+    /* SWIMA-R47: a last EID that went back is the same. */
+    f.position.last_eid = 50;
+    e.inventories = 0;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.inventories, 1);
+    assert_int_equal(f.position.last_eid, 10);
+}
+
+static void partial_lists_are_put_together(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.last_eid = 100;
+    e.most = 7;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 15);
+    assert_int_equal(e.asked[1], 8);
+    assert_int_equal(f.reports, 1);
+    assert_int_equal(f.last[0].event_count, 100);
+    assert_int_equal(f.last[0].earliest, 1);
+    assert_int_equal(f.last[0].last_consulted, 100);
+}
+
+static void oddities_of_real_peers_are_taken(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.full = false};
+        e.backwards = i == 0;
+        e.bad_times = i == 1;
+        e.reserved_actions = i == 2;
+        e.shared_eids = i == 3;
+        assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(e.requests, 1);
+        assert_int_equal(f.last[0].event_count, i == 2 ? 5 : i == 3 ? 20 : 10);
+    }
+}
+
+static void gaps_are_asked_for(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.hole_once = 5;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 2);
+    assert_int_equal(e.asked[1], 5);
+    assert_int_equal(f.last[0].event_count, 10);
+    /* A hole that stays: the events count, the inventory sets right what the missing one meant. */
+    e = honest();
+    f = (struct fake_store){.full = false};
+    e.hole = 5;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 3);
+    assert_int_equal(f.reports, 2);
+    assert_int_equal(f.last[0].software, STORE_EVENTS);
+    assert_int_equal(f.last[0].event_count, 9);
+    assert_int_equal(f.last[1].software, STORE_INVENTORY);
+    assert_int_equal(f.last[1].session, 7); /* the same session's row */
+    /* Pruned history: the inventory at once. */
+    e = honest();
+    f = (struct fake_store){.full = false};
+    e.first_kept = 6;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 2);
+    assert_int_equal(f.reports, 1);
+    assert_int_equal(f.last[0].software, STORE_INVENTORY);
+}
+
+static void nothing_is_acknowledged_that_is_not_stored(void **state)
+{
+    static const struct fake_store stores[] = {
+        {.report_status = STORE_UNAVAILABLE}, {.report_status = STORE_FAILED}, {.position_status = STORE_UNAVAILABLE}, {.full = true},
+        {.conflicts = 2}, {.position = {.known = true, .retired = true}},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
+        struct endpoint e = honest();
+        struct fake_store f = stores[i];
+        char reason[512];
+        struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+        assert_true(p.client.decided);
+        if (p.client.access != NEA_ACCESS_DENIED || !reason[0])
+            fail_msg("row %zu: %s", i, nea_access_name(p.client.access));
+    }
+}
+
+static void a_conflict_is_mended_once(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.conflicts = 1};
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(f.reports, 2);
+    assert_int_equal(f.last[1].software, STORE_INVENTORY);
+}
+
+/* The peer goes while the store works: nothing is touched that is gone. */
+static void a_session_may_die_at_any_moment(void **state)
+{
+    (void)state;
+    for (unsigned turns = 0; turns < 12; turns++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.full = false};
+        struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f};
+        struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+        struct nea_session *client = make_client(&e, (struct nea_limits){0}), *server = make_server(a, (struct nea_limits){0});
+        for (unsigned i = 0; i < turns; i++) {
+            if (i % 3 == 0)
+                carry(client, server);
+            else if (i % 3 == 1)
+                carry(server, client);
+            else if (f.open)
+                store_answer(&f);
+        }
+        nea_session_close(server);
+        nea_session_free(server);
+        nea_session_free(client);
+        assessment_release(a);
+        if (f.open)
+            store_answer(&f);
+    }
+}
+
+static void a_hundred_thousand_events_come_in_segments(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.last_eid = 100000;
+    struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, NULL);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 1);
+    assert_int_equal(f.last[0].event_count, 100000);
+    /* And a small one in messages of 1,000 octets. */
+    e = honest();
+    f = (struct fake_store){.full = false};
+    e.last_eid = 300;
+    p = play_with(&e, &f, (struct nea_limits){.max_message = 1000}, NULL);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(f.last[0].event_count, 300);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_first_assessment_asks_for_events_from_the_first),
+        cmocka_unit_test(whoever_does_not_tell_is_never_allowed),
+        cmocka_unit_test(without_a_collector_nobody_is_let_in),
+        cmocka_unit_test(missing_posture_is_asked_for_once),
+        cmocka_unit_test(an_endpoint_without_events_gives_its_inventory),
+        cmocka_unit_test(a_lost_epoch_is_mended_by_an_inventory),
+        cmocka_unit_test(partial_lists_are_put_together),
+        cmocka_unit_test(oddities_of_real_peers_are_taken),
+        cmocka_unit_test(gaps_are_asked_for),
+        cmocka_unit_test(nothing_is_acknowledged_that_is_not_stored),
+        cmocka_unit_test(a_conflict_is_mended_once),
+        cmocka_unit_test(a_session_may_die_at_any_moment),
+        cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
+    };
+    log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
