@@ -301,6 +301,7 @@ static int listen_on(const struct http_options *o, uint16_t *port, struct error 
     return fd;
 }
 
+/* Takes the listening socket over, also when it fails (libmicrohttpd closes it then). */
 static bool start_daemon(struct http_server *h, const struct http_options *o, int fd, struct error *error)
 {
     struct arena arena = arena_of((size_t)256 << 10);
@@ -320,6 +321,8 @@ static bool start_daemon(struct http_server *h, const struct http_options *o, in
         if (!h->daemon)
             error_set(error, "HTTPS does not start with %s and %s: are they a certificate and its key in PEM?", o->certificate, o->key);
         explicit_bzero((void *)(uintptr_t)key.p, key.n);
+    } else {
+        close(fd);
     }
     arena_free(&arena);
     return h->daemon != NULL;
@@ -340,8 +343,6 @@ struct http_server *http_start(const struct http_options *options, struct error 
     if ((h->login = web_login_new(options->state, error)) && (fd = listen_on(options, &h->port, error)) >= 0 &&
         start_daemon(h, options, fd, error))
         return h;
-    if (fd >= 0)
-        close(fd);
     http_stop(h);
     return NULL;
 }

@@ -111,8 +111,10 @@ static bool decode(struct arena *arena, struct bytes raw, struct bytes *out)
     if (!p)
         return false;
     p[n] = 0;
+    if (!utf8_valid((struct bytes){p, n}))
+        return false;
     *out = (struct bytes){p, n};
-    return utf8_valid(*out);
+    return true;
 }
 
 /* Does `path` fit the pattern? What stands for {…} is left in *argument, still encoded. */
