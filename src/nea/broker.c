@@ -28,6 +28,12 @@ void nea_note(struct nea_session *s, enum log_level level, const char *format, .
     s->config.log(s->config.host, level, text);
 }
 
+void nea_wake(struct nea_session *s)
+{
+    if (s->config.wake && !s->busy)
+        s->config.wake(s->config.host);
+}
+
 /* ---- sending ---- */
 
 /* A PB-PA message being written into the queue. */
@@ -146,8 +152,8 @@ void nea_release(struct nea_connection *c)
     if (!c->holds)
         bug("nea_release without nea_hold");
     c->holds--;
-    if (--s->holds == 0 && s->config.wake)
-        s->config.wake(s->config.host);
+    if (--s->holds == 0)
+        nea_wake(s);
 }
 
 void nea_recommend(struct nea_connection *c, enum nea_result result, enum nea_access access, struct bytes reason,
@@ -450,7 +456,7 @@ static void new_exchange(struct nea_session *s)
     EACH(s, begin_handshake);
 }
 
-void broker_batch(struct nea_session *s, struct bytes batch)
+static void take_batch(struct nea_session *s, struct bytes batch)
 {
     const struct pb_step *step;
     struct nea_fault fault;
@@ -490,6 +496,16 @@ void broker_batch(struct nea_session *s, struct bytes batch)
     if (!s->progress)
         s->rounds++;
     s->progress = false;
+}
+
+void broker_batch(struct nea_session *s, struct bytes batch)
+{
+    s->busy = true;
+    take_batch(s, batch);
+    s->busy = false;
+    /* What one large message needed is not kept by an idle connection. */
+    if (s->arena.used > 16384)
+        arena_free(&s->arena);
 }
 
 /* ---- sending batches ---- */
@@ -555,7 +571,7 @@ static void send_batch(struct nea_session *s, enum pb_type type)
         if ((type == PB_CDATA || type == PB_CRETRY || (type == PB_SDATA && s->connections[i].queued)) &&
             !s->connections[i].proposed)
             put_contract_request(s, &s->connections[i], w);
-    if (type != PB_CLOSE)
+    if (type != PB_CLOSE && type != PB_SRETRY)
         put_queue(s, w, queue_room(s));
     pb_batch_end(w, batch);
     pt_batch_end(s, pt);
@@ -655,43 +671,47 @@ static void server_turn(struct nea_session *s)
     tell_decided(s);
 }
 
-static void client_decided(struct nea_session *s)
+/* Does what it is our turn to do; false if there is nothing. */
+static bool take_turn(struct nea_session *s)
 {
-    wr_reset(&s->queue);
+    bool server = s->config.role == NEA_SERVER;
+    if (s->state == PB_END || s->holds)
+        return false;
+    if (s->queue.bad) {
+        abort_local(s, "more to send than fits the queue");
+        return false;
+    }
+    if (s->state == (server ? PB_SERVER_WORKING : PB_CLIENT_WORKING)) {
+        if (server)
+            server_turn(s);
+        else if (s->rounds > CLIENT_ROUNDS_MAX)
+            abort_local(s, "the server asks without end");
+        else
+            send_batch(s, PB_CDATA); /* PB quirk 8: empty if there is nothing to say, never silence */
+        return !s->holds;
+    }
+    if (s->state != PB_DECIDED)
+        return false;
     if (s->want_retry) {
         s->want_retry = false;
+        s->own_retry = server;
         new_exchange(s);
-        send_batch(s, PB_CRETRY);
-        return;
+        send_batch(s, server ? PB_SRETRY : PB_CRETRY);
+        return true;
     }
-    if (!s->config.stay)
+    if (!server && !s->config.stay)
         send_batch(s, PB_CLOSE); /* empty: all went well */
+    return false;
 }
 
 void broker_advance(struct nea_session *s)
 {
-    if (s->pt.state != PT_DATA || s->state == PB_END || s->holds)
+    if (s->pt.state != PT_DATA || s->busy) /* busy: called by a component through its host; we get there anyway */
         return;
-    if (s->queue.bad) {
-        abort_local(s, "more to send than fits the queue");
-    } else if (s->config.role == NEA_SERVER) {
-        if (s->state == PB_SERVER_WORKING) {
-            server_turn(s);
-        } else if (s->state == PB_DECIDED && s->want_retry) {
-            s->want_retry = false;
-            s->own_retry = true;
-            send_batch(s, PB_SRETRY);
-            new_exchange(s);
-            server_turn(s);
-        }
-    } else if (s->state == PB_CLIENT_WORKING) {
-        if (s->rounds > CLIENT_ROUNDS_MAX)
-            abort_local(s, "the server asks without end");
-        else
-            send_batch(s, PB_CDATA); /* PB quirk 8: empty if there is nothing to say, never silence */
-    } else if (s->state == PB_DECIDED) {
-        client_decided(s);
-    }
+    s->busy = true;
+    while (take_turn(s))
+        ;
+    s->busy = false;
 }
 
 /* ---- life ---- */
@@ -721,7 +741,9 @@ bool broker_start(struct nea_session *s)
 void broker_begin(struct nea_session *s)
 {
     s->outcome.negotiated = true;
+    s->busy = true;
     EACH(s, begin_handshake);
+    s->busy = false;
     if (s->config.initiator) /* RFC 5793 §3.2: who opened the transport speaks first */
         send_batch(s, s->config.role == NEA_CLIENT ? PB_CDATA : PB_SDATA);
 }

@@ -244,6 +244,7 @@ struct nea_session {
     bool soliciting; /* no further round: a RESULT as soon as no hold is open */
     bool own_retry;  /* after our SRETRY an SDATA comes first (PB-R67) */
     bool want_retry;
+    bool busy; /* components are being called: nothing is sent from inside them */
     bool language_sent;
     size_t reassembling; /* octets held by all reassemblies */
     struct nea_outcome outcome;
@@ -259,6 +260,8 @@ void broker_advance(struct nea_session *s);
 /* Something that ends the session from our side: a CLOSE with the error. */
 void broker_abort(struct nea_session *s, const struct nea_fault *fault);
 void broker_free(struct nea_session *s);
+/* Asks the host to call out(), unless we come by anyway. */
+void nea_wake(struct nea_session *s);
 void nea_note(struct nea_session *s, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -252,7 +252,8 @@ struct nea_outcome {
 };
 struct nea_outcome nea_session_outcome(const struct nea_session *s);
 /* Asks for a new exchange (CRETRY, on the server SRETRY) once that is allowed; wake is called, out() then has the batch. May be called from
- * inside a component's function, decided() above all: then the client does not close. */
+ * inside a component's function, decided() above all: then the client does not close. What components have to say they send in
+ * begin_handshake(), which is called anew. */
 void nea_session_retry(struct nea_session *s);
 
 #endif

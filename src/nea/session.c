@@ -156,6 +156,5 @@ struct nea_outcome nea_session_outcome(const struct nea_session *s)
 void nea_session_retry(struct nea_session *s)
 {
     s->want_retry = true; /* out() acts on it: this may be called from inside a component */
-    if (s->config.wake)
-        s->config.wake(s->config.host);
+    nea_wake(s);
 }

@@ -645,6 +645,27 @@ static void reasons_and_remediation_reach_the_client(void **state)
     bench_free(t);
 }
 
+/* A message of 100,000 attributes needs some MiB while it is looked at, and nothing afterwards. */
+static void an_idle_connection_keeps_little(void **state)
+{
+    (void)state;
+    struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
+    struct wr w = batch(t, PB_CDATA), m = wr_of(0);
+    pa_message_put(&m, 1);
+    for (unsigned i = 0; i < 100000; i++) {
+        wr_u32(&m, 0x123456);
+        wr_u32(&m, i);
+        wr_u32(&m, 12);
+    }
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, wr_view(&m));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 1);
+    assert_null(t->s->arena.blocks);
+    assert_true(t->s->pt.in.capacity + t->s->pt.out.capacity + t->s->queue.capacity + sizeof *t->s < 49152);
+    wr_free(&m);
+    bench_free(t);
+}
+
 /* ---- recorded sessions replayed against our machines ---- */
 
 struct line {
@@ -756,6 +777,7 @@ int main(void)
         cmocka_unit_test(retries_of_either_side),
         cmocka_unit_test(a_thousand_exchanges),
         cmocka_unit_test(reasons_and_remediation_reach_the_client),
+        cmocka_unit_test(an_idle_connection_keeps_little),
         cmocka_unit_test(recorded_sessions),
     };
     return cmocka_run_group_tests(tests, load_lines, free_lines);

@@ -18,6 +18,7 @@ struct script {
     unsigned ids;       /* validator: software identifiers in its request, to make it large */
     bool silent;        /* collector: never answers */
     bool errs;          /* collector: answers with a PA-TNC error */
+    bool at_once;       /* validator: releases its hold before it returns */
     bool holds;         /* validator: holds when the events come */
     bool asks_for_ever; /* validator: a request after each batch */
     bool never_speaks;  /* validator: recommends nothing, even when solicited */
@@ -179,10 +180,15 @@ static void validator_receive(void *state, const struct nea_delivery *d)
             continue;
         s->got_events = ((const struct pa_sw_id_events *)a->fields)->events.count;
         s->answered = true;
-        if (s->holds)
+        if (s->at_once) {
             nea_hold(s->c);
-        else if (!s->never_speaks)
             say(s);
+            nea_release(s->c);
+        } else if (s->holds) {
+            nea_hold(s->c);
+        } else if (!s->never_speaks) {
+            say(s);
+        }
     }
 }
 
@@ -232,7 +238,13 @@ struct world {
 
 static void wake(void *host)
 {
-    ((struct world *)host)->validator.woken++;
+    struct world *w = host;
+    struct wr nothing = wr_of(0);
+    w->validator.woken++;
+    if (w->validator.at_once) /* a host that does not wait: nothing may leave from inside a component */
+        nea_session_out(w->server, &nothing);
+    assert_int_equal(nothing.n, 0);
+    wr_free(&nothing);
 }
 
 static void build(struct world *w)
@@ -282,9 +294,11 @@ static bool move(struct world *w, struct nea_session *from, struct nea_session *
 
 static void pump(struct world *w)
 {
-    for (unsigned i = 0; i < 100000; i++)
-        if (!move(w, w->client, w->server) & !move(w, w->server, w->client))
+    for (unsigned i = 0; i < 100000; i++) {
+        bool asked = move(w, w->client, w->server), answered = move(w, w->server, w->client);
+        if (!asked && !answered)
             return;
+    }
     fail_msg("the exchange does not end");
 }
 
@@ -417,6 +431,17 @@ static void nothing_leaves_while_a_validator_holds(void **state)
     pump(&w);
     assert_ended(&w, NEA_COMPLIANT, NEA_ACCESS_ALLOWED);
     assert_string_equal(w.reason, "all is well");
+}
+
+static void a_hold_released_at_once(void **state)
+{
+    (void)state;
+    struct world w = small();
+    w.validator.at_once = true;
+    build(&w);
+    pump(&w);
+    assert_int_equal(w.validator.woken, 0);
+    assert_ended(&w, NEA_COMPLIANT, NEA_ACCESS_ALLOWED);
 }
 
 static void a_late_answer_gives_the_peer_its_whole_time(void **state)
@@ -677,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_large_inventory_in_one_message),
         cmocka_unit_test(an_inventory_above_the_message_bound_is_cut),
         cmocka_unit_test(nothing_leaves_while_a_validator_holds),
+        cmocka_unit_test(a_hold_released_at_once),
         cmocka_unit_test(a_late_answer_gives_the_peer_its_whole_time),
         cmocka_unit_test(who_stays_silent_is_denied),
         cmocka_unit_test(who_has_no_collector_is_denied),
