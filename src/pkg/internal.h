@@ -40,11 +40,11 @@ bool lines_seek(struct lines *l, uint64_t offset, size_t number) MUST_USE;
 bool lines_next(struct lines *l, struct bytes *line, bool *whole) MUST_USE;
 void lines_close(struct lines *l);
 
-/* Reads "YYYY-MM-DD hh:mm:ss" (any number of blanks between) in the process's time zone. Days without a clock change are computed once. */
+/* Reads "YYYY-MM-DD hh:mm:ss" (any number of blanks between) in the process's time zone. */
 struct local_clock {
-    uint32_t day; /* YYYYMMDD of what follows, 0: none */
-    int64_t midnight;
-    bool plain;   /* no clock change on that day */
+    int year, month, days; /* the month read last and its days; year 0: none */
+    int64_t begin;         /* its first second */
+    bool plain;            /* no clock change in it */
     int64_t last; /* the last time read: picks between the two meanings of an hour that a clock change repeats */
 };
 bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t) MUST_USE;

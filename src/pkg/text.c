@@ -201,6 +201,27 @@ static bool two_digits(const uint8_t *p, int *v)
     return true;
 }
 
+/* Asking libc costs 10 us a time: it is asked for four seconds of a month, and if they show no clock change the rest is counting. (Two
+ * changes that undo each other lie more than ten days apart everywhere.) */
+static bool month_is_plain(struct local_clock *clock)
+{
+    static const int probes[] = {11, 21};
+    int64_t t;
+    clock->days = 31;
+    while (clock->days > 27 &&
+           !time_from_local(clock->year, clock->month, clock->days, 23, 59, 59, TIME_UNKNOWN, &t))
+        clock->days--;
+    if (clock->days == 27 || !time_from_local(clock->year, clock->month, 1, 0, 0, 0, TIME_UNKNOWN, &clock->begin)) {
+        clock->days = 0; /* no month */
+        return false;
+    }
+    bool plain = t - clock->begin == (int64_t)clock->days * 86400 - 1;
+    for (size_t i = 0; i < ARRAY_LENGTH(probes); i++)
+        plain = plain && time_from_local(clock->year, clock->month, probes[i], 0, 0, 0, TIME_UNKNOWN, &t) &&
+                t - clock->begin == (int64_t)(probes[i] - 1) * 86400;
+    return plain;
+}
+
 bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t)
 {
     int century, year, month, day, hour, minute, second;
@@ -214,16 +235,15 @@ bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t)
     if (hour > 23 || minute > 59 || second > 60)
         return false;
     year += century * 100;
-    uint32_t ymd = (uint32_t)(year * 10000 + month * 100 + day);
-    if (ymd != clock->day) {
-        int64_t midnight, last_second;
-        if (!time_from_local(year, month, day, 0, 0, 0, TIME_UNKNOWN, &midnight) ||
-            !time_from_local(year, month, day, 23, 59, 59, TIME_UNKNOWN, &last_second))
-            return false;
-        *clock = (struct local_clock){ymd, midnight, last_second - midnight == 86399, clock->last};
+    if (clock->year != year || clock->month != month) {
+        clock->year = year;
+        clock->month = month;
+        clock->plain = month_is_plain(clock);
     }
+    if (day < 1 || day > clock->days)
+        return false;
     if (clock->plain)
-        *t = clock->midnight + hour * 3600 + minute * 60 + second;
+        *t = clock->begin + (day - 1) * 86400 + hour * 3600 + minute * 60 + second;
     else if (!time_from_local(year, month, day, hour, minute, second, clock->last, t))
         return false;
     clock->last = *t;
