@@ -185,6 +185,10 @@ static bool read_snapshot(const struct swima_state *s, struct answer *a)
             return false;
         if (status == JOURNAL_OK)
             status = journal_head(s->inventory->journal, &after, &error);
+        /* SWIMA-R4, RFC 8412 §3.1: a report is complete or it is none; a last known state is not told as the present
+         * one. */
+        if (status == JOURNAL_INCOMPLETE)
+            return fail(a, PA_SWIMA_ERROR, "a package database could not be read, what is installed is unknown");
         if (status != JOURNAL_OK) {
             log_line(LOG_WARNING, "the software inventory could not be read: %s", error.text);
             return fail(a, PA_SWIMA_ERROR, "the event database could not be read"); /* no path of ours in it */

@@ -1,6 +1,5 @@
 /* muster assess: one assessment of this machine by a policy server. */
-#include "agent/agent.h"
-#include "cli/cli.h"
+#include "cli/local.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,38 +27,6 @@ static bool split_host(const char *text, char *host, size_t size, uint16_t *port
     *port = (uint16_t)number;
     snprintf(host, size, "%.*s", (int)(end - begin), begin);
     return end > begin && (size_t)(end - begin) < size;
-}
-
-static void complain(void *context, const char *file, size_t line, const char *what)
-{
-    (void)context;
-    if (line)
-        log_line(LOG_WARNING, "%s:%zu: %s", file, line, what);
-    else
-        log_line(LOG_WARNING, "%s: %s", file, what);
-}
-
-/* Opens the journal and brings it up to date. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the
- * journal serves what was known before; anything else: it was said why. */
-static int update(const struct cli *cli, const char *state, struct journal **journal)
-{
-    const struct journal_options options = {.root = cli_root(cli), .complain = complain};
-    struct journal_report report;
-    struct error error = {""};
-    bool renewed = false;
-    *journal = NULL;
-    if (journal_open(journal, state, JOURNAL_WRITE, &renewed, &error) != JOURNAL_OK)
-        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
-    if (renewed)
-        log_line(LOG_WARNING, "%s", error.text);
-    switch (journal_collect(*journal, &options, &report, &error)) {
-    case JOURNAL_OK:
-        return EXIT_DONE;
-    case JOURNAL_INCOMPLETE:
-        return cli_fail(cli, EXIT_UNKNOWN, "%s", error.text);
-    default:
-        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
-    }
 }
 
 /* A text of several lines, the later ones indented as the first. */
@@ -91,7 +58,7 @@ static void print_plain(struct cli *cli, const struct agent_verdict *v)
 
 static void print_json(struct cli *cli, const struct agent_verdict *v)
 {
-    struct json j = cli_json_begin(cli, "muster.assess/1");
+    struct json j = cli_json_begin(cli, "assess");
     json_string(&j, "access", nea_access_name(v->access));
     json_string(&j, "result", nea_result_name(v->result));
     json_string(&j, "reason", v->reason);
@@ -130,6 +97,7 @@ static int run(struct cli *cli)
 {
     char host[256];
     uint64_t timeout, max_message;
+    struct journal_report report;
     struct agent_posture posture;
     struct agent_inventory inventory = {0};
     struct agent_assessment a = {
@@ -154,14 +122,14 @@ static int run(struct cli *cli)
     if (!a.language)
         a.language = "en";
 
-    int known = update(cli, cli_state(cli), &inventory.journal), status = known;
-    if (known == EXIT_DONE || known == EXIT_UNKNOWN) {
-        agent_posture_read(cli_root(cli), &posture);
-        status = assess(cli, &a);
-    }
-    if (inventory.journal)
-        journal_close(inventory.journal);
-    return status == EXIT_DONE ? known : status;
+    /* EXIT_UNKNOWN: a package database could not be read, the journal tells what was known before. */
+    int known = local_collect(cli, cli_state(cli), &inventory.journal, &report);
+    if (known != EXIT_DONE && known != EXIT_UNKNOWN)
+        return known;
+    agent_posture_read(cli_root(cli), &posture);
+    int status = assess(cli, &a);
+    journal_close(inventory.journal);
+    return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
 }
 
 static const struct cli_option options[] = {

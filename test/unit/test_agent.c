@@ -455,6 +455,16 @@ static void a_broken_journal_is_an_error_without_our_paths(void **state)
     log_set_level(LOG_INFO);
 }
 
+static void what_is_not_known_now_is_not_told(void **state)
+{
+    struct swima *s = *state;
+    fake.status = JOURNAL_INCOMPLETE; /* the last known state stands in the journal: it is not the present one */
+    for (uint32_t earliest = 0; earliest <= 1; earliest++) {
+        request(s, IDS, 1, earliest);
+        expect_error(s, PA_SWIMA_ERROR, 1);
+    }
+}
+
 static void status_and_sources_are_answered(void **state)
 {
     struct swima *s = *state;
@@ -808,6 +818,7 @@ int main(void)
         SWIMA(each_request_gets_its_own_answer_in_order),
         SWIMA(a_snapshot_is_of_one_moment),
         SWIMA(a_broken_journal_is_an_error_without_our_paths),
+        SWIMA(what_is_not_known_now_is_not_told),
         SWIMA(status_and_sources_are_answered),
         cmocka_unit_test(the_os_message_is_the_recorded_one),
         cmocka_unit_test(a_request_gets_what_is_asked_and_known),
