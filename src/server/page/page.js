@@ -19,19 +19,29 @@ const verdict = (e) => make("span", { className: `chip ${e.access || ""}` }, e.a
 
 // ---- the API ---------------------------------------------------------------------------------------------------------------------
 
+// The login is kept for this tab alone, until it is closed. It goes out by our own hand (credentials: "omit"), so that the browser neither asks
+// in a window of its own nor remembers it.
+let login = sessionStorage.getItem("login");
+
+function keep(value) {
+  login = value;
+  if (login) sessionStorage.setItem("login", login);
+  else sessionStorage.removeItem("login");
+}
+
 async function ask(path, signal) {
-  const answer = await fetch(path, { signal, headers: { Accept: "application/json" } });
+  // Not relative: an address that was opened with user:password@ in it cannot be fetched from.
+  const answer = await fetch(location.origin + path, { signal, credentials: "omit", headers: login ? { Authorization: login } : {} });
   const document = await answer.json().catch(() => ({}));
   if (answer.ok) return document;
-  if (answer.status === 401) throw new Error("Log in is needed: user and password are in admin.txt in the server's state folder. Reload the page to try again.");
-  throw new Error(document.detail || `The server answers ${answer.status}.`);
+  throw Object.assign(new Error(document.detail || `The server answers ${answer.status}.`), { status: answer.status });
 }
 
 // Hands over the pages of a list, one after the other, to its end.
 async function* pages(path, signal) {
   let cursor = null;
   do {
-    const url = new URL(path, location.href);
+    const url = new URL(path, location.origin);
     url.searchParams.set("limit", 1000);
     if (cursor) url.searchParams.set("cursor", cursor);
     const page = await ask(url.pathname + url.search, signal);
@@ -189,25 +199,55 @@ async function showOne(id, at, signal) {
   ]);
 }
 
+// Shows one of the sections, or none.
+function only(id) {
+  for (const name of ["login", "fleet", "one"]) if (name !== id) $(name).hidden = true;
+}
+
+function say(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = !text;
+}
+
+function askWho() {
+  if (login) say("This user or password is wrong.");
+  keep(null);
+  $("login").hidden = false;
+  $("leave").hidden = true;
+  $("totals").textContent = "";
+  document.title = "Log in – Muster";
+  $("user").focus();
+}
+
 async function show() {
   current.abort();
   current = new AbortController();
   const { signal } = current;
   const [path, query] = location.hash.slice(1).split("?");
   const one = /^\/endpoint\/([^/]+)$/.exec(path);
-  $("problem").hidden = true;
-  if (one) $("fleet").hidden = true;
-  else $("one").hidden = true;
+  say("");
+  only(one ? "one" : "fleet");
+  $("leave").hidden = !login;
   try {
-    if (one) await showOne(decodeURIComponent(one[1]), new URLSearchParams(query).get("at"), signal);
+    if (!login) askWho();
+    else if (one) await showOne(decodeURIComponent(one[1]), new URLSearchParams(query).get("at"), signal);
     else await showFleet(signal);
   } catch (error) {
     if (signal.aborted) return;
-    $("problem").textContent = error.message;
-    $("problem").hidden = false;
-    $(one ? "one" : "fleet").hidden = true;
+    only("");
+    if (error.status === 401) askWho();
+    else say(error.message);
   }
 }
+
+$("enter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const octets = new TextEncoder().encode(`${$("user").value}:${$("password").value}`);
+  keep("Basic " + btoa(String.fromCharCode(...octets)));
+  $("password").value = "";
+  show();
+});
+$("leave").addEventListener("click", () => { keep(null); show(); });
 
 // The field gives 2026-03-29T12:00 or 2026-03-29T12:00:30; the API wants seconds and a zone.
 function go(at) {
