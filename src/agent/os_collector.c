@@ -75,7 +75,8 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
     s->product = (struct pa_product_information){.vendor_id = vendor_of(p->platform.id), .name = bytes_of(s->name)};
     s->string_version = (struct pa_string_version){.version = bytes_of(s->version)};
     s->numeric_version = numeric_version(p->platform.version);
-    s->status = (struct pa_operational_status){OPERATIONAL, SUCCESSFUL, bytes_of(s->last_boot)};
+    s->status =
+        (struct pa_operational_status){.status = OPERATIONAL, .result = SUCCESSFUL, .last_use = bytes_of(s->last_boot)};
     s->forwarding.value = p->forwarding;
     s->password.value = p->default_password;
     s->device_id.id = bytes_of(s->device);

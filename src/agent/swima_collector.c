@@ -220,7 +220,7 @@ static void send_error(const struct swima_state *s, uint16_t to, const struct an
     if (a->code == PA_RESPONSE_TOO_LARGE)
         wr_u32(&information, max_attribute(s));
     wr_str(&information, a->why);
-    const struct pa_error fields = {PEN_IETF, a->code, wr_view(&information)};
+    const struct pa_error fields = {.vendor_id = PEN_IETF, .code = a->code, .information = wr_view(&information)};
     nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_ERROR], &fields, 0}, 1);
     wr_free(&information);
 }
@@ -282,9 +282,10 @@ static void answer_source_metadata(const struct swima_state *s, uint16_t to)
     struct wr items = wr_of(0);
     uint32_t count = 0;
     for (const struct pkg_manager *const *m = pkg_managers; *m; m++, count++)
-        pa_item_put(&items, &pa_types[PA_SOURCE_METADATA_RESPONSE],
-                    &(struct pa_source_metadata_response_item){(*m)->source, bytes_of((*m)->name)});
-    const struct pa_source_metadata_response fields = {{wr_view(&items), count}};
+        pa_item_put(
+            &items, &pa_types[PA_SOURCE_METADATA_RESPONSE],
+            &(struct pa_source_metadata_response_item){.source = (*m)->source, .metadata = bytes_of((*m)->name)});
+    const struct pa_source_metadata_response fields = {.sources = {wr_view(&items), count}};
     nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SOURCE_METADATA_RESPONSE], &fields, 0}, 1);
     wr_free(&items);
 }

@@ -77,6 +77,7 @@ static void print_json(struct cli *cli, const struct agent_verdict *v)
     json_number(&j, "batches", v->batches);
     json_number(&j, "milliseconds", (int64_t)(v->seconds * 1000));
     json_object_end(&j);
+    wr_str(cli_out(cli), "\n");
 }
 
 /* Does it, prints it; the exit status as if all packages were known. */

@@ -532,10 +532,11 @@ static size_t ask(void *s, struct nea_connection *c, const int *types, size_t co
 {
     struct wr w = wr_of(0);
     for (size_t i = 0; i < count; i++) {
-        struct pa_attribute_request_item item = {types[i] < 0 ? PEN_ITA : PEN_IETF, (uint32_t)abs(types[i])};
+        struct pa_attribute_request_item item = {.vendor = types[i] < 0 ? PEN_ITA : PEN_IETF,
+                                                 .number = (uint32_t)abs(types[i])};
         pa_item_put(&w, &pa_types[PA_ATTRIBUTE_REQUEST], &item);
     }
-    struct pa_attribute_request r = {{wr_view(&w), (uint32_t)count}};
+    struct pa_attribute_request r = {.attributes = {wr_view(&w), (uint32_t)count}};
     connection_reset(c);
     deliver(&agent_os_collector, s, &(struct pa_out){&pa_types[PA_ATTRIBUTE_REQUEST], &r, 0}, 1);
     wr_free(&w);
@@ -616,14 +617,15 @@ static void verdicts_are_noted_and_harmless(void **state)
     struct nea_connection *c = connection_new();
     p.heard = &v;
     void *s = agent_os_collector.create(&p, c);
-    const struct pa_assessment_result result = {NEA_MAJOR};
+    const struct pa_assessment_result result = {.result = NEA_MAJOR};
     static const uint8_t string[] = "\0\0\0\x13"
                                     "IP\x1b]0;x\a off\xc2\x9b\xff\nnow\x02"
                                     "en";
-    const struct pa_remediation_instructions text = {0, 2, {string, sizeof string - 1}},
-                                             uri = {0, 1, BYTES("https://a/")},
-                                             lies = {0, 2, BYTES("\xff\xff\xff\xffx")}, foreign = {99, 2, BYTES("no")},
-                                             empty = {0, 2, {NULL, 0}};
+    const struct pa_remediation_instructions text = {.kind = 2, .parameters = {string, sizeof string - 1}},
+                                             uri = {.kind = 1, .parameters = BYTES("https://a/")},
+                                             lies = {.kind = 2, .parameters = BYTES("\xff\xff\xff\xffx")},
+                                             foreign = {.vendor_id = 99, .kind = 2, .parameters = BYTES("no")},
+                                             empty = {.kind = 2};
     const struct pa_type *type = &pa_types[PA_REMEDIATION_INSTRUCTIONS];
     deliver(&agent_os_collector, s,
             (const struct pa_out[]){

@@ -274,7 +274,7 @@ static void be_honest(struct server *v)
 {
     static const uint8_t text[] = "\0\0\0\4none\2en";
     const struct pa_assessment_result result = {NEA_COMPLIANT};
-    const struct pa_remediation_instructions remediation = {0, 2, {text, sizeof text - 1}};
+    const struct pa_remediation_instructions remediation = {.kind = 2, .parameters = {text, sizeof text - 1}};
     if (v->rounds == 1) {
         ask_events(v, 1, 1, (struct pa_list){0});
         return;
