@@ -51,7 +51,7 @@ struct pa_shape {
 #define MIN_U32(argument)            4
 #define MIN_CODE8(argument)          1
 #define MIN_MASK8(argument)          1
-#define MIN_RESERVED(argument)       (argument)
+#define MIN_RESERVED(n)              +(n)
 #define MIN_FIXED(argument)          (argument)
 #define MIN_TEXT8(argument)          1
 #define MIN_STR16(argument)          2
@@ -66,27 +66,8 @@ struct pa_shape {
 #define MIN_NOTHING(argument)        0
 #define MIN(S, kind, name, argument) +MIN_##kind(argument)
 
-#define AT(S, name)                offsetof(S, name)
-#define AT_U8(S, name)             AT(S, name)
-#define AT_U16(S, name)            AT(S, name)
-#define AT_U24(S, name)            AT(S, name)
-#define AT_U32(S, name)            AT(S, name)
-#define AT_CODE8(S, name)          AT(S, name)
-#define AT_MASK8(S, name)          AT(S, name)
-#define AT_RESERVED(S, name)       0
-#define AT_FIXED(S, name)          AT(S, name)
-#define AT_TEXT8(S, name)          AT(S, name)
-#define AT_STR16(S, name)          AT(S, name)
-#define AT_STR32(S, name)          AT(S, name)
-#define AT_REST(S, name)           AT(S, name)
-#define AT_COUNT8(S, name)         AT(S, name)
-#define AT_COUNT16(S, name)        AT(S, name)
-#define AT_COUNT24(S, name)        AT(S, name)
-#define AT_COUNT32(S, name)        AT(S, name)
-#define AT_LIST(S, name)           AT(S, name)
-#define AT_ITEMS(S, name)          AT(S, name)
-#define AT_NOTHING(S, name)        AT(S, name)
-#define FIELD(S, kind, field, arg) {KIND_##kind, AT_##kind(S, field), arg, #field},
+#define FIELD(S, kind, field, arg) {KIND_##kind, offsetof(S, field), arg, #field},
+#define RESERVED(n)                {KIND_RESERVED, 0, n, ""},
 
 #define SHAPE(fields_, min_, S, item_)                                                                                 \
     {                                                                                                                  \
@@ -94,15 +75,15 @@ struct pa_shape {
     }
 #define ITEM_SHAPE_PLAIN(row)
 #define ITEM_SHAPE_LIST(row)                                                                                           \
-    static const struct pa_field item_fields_##row[] = {PA_ITEM_##row(FIELD, struct pa_##row##_item)};                 \
+    static const struct pa_field item_fields_##row[] = {PA_ITEM_##row(FIELD, RESERVED, struct pa_##row##_item)};       \
     static const struct pa_shape item_shape_##row =                                                                    \
-        SHAPE(item_fields_##row, PA_ITEM_##row(MIN, ), struct pa_##row##_item, NULL);
+        SHAPE(item_fields_##row, PA_ITEM_##row(MIN, MIN_RESERVED, ), struct pa_##row##_item, NULL);
 #define ITEM_PLAIN(row) NULL
 #define ITEM_LIST(row)  &item_shape_##row
 #define DEFINE_SHAPE(ENUM, row, list, ...)                                                                             \
-    static const struct pa_field fields_##row[] = {PA_FIELDS_##row(FIELD, struct pa_##row)};                           \
+    static const struct pa_field fields_##row[] = {PA_FIELDS_##row(FIELD, RESERVED, struct pa_##row)};                 \
     ITEM_SHAPE_##list(row) static const struct pa_shape shape_##row =                                                  \
-        SHAPE(fields_##row, PA_FIELDS_##row(MIN, ), struct pa_##row, ITEM_##list(row));
+        SHAPE(fields_##row, PA_FIELDS_##row(MIN, MIN_RESERVED, ), struct pa_##row, ITEM_##list(row));
 PA_ATTRIBUTES(DEFINE_SHAPE)
 
 #define DEFINE_TYPE(ENUM, row, list, vendor_, number_, sender_, name_, rule_, section_, doc_)                          \
