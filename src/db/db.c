@@ -28,6 +28,9 @@ static enum db_status status_of_errno(int number)
     case EDQUOT:
     case EFBIG:
         return DB_FULL;
+    case ENOENT:
+    case ENOTDIR:
+        return DB_ABSENT;
     case EACCES:
     case EPERM:
     case EROFS:
@@ -80,7 +83,7 @@ static void describe(enum db_status status, const char *path, const char *reason
 {
     static const char *const forms[] = {
         [DB_OK] = "%s: no error (%s)",
-        [DB_ABSENT] = "%s: there is no such database (%s)",
+        [DB_ABSENT] = "%s: there is no such database, or no such folder (%s)",
         [DB_DAMAGED] = "%s: not a database of Muster, or a damaged one (%s); nothing was written to it",
         [DB_NEWER] = "%s: %s; install that version, or name another file",
         [DB_BUSY] = "%s: another process holds the database (%s); try again later",
@@ -333,7 +336,7 @@ enum db_status db_open(struct db **out, const char *path, unsigned flags, const 
     *out = NULL;
     struct stat st;
     if (stat(path, &st) < 0 && !(flags & DB_CREATE)) {
-        enum db_status status = errno == ENOENT || errno == ENOTDIR ? DB_ABSENT : status_of_errno(errno);
+        enum db_status status = status_of_errno(errno);
         describe(status, path, strerror(errno), error);
         return status;
     }
@@ -427,7 +430,7 @@ enum db_status db_set_aside(const char *path, char *kept, size_t kept_size, stru
         wr_fmt(&from, "%s%s", path, parts[i]);
         wr_fmt(&to, "%s%s", kept, parts[i]);
         if (rename_kept(wr_string(&from), wr_string(&to)) < 0 && (errno != ENOENT || !*parts[i])) {
-            status = errno == ENOENT ? DB_ABSENT : status_of_errno(errno);
+            status = status_of_errno(errno);
             describe(status, path, strerror(errno), error);
         }
         wr_free(&from);

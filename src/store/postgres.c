@@ -16,6 +16,7 @@ enum { PARAMETERS_MAX = 9 };
 
 struct connection {
     PGconn *pg;
+    bool broken;
     unsigned waiting; /* results of posted statements that were not read yet */
 };
 
@@ -54,10 +55,10 @@ static void set_text(struct error *error, const char *what, const char *message)
 static enum store_status explain(struct connection *c, const PGresult *result, struct error *error)
 {
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    if (PQstatus(c->pg) != CONNECTION_OK || !state) {
-        bool gone = PQstatus(c->pg) != CONNECTION_OK;
-        set_text(error, gone ? "the connection to PostgreSQL is lost" : "PostgreSQL", PQerrorMessage(c->pg));
-        return gone ? STORE_UNAVAILABLE : STORE_FAILED;
+    if (!state) { /* not the server's word but libpq's: the connection is of no more use */
+        c->broken = true;
+        set_text(error, "the connection to PostgreSQL is lost", PQerrorMessage(c->pg));
+        return STORE_UNAVAILABLE;
     }
     size_t i = 0;
     while (strncmp(state, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) != 0)
@@ -134,6 +135,7 @@ static enum store_status connect_to(struct connection *c, const char *url, struc
     const char *values[] = {"10", "muster", "30", options, url, NULL};
     PQfinish(c->pg);
     c->waiting = 0;
+    c->broken = false;
     if (!(c->pg = PQconnectdbParams(keys, values, 1))) {
         error_set(error, "out of memory");
         return STORE_FAILED;
@@ -162,7 +164,7 @@ static void engine_close(struct store *s)
 static bool engine_connected(struct store *s)
 {
     struct connection *c = s->connection;
-    return c->pg && PQstatus(c->pg) == CONNECTION_OK;
+    return c->pg && !c->broken && PQstatus(c->pg) == CONNECTION_OK;
 }
 
 static bool engine_in_transaction(struct store *s)
@@ -262,8 +264,8 @@ static PGresult *next_result(struct connection *c)
     PGresult *result = PQgetResult(c->pg);
     if (result && PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
         PGresult *end = PQgetResult(c->pg);
-        if (end)
-            bug("PostgreSQL gave a statement two results");
+        c->broken = c->broken || end; /* no statement of ours has two */
+        PQclear(end);
     }
     return result;
 }

@@ -280,7 +280,7 @@ static size_t fold(struct happenings *h, struct standing *standing)
     size_t n = 0;
     if (h->count)
         if (h->count)
-        qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
+            qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
     for (size_t i = 0; i < h->count;) {
         struct standing now = {.software = h->items[i].software};
         for (; i < h->count && h->items[i].software == now.software; i++)

@@ -6,60 +6,65 @@ const struct statement_row statements[ST_COUNT] = {
 #undef STATEMENT
 };
 
-/* Tables are written once; `id` is the engine's word for a key that numbers itself, `forever` for one that never gives a number twice,
- * `clustered` for a table that is its own index. Types are PostgreSQL's: SQLite reads them as numbers, and keeps octets as they are.
- * There are no foreign keys: rows are only added by write.c, under the endpoint's lock, and a check of every row's parents would cost more
- * than the row. */
-#define SCHEMA_1(id, forever, clustered)                                                                                                     \
-    /* digest: of the identifier, which may be longer than an index takes */                                                                 \
-    "CREATE TABLE software(id " id ", learnt INT8 NOT NULL, digest BYTEA NOT NULL UNIQUE, identifier BYTEA NOT NULL);"                      \
-                                                                                                                                             \
-    /* digest: over the members' texts, see set.c; members: blob_put_members() */                                                            \
-    "CREATE TABLE change_set(id " id ", learnt INT8 NOT NULL, digest BYTEA NOT NULL UNIQUE, members BYTEA NOT NULL);"                       \
-                                                                                                                                             \
-    /* Which sets speak of a software; net: instances created less deleted by one change with this set. */                                   \
-    "CREATE TABLE change_member(software INT8 NOT NULL, change_set INT8 NOT NULL, net INT4 NOT NULL,"                                       \
-    " PRIMARY KEY(software, change_set))" clustered ";"                                                                                      \
-                                                                                                                                             \
-    /* What an endpoint reported, in the order in which it was learnt; detail: blob_put_detail(). A change of EIDs 0 comes from an           \
-       inventory: its times are bounds. */                                                                                                    \
-    "CREATE TABLE change(id " id ", endpoint INT8 NOT NULL, change_set INT8 NOT NULL, epoch INT8 NOT NULL, first_eid INT8 NOT NULL,"        \
-    " last_eid INT8 NOT NULL, time INT8 NOT NULL, learnt INT8 NOT NULL, detail BYTEA NOT NULL);"                                            \
-    "CREATE INDEX change_endpoint ON change(endpoint);"                                                                                      \
-    "CREATE INDEX change_change_set ON change(change_set, endpoint);"                                                                        \
-                                                                                                                                             \
-    "CREATE TABLE endpoint(id " forever ", name BYTEA NOT NULL UNIQUE, first_seen INT8 NOT NULL, last_seen INT8 NOT NULL DEFAULT 0,"        \
-    " device_id BYTEA NOT NULL DEFAULT '', address BYTEA NOT NULL DEFAULT '', product BYTEA NOT NULL DEFAULT '',"                           \
-    " version BYTEA NOT NULL DEFAULT '', vendor INT8 NOT NULL DEFAULT 0, last_boot INT8 NOT NULL DEFAULT " NO_TIME ","                      \
-    " forwarding INT4 NOT NULL DEFAULT -1, default_password INT4 NOT NULL DEFAULT -1, epoch INT8 NOT NULL DEFAULT 0,"                       \
-    " last_eid INT8 NOT NULL DEFAULT 0, known INT4 NOT NULL DEFAULT 0, installed INT8 NOT NULL DEFAULT 0, changes INT8 NOT NULL DEFAULT 0," \
-    " sessions INT8 NOT NULL DEFAULT 0, last_session INT8 NOT NULL DEFAULT 0, retired INT4 NOT NULL DEFAULT 0);"                            \
-                                                                                                                                             \
-    /* Who has what now: one blob an endpoint (blob_put_present()); inventory: the digest of the inventory that it equals, '' if changes     \
-       came since. */                                                                                                                         \
-    "CREATE TABLE present(endpoint INT8 PRIMARY KEY, inventory BYTEA NOT NULL, members BYTEA NOT NULL);"                                    \
-                                                                                                                                             \
-    /* A row for each difference of the posture, for questions about the past. */                                                            \
-    "CREATE TABLE posture(id " id ", endpoint INT8 NOT NULL, learnt INT8 NOT NULL, product BYTEA NOT NULL, version BYTEA NOT NULL,"         \
-    " vendor INT8 NOT NULL, last_boot INT8 NOT NULL, forwarding INT4 NOT NULL, default_password INT4 NOT NULL);"                            \
-    "CREATE INDEX posture_endpoint ON posture(endpoint);"                                                                                    \
-                                                                                                                                             \
-    "CREATE TABLE session(id " id ", endpoint INT8 NOT NULL, started INT8 NOT NULL, finished INT8 NOT NULL, address BYTEA NOT NULL,"        \
+/* Tables are written once; `id` is the engine's word for a key that numbers itself, `forever` for one that never gives
+ * a number twice, `clustered` for a table that is its own index. Types are PostgreSQL's: SQLite reads them as numbers,
+ * and keeps octets as they are. There are no foreign keys: rows are only added by write.c, under the endpoint's lock,
+ * and a check of every row's parents would cost more than the row. */
+#define SCHEMA_1(id, forever, clustered)                                                                               \
+    /* digest: of the identifier, which may be longer than an index takes */                                           \
+    "CREATE TABLE software(id " id ", learnt INT8 NOT NULL, digest BYTEA NOT NULL UNIQUE, identifier BYTEA NOT NULL);" \
+                                                                                                                       \
+    /* digest: over the members' texts, see set.c; members: blob_put_members() */                                      \
+    "CREATE TABLE change_set(id " id ", learnt INT8 NOT NULL, digest BYTEA NOT NULL UNIQUE, members BYTEA NOT NULL);"  \
+                                                                                                                       \
+    /* Which sets speak of a software; net: instances created less deleted by one change with this set. */             \
+    "CREATE TABLE change_member(software INT8 NOT NULL, change_set INT8 NOT NULL, net INT4 NOT NULL,"                  \
+    " PRIMARY KEY(software, change_set))" clustered ";"                                                                \
+                                                                                                                       \
+    /* What an endpoint reported, in the order in which it was learnt; detail: blob_put_detail(). A change of EIDs 0   \
+       comes from an inventory: its times are bounds. */                                                                                   \
+    "CREATE TABLE change(id " id                                                                                       \
+    ", endpoint INT8 NOT NULL, change_set INT8 NOT NULL, epoch INT8 NOT NULL, first_eid INT8 NOT NULL,"                \
+    " last_eid INT8 NOT NULL, time INT8 NOT NULL, learnt INT8 NOT NULL, detail BYTEA NOT NULL);"                       \
+    "CREATE INDEX change_endpoint ON change(endpoint);"                                                                \
+    "CREATE INDEX change_change_set ON change(change_set, endpoint);"                                                  \
+                                                                                                                       \
+    "CREATE TABLE endpoint(id " forever                                                                                \
+    ", name BYTEA NOT NULL UNIQUE, first_seen INT8 NOT NULL, last_seen INT8 NOT NULL DEFAULT 0,"                       \
+    " device_id BYTEA NOT NULL DEFAULT '', address BYTEA NOT NULL DEFAULT '', product BYTEA NOT NULL DEFAULT '',"      \
+    " version BYTEA NOT NULL DEFAULT '', vendor INT8 NOT NULL DEFAULT 0, last_boot INT8 NOT NULL DEFAULT " NO_TIME "," \
+    " forwarding INT4 NOT NULL DEFAULT -1, default_password INT4 NOT NULL DEFAULT -1, epoch INT8 NOT NULL DEFAULT 0,"  \
+    " last_eid INT8 NOT NULL DEFAULT 0, known INT4 NOT NULL DEFAULT 0, installed INT8 NOT NULL DEFAULT 0, changes "    \
+    "INT8 NOT NULL DEFAULT 0,"                                                                                         \
+    " sessions INT8 NOT NULL DEFAULT 0, last_session INT8 NOT NULL DEFAULT 0, retired INT4 NOT NULL DEFAULT 0);"       \
+                                                                                                                       \
+    /* Who has what now: one blob an endpoint (blob_put_present()); inventory: the digest of the inventory that it     \
+       equals, '' if changes came since. */                                                                                                        \
+    "CREATE TABLE present(endpoint INT8 PRIMARY KEY, inventory BYTEA NOT NULL, members BYTEA NOT NULL);"               \
+                                                                                                                       \
+    /* A row for each difference of the posture, for questions about the past. */                                      \
+    "CREATE TABLE posture(id " id                                                                                      \
+    ", endpoint INT8 NOT NULL, learnt INT8 NOT NULL, product BYTEA NOT NULL, version BYTEA NOT NULL,"                  \
+    " vendor INT8 NOT NULL, last_boot INT8 NOT NULL, forwarding INT4 NOT NULL, default_password INT4 NOT NULL);"       \
+    "CREATE INDEX posture_endpoint ON posture(endpoint);"                                                              \
+                                                                                                                       \
+    "CREATE TABLE session(id " id                                                                                      \
+    ", endpoint INT8 NOT NULL, started INT8 NOT NULL, finished INT8 NOT NULL, address BYTEA NOT NULL,"                 \
     " result INT4 NOT NULL, access INT4 NOT NULL, reason BYTEA NOT NULL);"
 
 #define NO_TIME "(-9223372036854775807 - 1)" /* TIME_UNKNOWN */
 
 #define SQLITE(schema) schema("INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", " WITHOUT ROWID")
-#define POSTGRES(schema)                                                                                                                     \
+#define POSTGRES(schema)                                                                                               \
     schema("INT8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "INT8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "")
 
 /* What SQLite's side has in sqlite.c: lists as rows. Not STRICT, so that the planner can look into them. */
-#define POSTGRES_ZIP                                                                                                                         \
-    "CREATE FUNCTION zip(INT8[]) RETURNS TABLE(a INT8) LANGUAGE sql IMMUTABLE AS 'SELECT unnest($1)';"                                      \
-    "CREATE FUNCTION zip(BYTEA[]) RETURNS TABLE(a BYTEA) LANGUAGE sql IMMUTABLE AS 'SELECT unnest($1)';"                                    \
-    "CREATE FUNCTION zip(BYTEA[], BYTEA[]) RETURNS TABLE(a BYTEA, b BYTEA) LANGUAGE sql IMMUTABLE AS"                                       \
-    " 'SELECT * FROM unnest($1, $2)';"                                                                                                       \
-    "CREATE FUNCTION zip(INT8[], INT8[], INT8[]) RETURNS TABLE(a INT8, b INT8, c INT8) LANGUAGE sql IMMUTABLE AS"                           \
+#define POSTGRES_ZIP                                                                                                   \
+    "CREATE FUNCTION zip(INT8[]) RETURNS TABLE(a INT8) LANGUAGE sql IMMUTABLE AS 'SELECT unnest($1)';"                 \
+    "CREATE FUNCTION zip(BYTEA[]) RETURNS TABLE(a BYTEA) LANGUAGE sql IMMUTABLE AS 'SELECT unnest($1)';"               \
+    "CREATE FUNCTION zip(BYTEA[], BYTEA[]) RETURNS TABLE(a BYTEA, b BYTEA) LANGUAGE sql IMMUTABLE AS"                  \
+    " 'SELECT * FROM unnest($1, $2)';"                                                                                 \
+    "CREATE FUNCTION zip(INT8[], INT8[], INT8[]) RETURNS TABLE(a INT8, b INT8, c INT8) LANGUAGE sql IMMUTABLE AS"      \
     " 'SELECT * FROM unnest($1, $2, $3)';"
 
 const char *const sqlite_migrations[] = {SQLITE(SCHEMA_1)};
