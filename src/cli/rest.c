@@ -24,43 +24,38 @@ struct rest {
 
 /* ---- which server, and as whom ------------------------------------------------------------------------------------------------ */
 
-/* A small file as a string; false: a message was printed. */
-static bool read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
+/* These return an exit status, EXIT_DONE if all went well; else a message was printed. A small file as a string: */
+static int read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, FILE_BYTES - 1);
     int why = errno;
     if (fd >= 0)
         close(fd);
-    if (n < 0) {
-        cli_fail(cli, EXIT_UNREACHED, "%s: %s", path, strerror(why));
-        return false;
-    }
+    if (n < 0)
+        return cli_fail(cli, EXIT_UNREACHED, "%s: %s", path, strerror(why));
     text[n] = 0;
-    return true;
+    return EXIT_DONE;
 }
 
-static bool set_token(struct rest *r)
+static int set_token(struct rest *r)
 {
     char text[FILE_BYTES];
     const char *file = cli_value(r->cli, "token-file");
-    if (!file) {
-        cli_usage(r->cli, "--server needs --token-file FILE too");
-        return false;
-    }
-    if (!read_small(r->cli, file, text))
-        return false;
+    if (!file)
+        return cli_usage(r->cli, "--server needs --token-file FILE too");
+    int status = read_small(r->cli, file, text);
+    if (status != EXIT_DONE)
+        return status;
     text[strcspn(text, "\r\n")] = 0;
     bool done = *text && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
                 curl_easy_setopt(r->curl, CURLOPT_XOAUTH2_BEARER, text) == CURLE_OK;
     explicit_bzero(text, sizeof text);
-    if (!done)
-        cli_fail(r->cli, EXIT_UNREACHED, "%s: holds no token", file);
-    return done;
+    return done ? EXIT_DONE : cli_fail(r->cli, EXIT_UNREACHED, "%s: holds no token", file);
 }
 
 /* admin.txt: lines "user: NAME" and "password: TEXT" (the administrator that serve made). */
-static bool set_password(struct rest *r, const char *state)
+static int set_password(struct rest *r, const char *state)
 {
     static const struct {
         const char *key;
@@ -69,8 +64,9 @@ static bool set_password(struct rest *r, const char *state)
     char path[PATH_MAX], text[FILE_BYTES];
     unsigned found = 0;
     snprintf(path, sizeof path, "%s/admin.txt", state);
-    if (!read_small(r->cli, path, text))
-        return false;
+    int status = read_small(r->cli, path, text);
+    if (status != EXIT_DONE)
+        return status;
     struct bytes rest = bytes_of(text);
     while (rest.p) {
         struct bytes line = bytes_split(&rest, '\n'), key = bytes_split(&line, ':');
@@ -88,13 +84,20 @@ static bool set_password(struct rest *r, const char *state)
     }
     explicit_bzero(text, sizeof text);
     if (found == 3 && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) == CURLE_OK)
-        return true;
-    cli_fail(r->cli, EXIT_UNREACHED, "%s: needs the lines \"user: NAME\" and \"password: …\"", path);
-    return false;
+        return EXIT_DONE;
+    return cli_fail(r->cli, EXIT_UNREACHED, "%s: needs the lines \"user: NAME\" and \"password: …\"", path);
 }
 
-/* The server that runs on this state folder says in server.json where it listens; its own authority is the only one trusted. */
-static bool use_state(struct rest *r)
+/* The one authority that the server's certificate must chain to. */
+static int trust(struct rest *r, const char *ca)
+{
+    if (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) == CURLE_OK && curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK)
+        return EXIT_DONE;
+    return cli_fail(r->cli, EXIT_INTERNAL, "the TLS library takes no authority file");
+}
+
+/* The server that runs on this state folder says in server.json where it listens. */
+static int use_state(struct rest *r)
 {
     char path[PATH_MAX];
     const char *state = cli_state(r->cli);
@@ -106,33 +109,29 @@ static bool use_state(struct rest *r)
     if (done)
         memcpy(r->url, url, strlen(url) + 1);
     json_decref(document);
-    if (!done) {
-        cli_fail(r->cli, EXIT_UNREACHED,
-                 access(path, F_OK) == 0 ? "%s: cannot be read, or does not say where the server listens"
-                                         : "%s: missing: no server runs on this state folder; start muster serve, or name a server with --server",
-                 path);
-        return false;
-    }
+    if (!done && access(path, F_OK) == 0)
+        return cli_fail(r->cli, EXIT_UNREACHED, "%s: cannot be read, or does not say where the server listens", path);
+    if (!done)
+        return cli_fail(r->cli, EXIT_UNREACHED,
+                        "%s: missing: no server runs on this state folder; start muster serve, or name a server with --server", path);
+    curl_easy_setopt(r->curl, CURLOPT_NOPROXY, "*"); /* it is this machine */
     snprintf(path, sizeof path, "%s/pki/ca.crt", state);
-    return curl_easy_setopt(r->curl, CURLOPT_CAINFO, path) == CURLE_OK && curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-           set_password(r, state);
+    int status = trust(r, path);
+    return status == EXIT_DONE ? set_password(r, state) : status;
 }
 
-static bool use_server(struct rest *r, const char *server)
+static int use_server(struct rest *r, const char *server)
 {
     const char *ca = cli_value(r->cli, "ca");
     size_t n = strlen(server);
     while (n && server[n - 1] == '/')
         n--;
-    if (strncmp(server, "https://", 8) != 0 || n >= sizeof r->url) {
-        cli_usage(r->cli, "--server takes an address such as https://muster.example.org:8443, not \"%s\"", server);
-        return false;
-    }
+    if (strncmp(server, "https://", 8) != 0 || n >= sizeof r->url)
+        return cli_usage(r->cli, "--server takes an address such as https://muster.example.org:8443, not \"%s\"", server);
     memcpy(r->url, server, n);
     r->url[n] = 0;
-    if (ca && (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) != CURLE_OK || curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) != CURLE_OK))
-        return false;
-    return set_token(r);
+    int status = ca ? trust(r, ca) : EXIT_DONE;
+    return status == EXIT_DONE ? set_token(r) : status;
 }
 
 static size_t receive(char *p, size_t size, size_t n, void *context)
@@ -146,12 +145,11 @@ struct rest *rest_open(struct cli *cli, int *status)
 {
     const char *server = cli_value(cli, "server");
     struct rest *r = calloc(1, sizeof *r);
-    *status = EXIT_UNREACHED;
     if (!r || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(r->curl = curl_easy_init()))
         bug("no memory for the HTTP client");
     r->cli = cli;
     r->answer = wr_of(ANSWER_MAX);
-    /* HTTPS alone, no redirects (libcurl's default), no proxy of the environment for a password; each wait is bounded. */
+    /* HTTPS alone, no redirects (libcurl's default); each wait is bounded. */
     curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(r->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -162,10 +160,9 @@ struct rest *rest_open(struct cli *cli, int *status)
     curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, r->failure);
-    if (server ? use_server(r, server) : use_state(r))
+    *status = server ? use_server(r, server) : use_state(r);
+    if (*status == EXIT_DONE)
         return r;
-    if (server && !cli_value(cli, "token-file"))
-        *status = EXIT_USAGE;
     rest_close(r);
     return NULL;
 }

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""The fleet commands against a running server: what they print, and with which exit status they say no. Called with the source and build folder."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import ssl
+import base64
+
+BUILD = os.path.abspath(sys.argv[2])
+MUSTER, SERVER, FLEET = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet"))
+WORK = tempfile.mkdtemp(prefix="muster-fleet-")
+STATE = os.path.join(WORK, "server")
+failures = 0
+
+
+def check(what, holds, detail=""):
+    global failures
+    failures += not holds
+    print(f"{'ok  ' if holds else 'FAIL'} {what}" + (f": {detail}" if detail and not holds else ""), flush=True)
+
+
+def run(program, *arguments, **more):
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=WORK, **more)
+
+
+def fails(what, status, word, *arguments):
+    done = run(FLEET, *arguments)
+    check(what, done.returncode == status and word in done.stderr and not done.stdout, f"{done.returncode} {done.stderr} {done.stdout}")
+    check(f"{what}: one line", done.stderr.count("\n") == 1, done.stderr)
+
+
+def api(url, password, path):
+    context = ssl.create_default_context(cafile=os.path.join(STATE, "pki", "ca.crt"))
+    login = base64.b64encode(f"admin:{password}".encode()).decode()
+    request = urllib.request.Request(url + path, headers={"Authorization": "Basic " + login})
+    return json.load(urllib.request.urlopen(request, context=context, timeout=20))
+
+
+def ask(url, password):
+    """With an endpoint there: the commands print what the API says."""
+    listed = run(FLEET, "endpoint", "list", "--json", "--state", STATE)
+    check("list --json is the API's document", listed.returncode == 0 and json.loads(listed.stdout) == api(url, password, "/api/v1/endpoints"), listed.stdout)
+    shown = run(FLEET, "endpoint", "show", "node-1", "--json", "--state", STATE)
+    document = json.loads(shown.stdout)
+    expected = api(url, password, "/api/v1/endpoints/node-1")
+    expected["at"] = None
+    expected["software"] = api(url, password, "/api/v1/endpoints/node-1/software?limit=1000")["items"]
+    check("show --json is the endpoint with its software", document == expected, shown.stdout[:500])
+    check("its schema stands first", shown.stdout.startswith('{"schema":"muster.endpoint/1",'))
+    check("by number it is the same", json.loads(run(FLEET, "endpoint", "show", str(document["id"]), "--json", "--state", STATE).stdout) == document)
+    past = json.loads(run(FLEET, "endpoint", "show", "node-1", "--at", "2026-01-01T00:30:00Z", "--json", "--state", STATE).stdout)
+    check("show --at tells the software of then", past["at"] == "2026-01-01T00:30:00Z" and len(past["software"]) == 1, past)
+    table = run(FLEET, "endpoint", "list", "--state", STATE).stdout
+    check("the table has titles and the endpoint", re.search(r"^ID +NAME .*\n\d+ +node-1 +Debian ", table) is not None, table)
+    plain = run(FLEET, "endpoint", "list", "--plain", "--state", STATE).stdout
+    check("--plain is tabs and no titles", re.fullmatch(r"\d+\tnode-1\tDebian\t[^\t]*\t2\t[^\t]*\tallowed\tcompliant\n", plain) is not None, repr(plain))
+    fails("an unknown endpoint", 4, "no endpoint", "endpoint", "show", "node-2", "--state", STATE)
+    fails("a name with a slash", 4, "no endpoint", "endpoint", "show", "../../admin.txt", "--state", STATE)
+    fails("a time that is none", 2, "--at", "endpoint", "show", "node-1", "--at", "soon", "--state", STATE)
+
+
+def refuse(url):
+    token = os.path.join(WORK, "token")
+    with open(token, "w", encoding="utf-8") as file:
+        file.write("not-a-token\n")
+    ca = os.path.join(STATE, "pki", "ca.crt")
+    fails("no token", 2, "--token-file", "endpoint", "list", "--server", url)
+    fails("no TLS", 2, "https://", "endpoint", "list", "--server", "http" + url[5:], "--token-file", token)
+    fails("an authority that is not known", 5, "certificate", "endpoint", "list", "--server", url, "--token-file", token)
+    fails("a token that is none", 5, "401", "endpoint", "list", "--server", url, "--token-file", token, "--ca", ca)
+    fails("a state folder without a server", 5, "server.json", "endpoint", "list", "--state", WORK)
+    fails("nobody listens", 5, "cannot ask", "endpoint", "list", "--server", "https://127.0.0.1:1", "--token-file", token, "--ca", ca)
+    # The certificate's names are checked: the same server under a name that it has not.
+    with open(os.path.join(STATE, "server.json"), encoding="utf-8") as file:
+        known = file.read()
+    other = os.path.join(WORK, "other")
+    shutil.copytree(STATE, other)
+    with open(os.path.join(other, "server.json"), "w", encoding="utf-8") as file:
+        file.write(known.replace("https://127.0.0.1", "https://127.0.0.2"))
+    fails("a wrong host name", 5, "127.0.0.2", "endpoint", "list", "--state", other)
+
+
+def endpoint():
+    """A root with two packages, one of them installed an hour after the other, assessed once."""
+    root = os.path.join(WORK, "root")
+    for folder in ("etc", "var/lib/dpkg", "var/log"):
+        os.makedirs(os.path.join(root, folder))
+    files = {
+        "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+        "var/lib/dpkg/arch": "amd64\n",
+        "var/lib/dpkg/status": "".join(f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n" for name in ("one", "two")),
+        "var/log/dpkg.log": "".join(f"2026-01-01 0{hour}:00:00 install {name}:amd64 <none> 1\n2026-01-01 0{hour}:00:00 status installed {name}:amd64 1\n"
+                                    for hour, name in enumerate(("one", "two"))),
+    }
+    for path, text in files.items():
+        with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+            file.write(text)
+    check("a certificate is issued", run(MUSTER, "pki", "issue", "node-1", "--state", STATE, "--out", WORK).returncode == 0)
+    with open(os.path.join(STATE, "server.json"), encoding="utf-8") as file:
+        listen = json.load(file)["listen"]
+    done = run(MUSTER, "assess", "localhost:" + listen.split(":")[-1], "--root", root, "--state", os.path.join(WORK, "state"), "--ca",
+               os.path.join(STATE, "pki", "ca.crt"), "--cert", "node-1.crt", "--key", "node-1.key", env={**os.environ, "TZ": "UTC"})
+    check("an endpoint is assessed", done.returncode == 0, done.stdout + done.stderr)
+
+
+def main():
+    if not all(os.path.exists(program) for program in (MUSTER, SERVER, FLEET)):
+        print("muster, muster-server and muster-fleet are not all built")
+        return 77
+    server = subprocess.Popen([SERVER, "serve", "--state", STATE, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    try:
+        ready = server.stdout.readline()
+        check("the server is ready", ready.startswith("ready"), ready)
+        with open(os.path.join(STATE, "server.json"), encoding="utf-8") as file:
+            url = json.load(file)["http"]
+        with open(os.path.join(STATE, "admin.txt"), encoding="utf-8") as file:
+            password = re.search("password: (.*)", file.read()).group(1)
+        empty = run(FLEET, "endpoint", "list", "--state", STATE)
+        check("an empty fleet says what to do", empty.returncode == 0 and not empty.stdout and "muster assess" in empty.stderr, empty.stderr)
+        check("an empty fleet is an empty list", json.loads(run(FLEET, "endpoint", "list", "--json", "--state", STATE).stdout)["items"] == [])
+        endpoint()
+        ask(url, password)
+        refuse(url)
+    finally:
+        server.terminate()
+        server.wait(20)
+        shutil.rmtree(WORK, ignore_errors=True)
+    print(f"{failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
