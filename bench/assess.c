@@ -1,7 +1,9 @@
-/* What an assessment costs the server, beside a bare mutual TLS 1.3 handshake with the same keys on the same core in the same run.
+/* What an assessment costs the server, beside a bare mutual TLS 1.3 handshake with the same keys on the same core in
+ * the same run.
  *
- * One process is the policy server, one a bare TLS server that accepts, verifies and closes; both are bound to core 0, the load to core 1.
- * Rounds of each kind take turns, so that a machine that changes its speed changes it for all; medians of the rounds are printed. */
+ * One process is the policy server, one a bare TLS server that accepts, verifies and closes; both are bound to core 0,
+ * the load to core 1. Rounds of each kind take turns, so that a machine that changes its speed changes it for all;
+ * medians of the rounds are printed. */
 #include "nea/nea.h"
 #include "net/net.h"
 #include "server/server.h"
@@ -22,7 +24,7 @@
 enum { PACKAGES = 1000, ROUNDS = 5, SESSIONS = 60, PARALLEL = 8, IDLE_SESSIONS = 60, IDLE_GAP_MS = 10 };
 enum { ENDPOINTS = ROUNDS * SESSIONS };
 
-/* ---- processes ------------------------------------------------------------------------------------------------- */
+/* ---- processes -------------------------------------------------------------------------------------------------- */
 
 _Noreturn static void die(const char *what, const char *why)
 {
@@ -54,7 +56,7 @@ static double cpu_of(pid_t pid)
     return seconds(clock);
 }
 
-/* ---- the bare handshake ------------------------------------------------------------------------------------------ */
+/* ---- the bare handshake ----------------------------------------------------------------------------------------- */
 
 static int bare_listen(uint16_t *port)
 {
@@ -62,7 +64,8 @@ static int bare_listen(uint16_t *port)
     socklen_t n = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) != 0 || listen(fd, 1024) != 0 || getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) != 0 || listen(fd, 1024) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &n) != 0)
         die("bare server", "no port");
     *port = ntohs(a.sin_port);
     return fd;
@@ -71,7 +74,8 @@ static int bare_listen(uint16_t *port)
 _Noreturn static void bare_server(int listener, const char *ca, const char *certificate, const char *key)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    if (!context || !SSL_CTX_load_verify_file(context, ca) || SSL_CTX_use_certificate_chain_file(context, certificate) != 1 ||
+    if (!context || !SSL_CTX_load_verify_file(context, ca) ||
+        SSL_CTX_use_certificate_chain_file(context, certificate) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
         die("bare server", "its certificate");
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -89,7 +93,8 @@ _Noreturn static void bare_server(int listener, const char *ca, const char *cert
     }
 }
 
-/* ---- synthetic endpoints ------------------------------------------------------------------------------------------- */
+/* ---- synthetic endpoints -------------------------------------------------------------------------------------------
+ */
 
 struct endpoint {
     unsigned number;
@@ -97,20 +102,18 @@ struct endpoint {
     bool shared; /* all shared ones have the same packages */
 };
 
-static void *collector_create(void *context, struct nea_connection *c)
-{
-    struct {
-        struct endpoint *endpoint;
-        struct nea_connection *connection;
-    } *k = malloc(sizeof *k);
-    k->endpoint = context;
-    k->connection = c;
-    return k;
-}
 struct collector {
     struct endpoint *endpoint;
     struct nea_connection *connection;
 };
+
+static void *collector_create(void *context, struct nea_connection *c)
+{
+    struct collector *k = malloc(sizeof *k);
+    if (k)
+        *k = (struct collector){context, c};
+    return k;
+}
 
 static void os_begin(void *state)
 {
@@ -125,9 +128,12 @@ static void os_begin(void *state)
     const struct pa_factory_default_password password = {.value = 0};
     const struct pa_device_id device = {.id = bytes_of(id)};
     const struct pa_out all[] = {
-        {&pa_types[PA_PRODUCT_INFORMATION], &product, 0},   {&pa_types[PA_STRING_VERSION], &version, 0},
-        {&pa_types[PA_NUMERIC_VERSION], &numeric, 0},       {&pa_types[PA_OPERATIONAL_STATUS], &status, 0},
-        {&pa_types[PA_FORWARDING_ENABLED], &forwarding, 0}, {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &password, 0},
+        {&pa_types[PA_PRODUCT_INFORMATION], &product, 0},
+        {&pa_types[PA_STRING_VERSION], &version, 0},
+        {&pa_types[PA_NUMERIC_VERSION], &numeric, 0},
+        {&pa_types[PA_OPERATIONAL_STATUS], &status, 0},
+        {&pa_types[PA_FORWARDING_ENABLED], &forwarding, 0},
+        {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &password, 0},
         {&pa_types[PA_DEVICE_ID], &device, 0},
     };
     nea_send(k->connection, NEA_ANY, all, ARRAY_LENGTH(all));
@@ -137,12 +143,19 @@ static void tell_events(const struct collector *k, uint16_t to, const struct pa_
 {
     const struct endpoint *e = k->endpoint;
     struct wr list = wr_of(0);
-    struct pa_sw_id_events f = {.request_id = r->request_id, .epoch = 1000 + e->number, .last_eid = PACKAGES, .last_consulted_eid = PACKAGES};
+    struct pa_sw_id_events f = {
+        .request_id = r->request_id, .epoch = 1000 + e->number, .last_eid = PACKAGES, .last_consulted_eid = PACKAGES};
     for (uint32_t eid = r->earliest_eid; eid <= PACKAGES; eid++) {
         char id[128], when[TIME_TEXT];
-        snprintf(id, sizeof id, "strongswan.org__Debian_12-x86_64-some-package-%u-1.%u.%u-1", eid, eid % 7, e->shared ? 0 : e->number + 1);
+        snprintf(id, sizeof id, "strongswan.org__Debian_12-x86_64-some-package-%u-1.%u.%u-1", eid, eid % 7,
+                 e->shared ? 0 : e->number + 1);
         time_format(1767225600 + (int64_t)e->number * 3600 + eid / 10, when); /* installed at a rate of ten a second */
-        struct pa_sw_id_events_item item = {.eid = eid, .time = bytes_of(when), .record_id = eid, .source = 1, .action = 1, .software_id = bytes_of(id)};
+        struct pa_sw_id_events_item item = {.eid = eid,
+                                            .time = bytes_of(when),
+                                            .record_id = eid,
+                                            .source = 1,
+                                            .action = 1,
+                                            .software_id = bytes_of(id)};
         pa_item_put(&list, &pa_types[PA_SW_ID_EVENTS], &item);
         f.events.count++;
     }
@@ -168,18 +181,28 @@ static void ignore(void *state)
     (void)state;
 }
 
-static const struct nea_component os_collector = {.name = "OS", .subtype = PA_SUBTYPE_OPERATING_SYSTEM, .create = collector_create,
-                                                  .begin_handshake = os_begin, .receive = ignore_delivery, .batch_ending = ignore, .destroy = free};
-static const struct nea_component swima_collector = {.name = "SWIMA", .subtype = PA_SUBTYPE_SWIMA, .create = collector_create,
-                                                     .begin_handshake = ignore, .receive = swima_receive, .batch_ending = ignore, .destroy = free};
+static const struct nea_component os_collector = {.name = "OS",
+                                                  .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+                                                  .create = collector_create,
+                                                  .begin_handshake = os_begin,
+                                                  .receive = ignore_delivery,
+                                                  .batch_ending = ignore,
+                                                  .destroy = free};
+static const struct nea_component swima_collector = {.name = "SWIMA",
+                                                     .subtype = PA_SUBTYPE_SWIMA,
+                                                     .create = collector_create,
+                                                     .begin_handshake = ignore,
+                                                     .receive = swima_receive,
+                                                     .batch_ending = ignore,
+                                                     .destroy = free};
 
-/* ---- the load -------------------------------------------------------------------------------------------------------- */
+/* ---- the load --------------------------------------------------------------------------------------------------- */
 
 /* What is done on a connection. */
 enum kind { HANDSHAKE, OS_ONLY, NOTHING_NEW, KNOWN_SET, NEW_SET, KINDS };
 static const struct {
     const char *text;
-    double mark; /* times the bare handshake; 0: none */
+    double mark;       /* times the bare handshake; 0: none */
     bool swima, first; /* first: an endpoint never seen */
     enum nea_access access;
 } kinds[KINDS] = {
@@ -227,8 +250,13 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
         net_stream_finish(s);
         return;
     }
-    struct nea_config config = {.role = NEA_CLIENT, .initiator = true, .peer_name = peer, .language = "en", .components = components,
-                                .contexts = contexts, .component_count = kinds[load.kind].swima ? 2 : 1};
+    struct nea_config config = {.role = NEA_CLIENT,
+                                .initiator = true,
+                                .peer_name = peer,
+                                .language = "en",
+                                .components = components,
+                                .contexts = contexts,
+                                .component_count = kinds[load.kind].swima ? 2 : 1};
     v->nea = nea_session_new(&config, net_loop_now(load.loop));
     flush(v);
 }
@@ -250,7 +278,8 @@ static void on_closed(void *context, const char *why)
     struct visit *v = context;
     if (load.kind != HANDSHAKE && (!v->nea || nea_session_outcome(v->nea).access != kinds[load.kind].access)) {
         struct nea_outcome o = v->nea ? nea_session_outcome(v->nea) : (struct nea_outcome){.access = NEA_ACCESS_NONE};
-        fprintf(stderr, "access %s: %.*s %s\n", nea_access_name(o.access), (int)o.reason.n, (const char *)o.reason.p, o.fault.text);
+        fprintf(stderr, "access %s: %.*s %s\n", nea_access_name(o.access), (int)o.reason.n, (const char *)o.reason.p,
+                o.fault.text);
         die(kinds[load.kind].text, why ? why : "the verdict is another one");
     }
     nea_session_free(v->nea);
@@ -291,7 +320,7 @@ static void visit(enum kind kind, uint16_t port, struct endpoint *endpoints, uns
     net_loop_free(load.loop);
 }
 
-/* ---- the runs ----------------------------------------------------------------------------------------------------------- */
+/* ---- the runs --------------------------------------------------------------------------------------------------- */
 
 struct world {
     char folder[64];
@@ -337,7 +366,8 @@ static pid_t start(void)
 static void start_server(struct world *w)
 {
     char path[128], text[512] = "";
-    struct server_options options = {.state = w->folder, .listen = "127.0.0.1:0", .http = "127.0.0.1:0", .workers = 1, .quiet = true};
+    struct server_options options = {
+        .state = w->folder, .listen = "127.0.0.1:0", .http = "127.0.0.1:0", .workers = 1, .quiet = true};
     if ((w->server = start()) == 0) {
         log_set_level(LOG_WARNING);
         _exit(server_run(&options));
@@ -388,7 +418,8 @@ static double measure(struct world *w, enum kind kind, unsigned round)
     pid_t pid = kind == HANDSHAKE ? w->bare : w->server;
     /* Endpoint 0 has told the shared set; those that come for the first time are used once. */
     double before = cpu_of(pid);
-    visit(kind, kind == HANDSHAKE ? w->bare_port : w->server_port, kinds[kind].first ? set + 1 + round * SESSIONS : set + 1, SESSIONS, PARALLEL);
+    visit(kind, kind == HANDSHAKE ? w->bare_port : w->server_port,
+          kinds[kind].first ? set + 1 + round * SESSIONS : set + 1, SESSIONS, PARALLEL);
     return (cpu_of(pid) - before) / SESSIONS;
 }
 

@@ -135,8 +135,9 @@ static bool take_address(struct net_stream *s, const char *service)
     return true;
 }
 
-struct net_stream *net_connect(struct net_loop *l, struct net_tls *tls, const char *host, uint16_t port, unsigned timeout_ms,
-                               const struct net_handler *handler, void *context, struct error *error)
+struct net_stream *net_connect(struct net_loop *l, struct net_tls *tls, const char *host, uint16_t port,
+                               unsigned timeout_ms, const struct net_handler *handler, void *context,
+                               struct error *error)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     char service[8];

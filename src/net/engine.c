@@ -55,7 +55,8 @@ BIO_METHOD *engine_pipe(void)
     return NULL;
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------------------------------------------------
+ */
 
 /* PT-R6, RFC 6876 §3.4.2.1: the name is checked, without wildcards and without the common name. */
 static bool expect_host(SSL *ssl, const char *host)
@@ -148,7 +149,7 @@ void engine_shutdown(struct tls_engine *e)
     ERR_clear_error();
 }
 
-/* ---- what went wrong, who it is -------------------------------------------------------------------------------------- */
+/* ---- what went wrong, who it is --------------------------------------------------------------------------------- */
 
 /* The arguments of each text are the peer and the file of anchors. */
 static const struct {
@@ -183,7 +184,8 @@ void engine_explain(const struct tls_engine *e, const char *peer, const char *ca
     unsigned long code = ERR_peek_last_error();
     int reason = ERR_GET_REASON(code);
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256)
-        error_set(error, "%s refused the TLS connection: %s", peer, SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+        error_set(error, "%s refused the TLS connection: %s", peer,
+                  SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
     else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason == SSL_R_WRONG_VERSION_NUMBER)
         error_set(error, "%s does not speak TLS", peer);
     else
@@ -226,7 +228,8 @@ struct bytes engine_peer_name(const struct tls_engine *e, char name[256])
         if (g->type != GEN_DNS)
             continue;
         is_dns = true;
-        found = take_name((struct bytes){ASN1_STRING_get0_data(g->d.dNSName), (size_t)ASN1_STRING_length(g->d.dNSName)}, name);
+        found = take_name((struct bytes){ASN1_STRING_get0_data(g->d.dNSName), (size_t)ASN1_STRING_length(g->d.dNSName)},
+                          name);
     }
     GENERAL_NAMES_free(names);
     if (!is_dns)

@@ -70,7 +70,8 @@ static bool evict(struct net_listener *n)
     return true;
 }
 
-/* ---- accepting ----------------------------------------------------------------------------------------------------- */
+/* ---- accepting -----------------------------------------------------------------------------------------------------
+ */
 
 static void begin(struct net_listener *n, int fd, const struct sockaddr *address)
 {
@@ -99,8 +100,8 @@ static void begin(struct net_listener *n, int fd, const struct sockaddr *address
     stream_begin(s, NULL, uv_now(&n->loop->uv) + n->options.handshake_ms);
 }
 
-/* No descriptor, and nobody to send away: the spare one is given up for a moment to turn the caller down, who would else keep the
- * listener ringing. */
+/* No descriptor, and nobody to send away: the spare one is given up for a moment to turn the caller down, who would
+ * else keep the listener ringing. */
 static void turn_one_down(struct net_listener *n)
 {
     if (n->spare >= 0)
@@ -140,7 +141,8 @@ static void on_callers(uv_poll_t *poll, int status, int events)
             return;
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------------------------------
+ */
 
 /* `shared`: with SO_REUSEPORT. -1: errno says why. Accepted sockets inherit what is set here. */
 static int bound_socket(const struct addrinfo *a, bool shared)
@@ -175,7 +177,8 @@ static uint16_t port_of(int fd)
 /* A listening socket on the address; -1: `error`. */
 static int open_socket(const struct net_listen_options *o, struct error *error)
 {
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                                   .ai_socktype = SOCK_STREAM};
     struct addrinfo *a;
     char service[8];
     snprintf(service, sizeof service, "%u", o->port);

@@ -144,7 +144,7 @@ uint64_t net_loop_now(const struct net_loop *l)
     return uv_now(&l->uv);
 }
 
-/* ---- timers ---------------------------------------------------------------------------------------------------------- */
+/* ---- timers ----------------------------------------------------------------------------------------------------- */
 
 struct net_timer {
     uv_timer_t timer; /* first: its address is the allocation's */

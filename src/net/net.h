@@ -1,21 +1,26 @@
-/* net: libuv and OpenSSL, glued. A loop a thread; TLS streams on it whose plaintext goes to and comes from a sans-I/O machine; wake-ups
- * from other threads. This is the room's one public header. */
+/* net: libuv and OpenSSL, glued. A loop a thread; TLS streams on it whose plaintext goes to and comes from a sans-I/O
+ * machine; wake-ups from other threads. This is the room's one public header. */
 #ifndef MUSTER_NET_H
 #define MUSTER_NET_H
 
 #include "base/base.h"
 
-/* ---- TLS policy, stated once: TLS 1.2 and 1.3, AEAD suites, no renegotiation, no compression; the HTTPS listener takes it too ---------------- */
+/* ---- TLS policy, stated once; the HTTPS listener takes it too -------------------------------------------------- */
 
-#define NET_TLS_GNUTLS_PRIORITY "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"
+/* TLS 1.2 and 1.3, ephemeral keys and AEAD, no renegotiation, no compression (PT-R7, PT-R8, RFC 6876 §3.4). */
+#define NET_TLS_GNUTLS_PRIORITY                                                                                        \
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-KX-ALL:+" \
+    "ECDHE-ECDSA:+ECDHE-RSA"
 
 struct net_tls; /* a side's credentials and policy; shared by all its streams */
-/* Files are PEM. `ca` is what peers' certificates must chain to. Server: a peer certificate is asked for; whether one is needed is the
- * caller's decision (net_stream_peer). Client: host names are checked without wildcards and without the common name (PT-R6). */
-struct net_tls *net_tls_new(bool server, const char *ca, const char *certificate, const char *key, struct error *error) MUST_USE;
+/* Files are PEM. `ca` is what peers' certificates must chain to. Server: a peer certificate is asked for; whether one
+ * is needed is the caller's decision (handler.open tells its name). Client: host names are checked without wildcards and without
+ * the common name (PT-R6). */
+struct net_tls *net_tls_new(bool server, const char *ca, const char *certificate, const char *key,
+                            struct error *error) MUST_USE;
 void net_tls_free(struct net_tls *tls);
 
-/* ---- loops ----------------------------------------------------------------------------------------------------------- */
+/* ---- loops ------------------------------------------------------------------------------------------------------ */
 
 struct net_loop;
 struct net_loop *net_loop_new(void) MUST_USE;
@@ -25,14 +30,15 @@ void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
 /* Closes every stream and listener that is left. */
 void net_loop_free(struct net_loop *l);
-/* Something to be run on a loop's thread. The memory is the poster's and must last until `run` is called, which may free it; thus
- * posting cannot fail. */
+/* Something to be run on a loop's thread. The memory is the poster's and must last until `run` is called, which may
+ * free it; thus posting cannot fail. */
 struct net_post {
     void (*run)(void *argument);
     void *argument;
     struct net_post *next; /* the loop's own */
 };
-/* From any thread, until net_loop_free() begins: in order of posting. What is still waiting then is run by net_loop_free(). */
+/* From any thread, until net_loop_free() begins: in order of posting. What is still waiting then is run by
+ * net_loop_free(). */
 void net_loop_post(struct net_loop *l, struct net_post *post);
 /* Calls `run` on SIGTERM and SIGINT (the main loop only). */
 void net_loop_on_signal(struct net_loop *l, void (*run)(void *argument), void *argument);
@@ -41,20 +47,21 @@ uint64_t net_loop_now(const struct net_loop *l); /* monotonic milliseconds */
 struct net_timer *net_timer_start(struct net_loop *l, uint64_t ms, void (*run)(void *argument), void *argument);
 void net_timer_stop(struct net_timer *t);
 
-/* ---- streams ----------------------------------------------------------------------------------------------------------- */
+/* ---- streams ---------------------------------------------------------------------------------------------------- */
 
 struct net_stream;
 /* What a stream tells its owner, on the loop's thread. `context` is the owner's. */
 struct net_handler {
-    /* TLS is up. `peer` is the verified certificate's name (the first DNS name of its SAN, else its CN), empty if it sent none. */
+    /* TLS is up. `peer` is the verified certificate's name (the first DNS name of its SAN, else its CN), empty if it
+     * sent none. */
     void (*open)(void *context, struct net_stream *s, struct bytes peer);
     void (*data)(void *context, struct bytes plaintext);
     void (*tick)(void *context); /* the deadline given by net_stream_deadline has passed */
     /* The last call: the stream is gone behind it. `why` NULL: the peer closed it properly. */
     void (*closed)(void *context, const char *why);
 };
-/* Encrypts and sends everything at once (one write, TCP_NODELAY): call it once a turn with all there is. False: too much is queued
- * (8 MiB), the stream is being closed. */
+/* Encrypts and sends everything at once (one write, TCP_NODELAY): call it once a turn with all there is. False: too
+ * much is queued (8 MiB), the stream is being closed. */
 bool net_stream_write(struct net_stream *s, struct bytes plaintext);
 /* close_notify and FIN once all is sent. */
 void net_stream_finish(struct net_stream *s);
@@ -64,28 +71,33 @@ void net_stream_abort(struct net_stream *s, const char *why);
 void net_stream_deadline(struct net_stream *s, uint64_t at_ms);
 /* "192.0.2.1" or "2001:db8::1" of the peer. */
 const char *net_stream_address(const struct net_stream *s);
-/* The owner says that the peer has proved who it is: the stream no longer counts as unauthenticated (see net_listen). */
+/* The owner says that the peer has proved who it is: the stream no longer counts as unauthenticated (see net_listen).
+ */
 void net_stream_authenticated(struct net_stream *s);
 
 /* Connects (every address of the name in turn) and does the TLS handshake; handler.open or handler.closed follows. */
-struct net_stream *net_connect(struct net_loop *l, struct net_tls *tls, const char *host, uint16_t port, unsigned timeout_ms,
-                               const struct net_handler *handler, void *context, struct error *error) MUST_USE;
+struct net_stream *net_connect(struct net_loop *l, struct net_tls *tls, const char *host, uint16_t port,
+                               unsigned timeout_ms, const struct net_handler *handler, void *context,
+                               struct error *error) MUST_USE;
 
 struct net_listener;
 struct net_listen_options {
     const char *address; /* "0.0.0.0", "::", "127.0.0.1" … */
     uint16_t port;       /* 0: any; net_listener_port() says which */
     struct net_tls *tls;
-    unsigned handshake_ms;    /* 10,000: from accept to TLS being up */
-    unsigned max_streams;     /* 0: what the file limit allows; beyond it the oldest unauthenticated stream is closed, never the newest */
-    bool exclusive;           /* fail where anybody listens already: SO_REUSEPORT alone would share the port silently. The first of several sets it */
+    unsigned handshake_ms; /* 10,000: from accept to TLS being up */
+    unsigned max_streams; /* 0: what the file limit allows; beyond it the oldest unauthenticated stream is closed, never
+                             the newest */
+    bool exclusive; /* fail where anybody listens already: SO_REUSEPORT alone would share the port silently. The first
+                       of several sets it */
     /* A context for a new stream; NULL refuses it. */
     void *(*accept)(void *context);
     const struct net_handler *handler;
     void *context;
 };
 /* SO_REUSEPORT, backlog 4096, TCP_NODELAY: each worker has a listener of its own on the same port. */
-struct net_listener *net_listen(struct net_loop *l, const struct net_listen_options *options, struct error *error) MUST_USE;
+struct net_listener *net_listen(struct net_loop *l, const struct net_listen_options *options,
+                                struct error *error) MUST_USE;
 uint16_t net_listener_port(const struct net_listener *n);
 void net_listener_close(struct net_listener *n);
 /* Raises the soft limit of open files to the hard one; returns the limit. */

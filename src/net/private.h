@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <uv.h>
 
-/* ---- engine: TLS without a socket (engine.c) ------------------------------------------------------------------- */
+/* ---- engine: TLS without a socket (engine.c) -------------------------------------------------------------------- */
 
 struct net_tls {
     SSL_CTX *context;
@@ -40,7 +40,7 @@ void engine_explain(const struct tls_engine *e, const char *peer, const char *ca
 /* The name in the peer's verified certificate, in `name`; empty if it sent none or one that cannot be a name. */
 struct bytes engine_peer_name(const struct tls_engine *e, char name[256]);
 
-/* ---- loops ------------------------------------------------------------------------------------------------------- */
+/* ---- loops ------------------------------------------------------------------------------------------------------ */
 
 enum { CIPHER_SIZE = 64 * 1024, PLAIN_SIZE = CIPHER_SIZE + 17 * 1024 };
 
@@ -57,7 +57,8 @@ struct net_loop {
     uint8_t cipher[CIPHER_SIZE], plain[PLAIN_SIZE];
 };
 
-/* ---- streams ------------------------------------------------------------------------------------------------------- */
+/* ---- streams -------------------------------------------------------------------------------------------------------
+ */
 
 enum stream_phase { STREAM_CONNECTING, STREAM_HANDSHAKE, STREAM_OPEN, STREAM_FINISHING, STREAM_CLOSED };
 

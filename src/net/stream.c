@@ -13,7 +13,8 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* A deadline that moves away, as idle ones do with each message, costs nothing: the timer rings early and is set again. */
+/* A deadline that moves away, as idle ones do with each message, costs nothing: the timer rings early and is set again.
+ */
 void stream_watch(struct net_stream *s, uint64_t at)
 {
     uint64_t now = uv_now(&s->loop->uv);
@@ -52,7 +53,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* ---- closing ----------------------------------------------------------------------------------------------------- */
+/* ---- closing ---------------------------------------------------------------------------------------------------- */
 
 void stream_release(struct net_stream *s)
 {
@@ -116,12 +117,14 @@ void stream_finish(struct net_stream *s, const char *why)
         stream_close(s, why);
         return;
     }
-    /* Waiting for the peer's FIN: data of it that meets a closed socket would answer with RST, which can overtake what we sent. */
+    /* Waiting for the peer's FIN: data of it that meets a closed socket would answer with RST, which can overtake what
+     * we sent. */
     s->phase = STREAM_FINISHING;
     stream_watch(s, uv_now(&s->loop->uv) + FINISH_MS);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
 
 struct write_request {
     uv_write_t request;
@@ -129,7 +132,8 @@ struct write_request {
     struct wr data;
 };
 
-/* A broken connection shows when reading, too; there it comes behind what the peer had to say before it broke: its alert, say. */
+/* A broken connection shows when reading, too; there it comes behind what the peer had to say before it broke: its
+ * alert, say. */
 static void write_failed(struct net_stream *s)
 {
     if (s->phase == STREAM_FINISHING)
@@ -195,7 +199,8 @@ bool net_stream_write(struct net_stream *s, struct bytes plaintext)
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
 
 static const char *peer_of(const struct net_stream *s)
 {
@@ -285,9 +290,11 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buffer)
     stream_flush(s);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
-struct net_stream *stream_new(struct net_loop *l, const struct net_tls *tls, const struct net_handler *handler, void *context)
+struct net_stream *stream_new(struct net_loop *l, const struct net_tls *tls, const struct net_handler *handler,
+                              void *context)
 {
     struct net_stream *s = calloc(1, sizeof *s);
     if (!s)

@@ -16,7 +16,8 @@ static int no_passphrase(char *p, int size, int writing, void *context)
 }
 
 /* PT-R8, RFC 6876 §3.4.3: TLS_RSA_WITH_AES_128_CBC_SHA is history; 1.2 with ephemeral keys and AEAD, and 1.3.
- * PT-R7, RFC 6876 §3.4.2: no renegotiation. Neither tickets nor a session cache: every assessment authenticates anew. */
+ * PT-R7, RFC 6876 §3.4.2: no renegotiation. Neither tickets nor a session cache: every assessment authenticates anew.
+ */
 static bool set_policy(SSL_CTX *c, bool server)
 {
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
@@ -63,8 +64,9 @@ static bool load(struct net_tls *tls, const char *ca, const char *certificate, c
     }
     if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1) {
         bool differs = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
-        error_set(error, differs ? "the key in %s does not belong to the certificate in %s" : "cannot read a key from %s: %s", key,
-                  differs ? certificate : last_reason());
+        error_set(error,
+                  differs ? "the key in %s does not belong to the certificate in %s" : "cannot read a key from %s: %s",
+                  key, differs ? certificate : last_reason());
         return false;
     }
     return true;

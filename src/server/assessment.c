@@ -12,8 +12,14 @@ static void request_done(struct store_request *r);
 static void clear_report(struct assessment *a)
 {
     struct store_report *r = &a->report;
-    *r = (struct store_report){.endpoint = r->endpoint, .address = r->address, .started = time_now(), .last_boot = TIME_UNKNOWN,
-                               .forwarding = -1, .default_password = -1, .result = -1, .access = -1};
+    *r = (struct store_report){.endpoint = r->endpoint,
+                               .address = r->address,
+                               .started = time_now(),
+                               .last_boot = TIME_UNKNOWN,
+                               .forwarding = -1,
+                               .default_password = -1,
+                               .result = -1,
+                               .access = -1};
     a->software_count = a->software_stored = 0;
     a->stored_session = 0;
 }
@@ -74,7 +80,8 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part)
         arena_reset(&a->arena);
 }
 
-/* ---- the store ----------------------------------------------------------------------------------------------------- */
+/* ---- the store -----------------------------------------------------------------------------------------------------
+ */
 
 static bool submit(struct assessment *a, enum store_work work)
 {
@@ -106,7 +113,8 @@ static const struct assessment_part *worst(const struct assessment *a)
     return &a->parts[0];
 }
 
-static void recommend(const struct assessment_part *p, enum nea_result result, enum nea_access access, const char *reason)
+static void recommend(const struct assessment_part *p, enum nea_result result, enum nea_access access,
+                      const char *reason)
 {
     struct pa_assessment_result fields = {.result = result};
     struct pa_out out = {.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &fields};
@@ -163,8 +171,8 @@ static void store_findings(struct assessment *a)
     nea_hold(a->holding);
 }
 
-void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result, enum nea_access access,
-                       const char *reason)
+void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
+                       enum nea_access access, const char *reason)
 {
     if (part->settled)
         return;
@@ -226,8 +234,8 @@ static void report_done(struct assessment *a)
             let_go(a);
             return;
         }
-        log_line(LOG_ERROR, "%.*s: the report was not stored: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p,
-                 r->error.text);
+        log_line(LOG_ERROR, "%.*s: the report was not stored: %s", (int)a->report.endpoint.n,
+                 (const char *)a->report.endpoint.p, r->error.text);
         why = "the server could not store the report: try again later";
     }
     conclude(a, why);
@@ -248,7 +256,8 @@ static void request_done(struct store_request *r)
         a->position_status = r->status;
         a->position = r->out.position;
         if (r->status != STORE_OK)
-            log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p, r->error.text);
+            log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p,
+                     r->error.text);
         if (a->again) /* all verdicts were in before */
             store_again(a);
         if (a->on_position)
@@ -274,6 +283,6 @@ void assessment_decided(struct assessment *a, enum nea_result result, enum nea_a
     a->request.in.verdict.reason = a->report.reason;
     a->stored_session = 0;
     if (!submit(a, WORK_VERDICT))
-        log_line(LOG_WARNING, "%.*s: the queue to the store is full, its verdict is not noted", (int)a->report.endpoint.n,
-                 (const char *)a->report.endpoint.p);
+        log_line(LOG_WARNING, "%.*s: the queue to the store is full, its verdict is not noted",
+                 (int)a->report.endpoint.n, (const char *)a->report.endpoint.p);
 }

@@ -1,5 +1,5 @@
-/* assessment: what the validators of one session gather, judge and store together; private to server/. Sans-I/O but for the host's two
- * functions, so that tests drive it in memory. */
+/* assessment: what the validators of one session gather, judge and store together; private to server/. Sans-I/O but for
+ * the host's two functions, so that tests drive it in memory. */
 #ifndef MUSTER_SERVER_ASSESSMENT_H
 #define MUSTER_SERVER_ASSESSMENT_H
 
@@ -39,7 +39,8 @@ struct assessment {
     const struct assessment_host *host; /* NULL: the session is gone, a request of it is still under way */
     struct arena arena;                 /* what the report's views point to: at most 64 MiB a session */
     struct store_report report;
-    struct assessment_software software[ASSESSMENT_SOFTWARE]; /* stored in this order; events, and an inventory to set them right */
+    struct assessment_software
+        software[ASSESSMENT_SOFTWARE]; /* stored in this order; events, and an inventory to set them right */
     size_t software_count, software_stored;
     struct assessment_part parts[ASSESSMENT_PARTS];
     size_t part_count;
@@ -63,7 +64,8 @@ struct assessment {
 };
 
 /* NULL: no memory. `endpoint` and `address` are copied. */
-struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address) MUST_USE;
+struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint,
+                                  struct bytes address) MUST_USE;
 /* The session is gone: freed at once, or when the request under way comes back. */
 void assessment_release(struct assessment *a);
 /* A validator takes part. NULL: there are too many. */
@@ -75,8 +77,8 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part);
 /* Text that every engine of the store takes: UTF-8 without NUL. */
 bool assessment_storable(struct bytes text);
 /* The validator has come to its verdict. Once all have, the report is stored, and only then are the verdicts given. */
-void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result, enum nea_access access,
-                       const char *reason);
+void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
+                       enum nea_access access, const char *reason);
 /* The broker's final word: what was stored is corrected if it differs. */
 void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access);
 

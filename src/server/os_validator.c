@@ -1,4 +1,5 @@
-/* The operating system's posture: what it is, how it stands, told by the OS collector at once or when asked (os-imc.md §4). */
+/* The operating system's posture: what it is, how it stands, told by the OS collector at once or when asked (os-imc.md
+ * §4). */
 #include "server/assessment.h"
 
 #include <stdlib.h>
@@ -10,14 +11,15 @@ struct os {
     bool asked, failed;
 };
 
-/* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it already, and an
- * endpoint may have none (os-imc.md §4). */
+/* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it
+ * already, and an endpoint may have none (os-imc.md §4). */
 static const struct {
     enum pa_row row;
     bool needed;
 } wanted[] = {
-    {PA_PRODUCT_INFORMATION, true},  {PA_STRING_VERSION, true},           {PA_NUMERIC_VERSION, true}, {PA_OPERATIONAL_STATUS, true},
-    {PA_FORWARDING_ENABLED, true},   {PA_FACTORY_DEFAULT_PASSWORD, true}, {PA_DEVICE_ID, false},
+    {PA_PRODUCT_INFORMATION, true}, {PA_STRING_VERSION, true},     {PA_NUMERIC_VERSION, true},
+    {PA_OPERATIONAL_STATUS, true},  {PA_FORWARDING_ENABLED, true}, {PA_FACTORY_DEFAULT_PASSWORD, true},
+    {PA_DEVICE_ID, false},
 };
 
 static void *create(void *context, struct nea_connection *c)
@@ -105,7 +107,8 @@ static bool ask_for_the_rest(struct os *os)
         const struct pa_type *missing = &pa_types[wanted[i].row];
         if (os->told & UINT64_C(1) << wanted[i].row)
             continue;
-        pa_item_put(&list, type, &(struct pa_attribute_request_item){.vendor = missing->vendor, .number = missing->number});
+        pa_item_put(&list, type,
+                    &(struct pa_attribute_request_item){.vendor = missing->vendor, .number = missing->number});
         fields.attributes.count++;
     }
     fields.attributes.raw = wr_view(&list);

@@ -40,7 +40,7 @@ struct server {
     struct error error;
 };
 
-/* ---- options --------------------------------------------------------------------------------------------------- */
+/* ---- options ---------------------------------------------------------------------------------------------------- */
 
 /* "ADDRESS:PORT", "[ADDRESS]:PORT" or "PORT". */
 static bool parse_address(const char *text, const char *option, struct address *a, struct error *error)
@@ -85,7 +85,8 @@ static int take_options(struct server *s)
         return STATUS_USAGE;
     if (!make_path(s->ca, o->state, "pki/ca.crt", &s->error) ||
         !make_path(s->certificate, o->state, "pki/server.crt", &s->error) ||
-        !make_path(s->key, o->state, "pki/server.key", &s->error) || !make_path(s->json, o->state, "server.json", &s->error))
+        !make_path(s->key, o->state, "pki/server.key", &s->error) ||
+        !make_path(s->json, o->state, "server.json", &s->error))
         return STATUS_USAGE;
     if (o->db)
         snprintf(s->db, sizeof s->db, "%s", o->db);
@@ -94,7 +95,8 @@ static int take_options(struct server *s)
     return STATUS_OK;
 }
 
-/* ---- parts, in the order in which they start ---------------------------------------------------------------------- */
+/* ---- parts, in the order in which they start ----------------------------------------------------------------------
+ */
 
 static int prepare_state(struct server *s)
 {
@@ -105,7 +107,9 @@ static int prepare_state(struct server *s)
         !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
         return STATUS_INTERNAL;
     if (created && !s->options->quiet)
-        log_line(LOG_INFO, "made a certificate authority (%s) and what was missing beside it; the administrator's login is in %s/admin.txt",
+        log_line(LOG_INFO,
+                 "made a certificate authority (%s) and what was missing beside it; the administrator's login is in "
+                 "%s/admin.txt",
                  s->ca, s->options->state);
     return STATUS_OK;
 }
@@ -178,8 +182,12 @@ static int start_listening(struct server *s)
 
 static int start_http(struct server *s)
 {
-    const struct http_options options = {.address = s->http_listen.host, .port = s->http_listen.port, .certificate = s->certificate,
-                                         .key = s->key, .state = s->options->state, .db = s->db};
+    const struct http_options options = {.address = s->http_listen.host,
+                                         .port = s->http_listen.port,
+                                         .certificate = s->certificate,
+                                         .key = s->key,
+                                         .state = s->options->state,
+                                         .db = s->db};
     s->http = http_start(&options, &s->error);
     if (!s->http)
         return STATUS_UNREACHED;
@@ -234,7 +242,8 @@ static int write_addresses(struct server *s)
     return written ? STATUS_OK : STATUS_INTERNAL;
 }
 
-/* systemd's notification protocol, sd_notify(3): a datagram to the socket that the environment names; "@" begins an abstract name. */
+/* systemd's notification protocol, sd_notify(3): a datagram to the socket that the environment names; "@" begins an
+ * abstract name. */
 static void notify_systemd(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -254,7 +263,8 @@ static void notify_systemd(const char *state)
     close(fd);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------------------------------------------------
+ */
 
 static void on_signal(void *argument)
 {
@@ -262,8 +272,8 @@ static void on_signal(void *argument)
     net_loop_stop(s->loop);
 }
 
-/* Workers first, then the store threads, which finish what was handed to them and whose answers still find their loops; then the loops, which
- * close what is left. */
+/* Workers first, then the store threads, which finish what was handed to them and whose answers still find their loops;
+ * then the loops, which close what is left. */
 static void stop(struct server *s)
 {
     http_stop(s->http);

@@ -56,7 +56,7 @@ static void log_of_session(void *context, enum log_level level, const char *text
     log_line(level, "%s: %s", net_stream_address(s->stream), text);
 }
 
-/* PT-R17, RFC 6876 §3.8.3: the certificate was authentication enough; without one nobody gets in (SASL is not offered). */
+/* PT-R17, RFC 6876 §3.8.3: the certificate is authentication enough; without one nobody gets in. */
 static void on_open(void *context, struct net_stream *stream, struct bytes peer)
 {
     struct session *s = context;
@@ -117,7 +117,8 @@ static void on_closed(void *context, const char *why)
 {
     struct session *s = context;
     if (why && may_log(s->worker, !s->nea))
-        log_line(LOG_INFO, "PT-TLS: %s%s%s", s->stream ? net_stream_address(s->stream) : "", s->stream ? ": " : "", why);
+        log_line(LOG_INFO, "PT-TLS: %s%s%s", s->stream ? net_stream_address(s->stream) : "", s->stream ? ": " : "",
+                 why);
     if (s->nea) {
         nea_session_close(s->nea);
         nea_session_free(s->nea);

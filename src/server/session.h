@@ -12,8 +12,8 @@ struct worker {
     struct net_listener *listener;
     struct store_threads *store;
     struct nea_limits limits;
-    struct wr out;          /* one turn's plaintext */
-    uint64_t log_second;    /* strangers may cause STRANGER_LINES log lines a second */
+    struct wr out;       /* one turn's plaintext */
+    uint64_t log_second; /* strangers may cause STRANGER_LINES log lines a second */
     unsigned log_lines;
 };
 

@@ -29,7 +29,7 @@ static const struct {
     {"postgresql", READERS_MAX, WRITERS_MAX},
 };
 
-/* ---- requests -------------------------------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------------------------------- */
 
 static void answer(struct store_request *group)
 {
@@ -63,8 +63,8 @@ static void write_one(struct store *s, struct store_request *r)
     if (r->work == WORK_REPORT)
         r->status = store_report(s, &r->in.report, &r->out.receipt, &r->error);
     else
-        r->status = store_verdict(s, r->in.verdict.session, r->in.verdict.finished, r->in.verdict.result, r->in.verdict.access,
-                                  r->in.verdict.reason, &r->error);
+        r->status = store_verdict(s, r->in.verdict.session, r->in.verdict.finished, r->in.verdict.result,
+                                  r->in.verdict.access, r->in.verdict.reason, &r->error);
 }
 
 /* Group commit: one transaction, one flush to the disk for everybody who waited for the one before. */
@@ -83,7 +83,8 @@ static void write_group(struct store *s, struct store_request *group)
     }
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------------------------------
+ */
 
 /* Up to `most` requests; NULL once there are none and there will be none. */
 static struct store_request *take(struct store_threads *t, struct queue *q, size_t most)
@@ -112,7 +113,8 @@ static bool connected(struct store **s, const char *url, struct store_request *g
     return status == STORE_OK;
 }
 
-static void serve(struct store_threads *t, struct queue *q, size_t most, void (*work)(struct store *, struct store_request *))
+static void serve(struct store_threads *t, struct queue *q, size_t most,
+                  void (*work)(struct store *, struct store_request *))
 {
     struct store *s = NULL;
     struct store_request *group;

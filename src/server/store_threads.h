@@ -1,4 +1,5 @@
-/* store_threads: where the blocking calls to the store happen; private to server/. Workers submit requests and are told on their own loop. */
+/* store_threads: where the blocking calls to the store happen; private to server/. Workers submit requests and are told
+ * on their own loop. */
 #ifndef MUSTER_SERVER_STORE_THREADS_H
 #define MUSTER_SERVER_STORE_THREADS_H
 
@@ -7,7 +8,8 @@
 
 enum store_work { WORK_POSITION, WORK_REPORT, WORK_VERDICT };
 
-/* A request belongs to the store threads, with all that its views point to, from store_threads_submit() until `done` is called on `loop`. */
+/* A request belongs to the store threads, with all that its views point to, from store_threads_submit() until `done` is
+ * called on `loop`. */
 struct store_request {
     enum store_work work;
     union {
@@ -33,12 +35,13 @@ struct store_request {
 };
 
 struct store_threads;
-/* Opens the store once, which creates or migrates it, and starts the threads: one writer for SQLite, a few for PostgreSQL; each takes what
- * has gathered and commits it together. */
+/* Opens the store once, which creates or migrates it, and starts the threads: one writer for SQLite, a few for
+ * PostgreSQL; each takes what has gathered and commits it together. */
 enum store_status store_threads_start(struct store_threads **out, const char *url, struct error *error) MUST_USE;
 /* False: the queue (1,024 requests) is full; the caller tells its peer to come back. */
 bool store_threads_submit(struct store_threads *t, struct store_request *request) MUST_USE;
-/* Does what is queued, then ends the threads. Answers may still be waiting in their loops afterwards. NULL is nothing to stop. */
+/* Does what is queued, then ends the threads. Answers may still be waiting in their loops afterwards. NULL is nothing
+ * to stop. */
 void store_threads_stop(struct store_threads *t);
 
 #endif

@@ -1,5 +1,6 @@
-/* The SWIMA validator (RFC 8412): asks for the events behind the last one stored, or for the inventory where events cannot tell what is
- * installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC 8412 §3.9). */
+/* The SWIMA validator (RFC 8412): asks for the events behind the last one stored, or for the inventory where events
+ * cannot tell what is installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC
+ * 8412 §3.9). */
 #include "server/assessment.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ struct swima {
     struct assessment *assessment;
     struct assessment_part *part;
     enum swima_state state;
-    bool waiting; /* holds the answer until the store has told the position */
+    bool waiting;              /* holds the answer until the store has told the position */
     bool restarted, refetched; /* an inventory was asked for, a gap was asked for again: each once */
     bool holes;                /* EIDs without events, confirmed: an inventory sets right what they may have meant */
     uint32_t request_id;       /* of the one request under way; unique in the session (SWIMA-R79) */
@@ -40,14 +41,16 @@ static void note(const struct swima *v, const char *text)
     log_line(LOG_WARNING, "%.*s: %s", (int)name.n, (const char *)name.p, text);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
 
 static void ask(struct swima *v, uint32_t earliest)
 {
-    struct pa_swima_request fields = {.flags = IDENTIFIERS_ONLY, .request_id = ++v->request_id, .earliest_eid = earliest};
+    struct pa_swima_request fields = {
+        .flags = IDENTIFIERS_ONLY, .request_id = ++v->request_id, .earliest_eid = earliest};
     v->earliest = earliest;
     v->state = SWIMA_ASKED;
-    nea_send(v->part->connection, v->part->collector, &(struct pa_out){.type = &pa_types[PA_SWIMA_REQUEST], .fields = &fields}, 1);
+    nea_send(v->part->connection, v->part->collector,
+             &(struct pa_out){.type = &pa_types[PA_SWIMA_REQUEST], .fields = &fields}, 1);
 }
 
 static void forget_events(struct swima *v)
@@ -103,7 +106,8 @@ static bool on_conflict(void *state, const struct store_receipt *receipt)
     return true;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------------------------
+ */
 
 static bool make_room(struct swima *v, size_t more)
 {
@@ -147,13 +151,19 @@ static const char *take_event_items(struct swima *v, const struct pa_sw_id_event
     if (f->events.count && !rest.p)
         return "the endpoint sent more software events than this server takes";
     while (pa_list_next(&pa_types[PA_SW_ID_EVENTS], &rest, &item)) {
-        struct store_event e = {.eid = item.eid, .action = item.action, .record_id = item.record_id, .source = item.source,
-                                .software_id = item.software_id, .locator = item.locator};
-        if (item.eid < v->earliest || item.eid > f->last_consulted_eid) /* RFC 8412 §3.7.5: outside of what it says to have consulted */
+        struct store_event e = {.eid = item.eid,
+                                .action = item.action,
+                                .record_id = item.record_id,
+                                .source = item.source,
+                                .software_id = item.software_id,
+                                .locator = item.locator};
+        if (item.eid < v->earliest ||
+            item.eid > f->last_consulted_eid) /* RFC 8412 §3.7.5: outside of what it says to have consulted */
             return "the endpoint sent an event outside of the range asked for";
         if (!item.software_id.n || !assessment_storable(item.software_id) || !assessment_storable(item.locator))
             return "the endpoint sent an event without a usable software identifier"; /* SWIMA-R8, SWIMA-R78 */
-        if (!time_parse(item.time, &e.time)) { /* R106 broken, or strongSwan's 0000-00-00: the event stands, its time is unknown */
+        if (!time_parse(item.time,
+                        &e.time)) { /* R106 broken, or strongSwan's 0000-00-00: the event stands, its time is unknown */
             e.time = TIME_UNKNOWN;
             bad_time = true;
         }
@@ -167,7 +177,8 @@ static const char *take_event_items(struct swima *v, const struct pa_sw_id_event
     return NULL;
 }
 
-/* The first EID from v->earliest to `last` that no event from `first` on carries; 0: none is missing. strongSwan lets events share an EID. */
+/* The first EID from v->earliest to `last` that no event from `first` on carries; 0: none is missing. strongSwan lets
+ * events share an EID. */
 static uint64_t missing_eid(const struct swima *v, size_t first, uint32_t last)
 {
     uint64_t expected = v->earliest;
@@ -189,7 +200,8 @@ static void drop_reserved_actions(struct swima *v)
     v->count = kept;
 }
 
-static void add_software(struct swima *v, enum store_software_kind kind, uint32_t epoch, uint32_t last_eid, uint32_t last_consulted)
+static void add_software(struct swima *v, enum store_software_kind kind, uint32_t epoch, uint32_t last_eid,
+                         uint32_t last_consulted)
 {
     struct assessment *a = v->assessment;
     a->software[a->software_count++] = (struct assessment_software){
@@ -218,13 +230,15 @@ static bool lost_continuity(const struct swima *v, const struct pa_sw_id_events 
            (v->first && (f->epoch != v->epoch || f->last_eid < v->last_eid));
 }
 
-/* Looks for EIDs from v->earliest on that no event carries. True: it has asked for what is missing (SWIMA-R44, RFC 8412 §3.7.6). */
+/* Looks for EIDs from v->earliest on that no event carries. True: it has asked for what is missing (SWIMA-R44, RFC 8412
+ * §3.7.6). */
 static bool mend_gap(struct swima *v, size_t first, uint32_t last)
 {
     uint64_t gap = missing_eid(v, first, last);
     if (!gap || v->holes)
         return false;
-    if (gap == v->earliest && first == 0 && !v->refetched) { /* history was pruned: what came before what is left cannot be had */
+    if (gap == v->earliest && first == 0 &&
+        !v->refetched) { /* history was pruned: what came before what is left cannot be had */
         ask_for_inventory(v, "it has not kept the events asked for: asking for its inventory");
         return true;
     }
@@ -251,7 +265,8 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         ask_for_inventory(v, NULL);
         return;
     }
-    if (f->last_consulted_eid > f->last_eid || (uint64_t)f->last_consulted_eid + 1 < v->earliest) { /* SWIMA-R40, SWIMA-R42 */
+    if (f->last_consulted_eid > f->last_eid ||
+        (uint64_t)f->last_consulted_eid + 1 < v->earliest) { /* SWIMA-R40, SWIMA-R42 */
         fail(v, "the endpoint consulted other events than were asked for");
         return;
     }
@@ -266,7 +281,8 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
     v->last_eid = f->last_eid;
     if (mend_gap(v, first, f->last_consulted_eid))
         return;
-    if (f->last_consulted_eid < f->last_eid && f->last_consulted_eid >= v->earliest) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list */
+    if (f->last_consulted_eid < f->last_eid &&
+        f->last_consulted_eid >= v->earliest) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list */
         ask(v, f->last_consulted_eid + 1);
         return;
     }
@@ -296,8 +312,12 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
             fail(v, "the endpoint sent a record without a usable software identifier");
             return;
         }
-        v->events[v->count++] = (struct store_event){.time = now, .action = STORE_CREATE, .record_id = item.record_id,
-                                                     .source = item.source, .software_id = item.software_id, .locator = item.locator};
+        v->events[v->count++] = (struct store_event){.time = now,
+                                                     .action = STORE_CREATE,
+                                                     .record_id = item.record_id,
+                                                     .source = item.source,
+                                                     .software_id = item.software_id,
+                                                     .locator = item.locator};
     }
     if (f->epoch != v->epoch) /* lost while it was answering: the inventory alone counts */
         v->assessment->software_count = 0;
@@ -316,7 +336,8 @@ static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
 
 static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
 {
-    static const char other_type[] = "the endpoint answered with another type of response than was asked for"; /* SWIMA-R100 */
+    static const char other_type[] =
+        "the endpoint answered with another type of response than was asked for"; /* SWIMA-R100 */
     const struct pa_sw_id_events *events = at->fields;
     const struct pa_sw_id_inventory *inventory = at->fields;
     const struct pa_sw_inventory *full_inventory = at->fields;
@@ -358,7 +379,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
     }
 }
 
-/* ---- the component ----------------------------------------------------------------------------------------------------- */
+/* ---- the component ---------------------------------------------------------------------------------------------- */
 
 static void *create(void *context, struct nea_connection *c)
 {

@@ -1,4 +1,5 @@
-/* Certificates for tests: a CA and leaves signed by it, with the names and the validity that a test wants, written into a folder of its own. */
+/* Certificates for tests: a CA and leaves signed by it, with the names and the validity that a test wants, written into
+ * a folder of its own. */
 #ifndef MUSTER_TEST_CERTS_H
 #define MUSTER_TEST_CERTS_H
 
@@ -23,7 +24,8 @@ static void cert_extension(X509 *certificate, X509 *issuer, int nid, const char 
     X509_EXTENSION_free(e);
 }
 
-/* `names`: a subjectAltName value ("DNS:a,IP:127.0.0.1"), NULL: none; from/to: seconds from now. issuer NULL: a self-signed CA. */
+/* `names`: a subjectAltName value ("DNS:a,IP:127.0.0.1"), NULL: none; from/to: seconds from now. issuer NULL: a
+ * self-signed CA. */
 static struct cert cert_make(const struct cert *issuer, const char *common_name, const char *names, long from, long to)
 {
     static long serial;
@@ -33,7 +35,8 @@ static struct cert cert_make(const struct cert *issuer, const char *common_name,
     ASN1_INTEGER_set(X509_get_serialNumber(c.certificate), ++serial);
     X509_gmtime_adj(X509_getm_notBefore(c.certificate), from);
     X509_gmtime_adj(X509_getm_notAfter(c.certificate), to);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(c.certificate), "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(c.certificate), "CN", MBSTRING_UTF8,
+                               (const unsigned char *)common_name, -1, -1, 0);
     X509_set_issuer_name(c.certificate, X509_get_subject_name(signer->certificate));
     X509_set_pubkey(c.certificate, c.key);
     cert_extension(c.certificate, signer->certificate, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");

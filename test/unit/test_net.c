@@ -85,7 +85,8 @@ static void on_closed(void *context, const char *why)
     net_loop_stop(side->loop);
 }
 
-static const struct net_handler client_handler = {.open = on_open, .data = on_data, .tick = on_tick, .closed = on_closed};
+static const struct net_handler client_handler = {
+    .open = on_open, .data = on_data, .tick = on_tick, .closed = on_closed};
 
 static void *server_accept(void *context)
 {
@@ -109,7 +110,8 @@ static void server_closed(void *context, const char *why)
     free(side);
 }
 
-static const struct net_handler server_handler = {.open = on_open, .data = on_data, .tick = on_tick, .closed = server_closed};
+static const struct net_handler server_handler = {
+    .open = on_open, .data = on_data, .tick = on_tick, .closed = server_closed};
 
 static void start(const char *certificate, unsigned handshake_ms, unsigned max_streams)
 {
@@ -121,8 +123,12 @@ static void start(const char *certificate, unsigned handshake_ms, unsigned max_s
     world.accepted = world.closed_early = 0;
     world.server = net_tls_new(true, path_of("ca.crt"), path_of(crt), path_of(key), &error);
     assert_non_null(world.server);
-    struct net_listen_options options = {.address = "127.0.0.1", .tls = world.server, .handshake_ms = handshake_ms,
-                                         .max_streams = max_streams, .accept = server_accept, .handler = &server_handler};
+    struct net_listen_options options = {.address = "127.0.0.1",
+                                         .tls = world.server,
+                                         .handshake_ms = handshake_ms,
+                                         .max_streams = max_streams,
+                                         .accept = server_accept,
+                                         .handler = &server_handler};
     world.listener = net_listen(world.loop, &options, &error);
     assert_non_null(world.listener);
 }
@@ -139,7 +145,8 @@ static struct net_tls *client_tls(const char *ca, const char *certificate)
     char crt[32], key[32];
     snprintf(crt, sizeof crt, "%s.crt", certificate ? certificate : "");
     snprintf(key, sizeof key, "%s.key", certificate ? certificate : "");
-    struct net_tls *tls = net_tls_new(false, path_of(ca), certificate ? path_of(crt) : NULL, certificate ? path_of(key) : NULL, &error);
+    struct net_tls *tls =
+        net_tls_new(false, path_of(ca), certificate ? path_of(crt) : NULL, certificate ? path_of(key) : NULL, &error);
     assert_non_null(tls);
     return tls;
 }
@@ -156,13 +163,15 @@ static void out_of_time(void *argument)
 }
 
 /* Client and server share the loop: it runs until the client's stream has closed. */
-static struct side converse(const char *host, const char *ca, const char *certificate, struct bytes says, size_t expects)
+static struct side converse(const char *host, const char *ca, const char *certificate, struct bytes says,
+                            size_t expects)
 {
     struct net_tls *tls = client_tls(ca, certificate);
     struct side side = {.loop = world.loop, .got = wr_of(0), .says = says, .expects = expects};
     struct error error = {""};
     struct net_timer *timer = net_timer_start(world.loop, 20000, out_of_time, NULL);
-    assert_non_null(net_connect(world.loop, tls, host, net_listener_port(world.listener), 5000, &client_handler, &side, &error));
+    assert_non_null(
+        net_connect(world.loop, tls, host, net_listener_port(world.listener), 5000, &client_handler, &side, &error));
     net_loop_run(world.loop);
     net_timer_stop(timer);
     net_tls_free(tls);
@@ -179,7 +188,8 @@ static int raw_connect(uint16_t port)
     return fd;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------------------------------
+ */
 
 static void a_conversation_arrives_whole(void **state)
 {
@@ -296,8 +306,13 @@ static void a_port_in_use_is_found_out(void **state)
     (void)state;
     struct error error = {""};
     start("server", 5000, 0);
-    struct net_listen_options options = {.address = "127.0.0.1", .port = net_listener_port(world.listener), .tls = world.server,
-                                         .handshake_ms = 1000, .accept = server_accept, .handler = &server_handler, .exclusive = true};
+    struct net_listen_options options = {.address = "127.0.0.1",
+                                         .port = net_listener_port(world.listener),
+                                         .tls = world.server,
+                                         .handshake_ms = 1000,
+                                         .accept = server_accept,
+                                         .handler = &server_handler,
+                                         .exclusive = true};
     assert_null(net_listen(world.loop, &options, &error));
     assert_non_null(strstr(error.text, "in use"));
     options.exclusive = false; /* a worker beside the first one */
@@ -390,7 +405,8 @@ static void without_descriptors_the_oldest_stranger_goes_too(void **state)
     struct side side = {.loop = world.loop, .got = wr_of(0), .says = BYTES("hello"), .expects = 5};
     struct error error;
     timer = net_timer_start(world.loop, 20000, out_of_time, NULL);
-    assert_non_null(net_connect(world.loop, tls, "127.0.0.1", net_listener_port(world.listener), 5000, &client_handler, &side, &error));
+    assert_non_null(net_connect(world.loop, tls, "127.0.0.1", net_listener_port(world.listener), 5000, &client_handler,
+                                &side, &error));
     net_loop_run(world.loop);
     net_timer_stop(timer);
     while (n > 0)
@@ -465,7 +481,8 @@ static void deadlines_ring(void **state)
     struct side side = {.loop = world.loop, .got = wr_of(0)};
     struct error error;
     uint64_t before = time_monotonic_ms();
-    assert_non_null(net_connect(world.loop, tls, "localhost", net_listener_port(world.listener), 5000, &handler, &side, &error));
+    assert_non_null(
+        net_connect(world.loop, tls, "localhost", net_listener_port(world.listener), 5000, &handler, &side, &error));
     net_loop_run(world.loop);
     assert_true(side.ticked);
     assert_string_equal(side.why, "deadline");
@@ -483,8 +500,8 @@ static void a_loop_takes_its_streams_with_it(void **state)
     struct side sides[3] = {{.loop = world.loop}, {.loop = world.loop}, {.loop = world.loop}};
     struct error error;
     for (size_t i = 0; i < ARRAY_LENGTH(sides); i++) /* the last one is still looking a name up */
-        assert_non_null(net_connect(world.loop, tls, i == 2 ? "no-such-host.invalid" : "localhost", net_listener_port(world.listener), 5000,
-                                    &client_handler, &sides[i], &error));
+        assert_non_null(net_connect(world.loop, tls, i == 2 ? "no-such-host.invalid" : "localhost",
+                                    net_listener_port(world.listener), 5000, &client_handler, &sides[i], &error));
     struct net_timer *timer = net_timer_start(world.loop, 20, stop_loop, world.loop);
     net_loop_run(world.loop);
     net_timer_stop(timer);
@@ -494,7 +511,7 @@ static void a_loop_takes_its_streams_with_it(void **state)
     net_tls_free(tls);
 }
 
-/* ---- set-up ---------------------------------------------------------------------------------------------------------- */
+/* ---- set-up ----------------------------------------------------------------------------------------------------- */
 
 static int make_certificates(void **state)
 {
@@ -515,7 +532,8 @@ static int make_certificates(void **state)
     snprintf(world.folder, sizeof world.folder, "/tmp/muster-net-XXXXXX");
     if (!mkdtemp(world.folder))
         return -1;
-    struct cert ca = cert_make(NULL, "Test CA", NULL, -3 * DAY, 3 * DAY), other = cert_make(NULL, "Other CA", NULL, -DAY, DAY);
+    struct cert ca = cert_make(NULL, "Test CA", NULL, -3 * DAY, 3 * DAY),
+                other = cert_make(NULL, "Other CA", NULL, -DAY, DAY);
     cert_write(&ca, world.folder, "ca");
     cert_write(&other, world.folder, "other");
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -533,7 +551,8 @@ static int make_certificates(void **state)
 
 static int remove_certificates(void **state)
 {
-    static const char *const names[] = {"ca", "other", "server", "alice", "common", "control", "expired", "future", "elsewhere", "wildcard", "stranger"};
+    static const char *const names[] = {"ca",      "other",  "server",    "alice",    "common",  "control",
+                                        "expired", "future", "elsewhere", "wildcard", "stranger"};
     (void)state;
     char path[128];
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)

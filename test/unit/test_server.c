@@ -1,5 +1,5 @@
-/* The validators, driven in memory: a client session with collectors that play an endpoint, honest or not, against a server session whose
- * store is a list of what was asked of it. */
+/* The validators, driven in memory: a client session with collectors that play an endpoint, honest or not, against a
+ * server session whose store is a list of what was asked of it. */
 #include "server/assessment.h"
 
 #include <setjmp.h>
@@ -33,10 +33,10 @@ enum habit {
 struct endpoint {
     enum habit habit;
     uint32_t epoch, last_eid;
-    uint32_t first_kept;    /* events before are pruned; 0: none is */
-    uint32_t hole;          /* this EID is never told */
-    uint32_t hole_once;     /* this one only when asked again */
-    uint32_t most;          /* events an answer; 0: all */
+    uint32_t first_kept; /* events before are pruned; 0: none is */
+    uint32_t hole;       /* this EID is never told */
+    uint32_t hole_once;  /* this one only when asked again */
+    uint32_t most;       /* events an answer; 0: all */
     bool backwards, bad_times, reserved_actions, shared_eids;
     uint32_t installed; /* records of an inventory */
     uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
@@ -64,17 +64,22 @@ static void *collector_create(void *context, struct nea_connection *c)
 
 static void os_tell(struct collector *k, uint16_t to, uint64_t what)
 {
-    static const struct pa_product_information product = {.vendor_id = PEN_DEBIAN, .name = {(const uint8_t *)"Debian", 6}};
+    static const struct pa_product_information product = {.vendor_id = PEN_DEBIAN,
+                                                          .name = {(const uint8_t *)"Debian", 6}};
     static const struct pa_string_version version = {.version = {(const uint8_t *)"12 x86_64", 9}};
     static const struct pa_numeric_version numeric = {.major_version = 12};
-    static const struct pa_operational_status status = {.status = 3, .result = 1, .last_use = {(const uint8_t *)"2026-11-01T00:00:00Z", 20}};
+    static const struct pa_operational_status status = {
+        .status = 3, .result = 1, .last_use = {(const uint8_t *)"2026-11-01T00:00:00Z", 20}};
     static const struct pa_forwarding_enabled forwarding = {.value = 1};
     static const struct pa_factory_default_password password = {.value = 0};
     static const struct pa_device_id device = {.id = {(const uint8_t *)"0123456789abcdef", 16}};
     const struct pa_out all[] = {
-        {&pa_types[PA_PRODUCT_INFORMATION], &product, 0}, {&pa_types[PA_STRING_VERSION], &version, 0},
-        {&pa_types[PA_NUMERIC_VERSION], &numeric, 0},     {&pa_types[PA_OPERATIONAL_STATUS], &status, 0},
-        {&pa_types[PA_FORWARDING_ENABLED], &forwarding, 0}, {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &password, 0},
+        {&pa_types[PA_PRODUCT_INFORMATION], &product, 0},
+        {&pa_types[PA_STRING_VERSION], &version, 0},
+        {&pa_types[PA_NUMERIC_VERSION], &numeric, 0},
+        {&pa_types[PA_OPERATIONAL_STATUS], &status, 0},
+        {&pa_types[PA_FORWARDING_ENABLED], &forwarding, 0},
+        {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &password, 0},
         {&pa_types[PA_DEVICE_ID], &device, 0},
     };
     struct pa_out chosen[ARRAY_LENGTH(all)];
@@ -122,8 +127,12 @@ static void put_event(struct wr *list, const struct endpoint *e, uint32_t eid, u
 {
     char id[64];
     snprintf(id, sizeof id, "strongswan.org__Debian_12-x86_64-p%u-1.0", eid);
-    struct pa_sw_id_events_item item = {.eid = eid, .time = BYTES("2026-01-02T03:04:05Z"), .record_id = eid, .source = 1,
-                                        .action = STORE_CREATE, .software_id = bytes_of(id)};
+    struct pa_sw_id_events_item item = {.eid = eid,
+                                        .time = BYTES("2026-01-02T03:04:05Z"),
+                                        .record_id = eid,
+                                        .source = 1,
+                                        .action = STORE_CREATE,
+                                        .software_id = bytes_of(id)};
     if (e->bad_times)
         item.time = BYTES("0000-00-00T00:00:00Z");
     if (e->reserved_actions && eid % 2)
@@ -145,7 +154,9 @@ static void tell_events(struct collector *k, uint16_t to, const struct pa_swima_
     struct endpoint *e = k->e;
     struct wr list = wr_of(0);
     struct pa_sw_id_events f = {.request_id = r->request_id, .epoch = e->epoch, .last_eid = e->last_eid};
-    uint64_t end = e->most && r->earliest_eid + (uint64_t)e->most - 1 < e->last_eid ? r->earliest_eid + (uint64_t)e->most - 1 : e->last_eid;
+    uint64_t end = e->most && r->earliest_eid + (uint64_t)e->most - 1 < e->last_eid
+                       ? r->earliest_eid + (uint64_t)e->most - 1
+                       : e->last_eid;
     f.last_consulted_eid = (uint32_t)end;
     bool again = k->e->requests > 1;
     for (uint64_t i = r->earliest_eid; i <= end; i++) {
@@ -239,14 +250,22 @@ static void nothing(void *state)
     (void)state;
 }
 
-static const struct nea_component os_collector = {
-    .name = "OS", .subtype = PA_SUBTYPE_OPERATING_SYSTEM, .create = collector_create, .begin_handshake = os_begin,
-    .receive = os_receive, .batch_ending = nothing, .destroy = free};
-static const struct nea_component swima_collector = {
-    .name = "SWIMA", .subtype = PA_SUBTYPE_SWIMA, .create = collector_create, .begin_handshake = nothing,
-    .receive = swima_receive, .batch_ending = nothing, .destroy = free};
+static const struct nea_component os_collector = {.name = "OS",
+                                                  .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+                                                  .create = collector_create,
+                                                  .begin_handshake = os_begin,
+                                                  .receive = os_receive,
+                                                  .batch_ending = nothing,
+                                                  .destroy = free};
+static const struct nea_component swima_collector = {.name = "SWIMA",
+                                                     .subtype = PA_SUBTYPE_SWIMA,
+                                                     .create = collector_create,
+                                                     .begin_handshake = nothing,
+                                                     .receive = swima_receive,
+                                                     .batch_ending = nothing,
+                                                     .destroy = free};
 
-/* ---- a store ---------------------------------------------------------------------------------------------------------- */
+/* ---- a store ---------------------------------------------------------------------------------------------------- */
 
 struct fake_store {
     struct store_position position;
@@ -286,19 +305,23 @@ static void store_answer(struct fake_store *f)
         r->out.position = f->position;
     } else if (r->work == WORK_REPORT) {
         f->last[f->reports++ % ARRAY_LENGTH(f->last)] = r->in.report;
-        snprintf(f->product, sizeof f->product, "%.*s", (int)r->in.report.product.n, (const char *)r->in.report.product.p);
+        snprintf(f->product, sizeof f->product, "%.*s", (int)r->in.report.product.n,
+                 (const char *)r->in.report.product.p);
         r->status = f->conflicts ? STORE_CONFLICT : f->report_status;
         f->conflicts -= f->conflicts > 0;
         if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE)
-            f->position = (struct store_position){.known = true, .epoch = r->in.report.epoch, .last_eid = r->in.report.last_consulted};
-        r->out.receipt = (struct store_receipt){.session = 7, .epoch = f->position.epoch, .last_eid = f->position.last_eid};
+            f->position = (struct store_position){
+                .known = true, .epoch = r->in.report.epoch, .last_eid = r->in.report.last_consulted};
+        r->out.receipt =
+            (struct store_receipt){.session = 7, .epoch = f->position.epoch, .last_eid = f->position.last_eid};
     } else {
         f->verdicts++;
     }
     r->done(r);
 }
 
-/* ---- an assessment in memory ---------------------------------------------------------------------------------------- */
+/* ---- an assessment in memory ----------------------------------------------------------------------------------------
+ */
 
 struct play {
     struct nea_outcome client, server;
@@ -314,8 +337,13 @@ static struct nea_session *make_client(struct endpoint *e, struct nea_limits lim
         components[n++] = &os_collector;
     if (!e->no_swima)
         components[n++] = &swima_collector;
-    struct nea_config config = {.role = NEA_CLIENT, .initiator = true, .language = "en", .components = components, .contexts = contexts,
-                                .component_count = n, .limits = limits};
+    struct nea_config config = {.role = NEA_CLIENT,
+                                .initiator = true,
+                                .language = "en",
+                                .components = components,
+                                .contexts = contexts,
+                                .component_count = n,
+                                .limits = limits};
     return nea_session_new(&config, 0);
 }
 
@@ -323,8 +351,12 @@ static struct nea_session *make_server(struct assessment *a, struct nea_limits l
 {
     static const struct nea_component *const components[] = {&server_os_validator, &server_swima_validator};
     void *contexts[] = {a, a};
-    struct nea_config config = {.role = NEA_SERVER, .peer_name = BYTES("alice"), .components = components, .contexts = contexts,
-                                .component_count = 2, .limits = limits};
+    struct nea_config config = {.role = NEA_SERVER,
+                                .peer_name = BYTES("alice"),
+                                .components = components,
+                                .contexts = contexts,
+                                .component_count = 2,
+                                .limits = limits};
     return nea_session_new(&config, 0);
 }
 
@@ -387,7 +419,7 @@ static struct play play(struct endpoint *e, struct fake_store *f)
     return play_with(e, f, (struct nea_limits){.max_batch = 0}, NULL);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------ */
 
 static void a_first_assessment_asks_for_events_from_the_first(void **state)
 {
@@ -427,14 +459,15 @@ static void a_first_assessment_asks_for_events_from_the_first(void **state)
 
 static void whoever_does_not_tell_is_never_allowed(void **state)
 {
-    static const char *const names[HABITS] = {"honest",    "silent",       "errs",     "errs and tells", "wrong id",
-                                              "wrong type", "malformed",    "noskip",   "out of range",   "not utf-8",
-                                              "no identifier", "stands still", "lies about last", "fulfils"};
+    static const char *const names[HABITS] = {
+        "honest", "silent",       "errs",      "errs and tells", "wrong id",     "wrong type",      "malformed",
+        "noskip", "out of range", "not utf-8", "no identifier",  "stands still", "lies about last", "fulfils"};
     (void)state;
     for (enum habit h = SILENT; h < HABITS; h++)
         for (int known = 0; known < 2; known++) {
             struct endpoint e = honest();
-            struct fake_store f = {.position = {.known = known, .epoch = known ? e.epoch : 0, .last_eid = known ? 4 : 0}};
+            struct fake_store f = {
+                .position = {.known = known, .epoch = known ? e.epoch : 0, .last_eid = known ? 4 : 0}};
             e.habit = h;
             struct play p = play(&e, &f);
             if (p.client.access != NEA_ACCESS_DENIED || f.reports != 1 || f.last[0].software != STORE_NO_SOFTWARE)
@@ -587,8 +620,12 @@ static void gaps_are_asked_for(void **state)
 static void nothing_is_acknowledged_that_is_not_stored(void **state)
 {
     static const struct fake_store stores[] = {
-        {.report_status = STORE_UNAVAILABLE}, {.report_status = STORE_FAILED}, {.position_status = STORE_UNAVAILABLE}, {.full = true},
-        {.conflicts = 2}, {.position = {.known = true, .retired = true}},
+        {.report_status = STORE_UNAVAILABLE},
+        {.report_status = STORE_FAILED},
+        {.position_status = STORE_UNAVAILABLE},
+        {.full = true},
+        {.conflicts = 2},
+        {.position = {.known = true, .retired = true}},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
@@ -612,6 +649,43 @@ static void a_conflict_is_mended_once(void **state)
     assert_int_equal(f.last[1].software, STORE_INVENTORY);
 }
 
+/* PB-TNC lets the client ask for the whole exchange once more; the answer of the first is nobody's then. */
+static void a_retry_is_a_new_assessment(void **state)
+{
+    (void)state;
+    for (unsigned early = 0; early < 2; early++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.full = false};
+        struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f};
+        struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+        struct nea_session *client = make_client(&e, (struct nea_limits){0}),
+                           *server = make_server(a, (struct nea_limits){0});
+        bool retried = false;
+        for (bool moving = true; moving;) {
+            moving = carry(client, server) | carry(server, client);
+            if (f.open && f.open->work == WORK_REPORT && !retried) {
+                retried = true;
+                e.last_eid = 20;
+                nea_session_retry(client);
+                if (early) { /* the report of the first exchange is still under way when the second begins */
+                    carry(client, server);
+                    carry(server, client);
+                }
+            }
+            if (f.open) {
+                store_answer(&f);
+                moving = true;
+            }
+        }
+        assert_true(retried);
+        assert_int_equal(nea_session_outcome(client).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(f.position.last_eid, 20);
+        nea_session_free(client);
+        nea_session_free(server);
+        assessment_release(a);
+    }
+}
+
 /* The peer goes while the store works: nothing is touched that is gone. */
 static void a_session_may_die_at_any_moment(void **state)
 {
@@ -621,7 +695,8 @@ static void a_session_may_die_at_any_moment(void **state)
         struct fake_store f = {.full = false};
         struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f};
         struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
-        struct nea_session *client = make_client(&e, (struct nea_limits){0}), *server = make_server(a, (struct nea_limits){0});
+        struct nea_session *client = make_client(&e, (struct nea_limits){0}),
+                           *server = make_server(a, (struct nea_limits){0});
         for (unsigned i = 0; i < turns; i++) {
             if (i % 3 == 0)
                 carry(client, server);
@@ -672,6 +747,7 @@ int main(void)
         cmocka_unit_test(gaps_are_asked_for),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_stored),
         cmocka_unit_test(a_conflict_is_mended_once),
+        cmocka_unit_test(a_retry_is_a_new_assessment),
         cmocka_unit_test(a_session_may_die_at_any_moment),
         cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
     };
