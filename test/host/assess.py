@@ -266,6 +266,22 @@ def killed_in_the_middle(server, web1):
     same_as_endpoint(server, web1, "after ten deaths")
 
 
+def lost_epochs(server, web1):
+    """A journal that is gone, or damaged: a new epoch; the server asks anew and keeps what it knew of the old one."""
+    known = len(server.events("web1"))
+    shutil.rmtree(web1.state)
+    status, _, errors = web1.assess_json(server.port)
+    check("an endpoint that lost its journal is allowed", status == 0, errors)
+    check("the server's software is the endpoint's own in the new epoch", server.software("web1") == web1.installed())
+    check("the events of the old epoch stay", len(server.events("web1")) >= known > 0)
+    with open(os.path.join(web1.state, "journal.db"), "r+b") as file:
+        file.write(b"no database" * 500)
+    status, _, errors = web1.assess_json(server.port)
+    kept = [name for name in os.listdir(web1.state) if "damaged" in name]
+    check("a damaged journal is kept aside, said so, and the endpoint allowed", status == 0 and kept and kept[0] in errors, f"{status} {kept} {errors}")
+    check("the server's software is the endpoint's own in the third epoch", server.software("web1") == web1.installed())
+
+
 def this_machine(server):
     """The machine that the test runs on, as it is."""
     if not os.path.exists("/var/lib/dpkg/status"):
@@ -399,6 +415,7 @@ def main():
         this_machine(server)
         killed_in_between(server, web1)
         killed_in_the_middle(server, web1)
+        lost_epochs(server, web1)
         check("SIGTERM ends the server cleanly", server.stop() == 0)
     finally:
         if server.process.poll() is None:
