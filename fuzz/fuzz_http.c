@@ -1,4 +1,5 @@
-/* A request's method, target and Authorization header, one a line: what a stranger can send to the HTTPS side after TLS. */
+/* A request's method, target and Authorization header, one a line: what a stranger can send to the HTTPS side after
+ * TLS. */
 #include "server/web.h"
 
 #include <stdio.h>
@@ -31,10 +32,10 @@ static struct web_login *login_for_fuzzing(void)
     return l;
 }
 
-#define CHECK(what)                                                                                                                        \
-    do {                                                                                                                                   \
-        if (!(what))                                                                                                                       \
-            abort();                                                                                                                       \
+#define CHECK(what)                                                                                                    \
+    do {                                                                                                               \
+        if (!(what))                                                                                                   \
+            abort();                                                                                                   \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -65,7 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     web_request_free(r);
 
     unsigned scopes = web_login_scopes(login, authorization);
-    CHECK(scopes == 0 || strcasestr(authorization, "YWRtaW46QUJDREVGR0gxMjM0NTY3O")); /* base64 of the one good login, but for bits that mean nothing */
+    CHECK(
+        scopes == 0 ||
+        strcasestr(authorization,
+                   "YWRtaW46QUJDREVGR0gxMjM0NTY3O")); /* base64 of the one good login, but for bits that mean nothing */
     arena_free(&arena);
     return 0;
 }

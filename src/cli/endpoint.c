@@ -18,8 +18,14 @@ struct output {
 };
 
 static const struct column endpoint_columns[] = {
-    {"ID", "id", 6},        {"NAME", "name", 28},           {"PRODUCT", "product", 12}, {"VERSION", "version", 20}, {"PACKAGES", "installed", 9},
-    {"LAST SEEN", "last_seen", 21}, {"ACCESS", "access", 12}, {"RESULT", "result", 0},
+    {"ID", "id", 6},
+    {"NAME", "name", 28},
+    {"PRODUCT", "product", 12},
+    {"VERSION", "version", 20},
+    {"PACKAGES", "installed", 9},
+    {"LAST SEEN", "last_seen", 21},
+    {"ACCESS", "access", 12},
+    {"RESULT", "result", 0},
 };
 static const struct column software_columns[] = {
     {"IDENTIFIER", "software_id", 70},
@@ -31,7 +37,8 @@ static void put_titles(const struct output *o)
 {
     struct wr *w = cli_out(o->cli);
     for (size_t i = 0; i < o->count; i++)
-        wr_fmt(w, "%-*s%s", i + 1 == o->count ? 0 : o->columns[i].width - 1, o->columns[i].title, i + 1 == o->count ? "\n" : " ");
+        wr_fmt(w, "%-*s%s", i + 1 == o->count ? 0 : o->columns[i].width - 1, o->columns[i].title,
+               i + 1 == o->count ? "\n" : " ");
 }
 
 static bool put_item(void *context, const json_t *item)
@@ -50,7 +57,7 @@ static bool put_item(void *context, const json_t *item)
     return w->n < ((size_t)64 << 10) || cli_flush(o->cli);
 }
 
-/* ---- list ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- list -------------------------------------------------------------------------------------------------------- */
 
 static int run_list(struct cli *cli)
 {
@@ -67,7 +74,8 @@ static int run_list(struct cli *cli)
     }
     bool done = rest_each(r, "/api/v1/endpoints", put_item, &o, &status);
     if (done && !o.json && !cli_plain(cli) && o.items == 0)
-        cli_fail(cli, 0, "no endpoint has reported yet; on one: muster assess HOST --ca ca.crt --cert NAME.crt --key NAME.key");
+        cli_fail(cli, 0,
+                 "no endpoint has reported yet; on one: muster assess HOST --ca ca.crt --cert NAME.crt --key NAME.key");
     if (done && o.json) {
         json_array_end(&j);
         json_null(&j, "next");
@@ -78,18 +86,25 @@ static int run_list(struct cli *cli)
     return done ? EXIT_DONE : status;
 }
 
-/* ---- show ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- show -------------------------------------------------------------------------------------------------------- */
 
 static void put_facts(struct cli *cli, const json_t *endpoint)
 {
     static const struct column facts[] = {
-        {"name", "name", 0},           {"id", "id", 0},
-        {"product", "product", 0},     {"version", "version", 0},
-        {"device id", "device_id", 0}, {"address", "address", 0},
-        {"first seen", "first_seen", 0}, {"last seen", "last_seen", 0},
-        {"last boot", "last_boot", 0}, {"forwarding", "forwarding", 0},
-        {"default password", "default_password", 0}, {"installed", "installed", 0},
-        {"access", "access", 0},       {"result", "result", 0},
+        {"name", "name", 0},
+        {"id", "id", 0},
+        {"product", "product", 0},
+        {"version", "version", 0},
+        {"device id", "device_id", 0},
+        {"address", "address", 0},
+        {"first seen", "first_seen", 0},
+        {"last seen", "last_seen", 0},
+        {"last boot", "last_boot", 0},
+        {"forwarding", "forwarding", 0},
+        {"default password", "default_password", 0},
+        {"installed", "installed", 0},
+        {"access", "access", 0},
+        {"result", "result", 0},
         {"reason", "reason", 0},
     };
     struct wr *w = cli_out(cli);
@@ -112,15 +127,17 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
     struct json j;
     struct output o = {cli, NULL, software_columns, ARRAY_LENGTH(software_columns), 0};
     struct wr path = wr_of(256);
-    wr_fmt(&path, "/api/v1/endpoints/%" JSON_INTEGER_FORMAT "/software", json_integer_value(json_object_get(endpoint, "id")));
+    wr_fmt(&path, "/api/v1/endpoints/%" JSON_INTEGER_FORMAT "/software",
+           json_integer_value(json_object_get(endpoint, "id")));
     time_format(at, time);
     if (at != TIME_UNKNOWN)
         wr_fmt(&path, "?at=%s", time);
     if (cli_json(cli)) {
         j = cli_json_begin(cli, "endpoint");
-        json_object_foreach((json_t *)(uintptr_t)endpoint, name, member)
+        json_object_foreach((json_t *)(uintptr_t)endpoint, name, member) {
             if (strcmp(name, "schema") != 0)
                 rest_copy(&j, name, member);
+        }
         json_time(&j, "at", at);
         json_array(&j, "software");
         o.json = &j;

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ANSWER_MAX  ((size_t)256 << 20)
-#define PAGE        1000
-#define FILE_BYTES  4096
+#define ANSWER_MAX ((size_t)256 << 20)
+#define PAGE       1000
+#define FILE_BYTES 4096
 
 struct rest {
     struct cli *cli;
@@ -22,7 +22,7 @@ struct rest {
     char failure[CURL_ERROR_SIZE];
 };
 
-/* ---- which server, and as whom ------------------------------------------------------------------------------------------------ */
+/* ---- which server, and as whom ----------------------------------------------------------------------------------- */
 
 /* These return an exit status, EXIT_DONE if all went well; else a message was printed. A small file as a string: */
 static int read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
@@ -91,7 +91,8 @@ static int set_password(struct rest *r, const char *state)
 /* The one authority that the server's certificate must chain to. */
 static int trust(struct rest *r, const char *ca)
 {
-    if (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) == CURLE_OK && curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK)
+    if (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) == CURLE_OK &&
+        curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK)
         return EXIT_DONE;
     return cli_fail(r->cli, EXIT_INTERNAL, "the TLS library takes no authority file");
 }
@@ -112,8 +113,10 @@ static int use_state(struct rest *r)
     if (!done && access(path, F_OK) == 0)
         return cli_fail(r->cli, EXIT_UNREACHED, "%s: cannot be read, or does not say where the server listens", path);
     if (!done)
-        return cli_fail(r->cli, EXIT_UNREACHED,
-                        "%s: missing: no server runs on this state folder; start muster serve, or name a server with --server", path);
+        return cli_fail(
+            r->cli, EXIT_UNREACHED,
+            "%s: missing: no server runs on this state folder; start muster serve, or name a server with --server",
+            path);
     curl_easy_setopt(r->curl, CURLOPT_NOPROXY, "*"); /* it is this machine */
     snprintf(path, sizeof path, "%s/pki/ca.crt", state);
     int status = trust(r, path);
@@ -127,7 +130,8 @@ static int use_server(struct rest *r, const char *server)
     while (n && server[n - 1] == '/')
         n--;
     if (strncmp(server, "https://", 8) != 0 || n >= sizeof r->url)
-        return cli_usage(r->cli, "--server takes an address such as https://muster.example.org:8443, not \"%s\"", server);
+        return cli_usage(r->cli, "--server takes an address such as https://muster.example.org:8443, not \"%s\"",
+                         server);
     memcpy(r->url, server, n);
     r->url[n] = 0;
     int status = ca ? trust(r, ca) : EXIT_DONE;
@@ -176,7 +180,7 @@ void rest_close(struct rest *r)
     free(r);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 /* What an HTTP status means for the exit status; anything not listed is internal. */
 static int exit_status_of(long http)
@@ -184,7 +188,8 @@ static int exit_status_of(long http)
     static const struct {
         long http;
         int status;
-    } map[] = {{400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {503, EXIT_UNREACHED}};
+    } map[] = {
+        {400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {503, EXIT_UNREACHED}};
     for (size_t i = 0; i < ARRAY_LENGTH(map); i++)
         if (map[i].http == http)
             return map[i].status;
@@ -205,7 +210,8 @@ json_t *rest_get(struct rest *r, const char *path, int *status)
     if (code == CURLE_OK)
         code = curl_easy_perform(r->curl);
     if (code != CURLE_OK) {
-        *status = cli_fail(r->cli, EXIT_UNREACHED, "cannot ask the server at %s: %s", r->url, r->failure[0] ? r->failure : curl_easy_strerror(code));
+        *status = cli_fail(r->cli, EXIT_UNREACHED, "cannot ask the server at %s: %s", r->url,
+                           r->failure[0] ? r->failure : curl_easy_strerror(code));
         return NULL;
     }
     curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
@@ -215,14 +221,17 @@ json_t *rest_get(struct rest *r, const char *path, int *status)
         return document;
     const char *detail = json_string_value(json_object_get(document, "detail"));
     if (http == 200)
-        *status = cli_fail(r->cli, EXIT_INTERNAL, "the server at %s answers with something that is no document of this API", r->url);
+        *status = cli_fail(r->cli, EXIT_INTERNAL,
+                           "the server at %s answers with something that is no document of this API", r->url);
     else
-        *status = cli_fail(r->cli, exit_status_of(http), "the server at %s answers %ld: %s", r->url, http, detail ? detail : "no reason given");
+        *status = cli_fail(r->cli, exit_status_of(http), "the server at %s answers %ld: %s", r->url, http,
+                           detail ? detail : "no reason given");
     json_decref(document);
     return NULL;
 }
 
-bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context, int *status)
+bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context,
+               int *status)
 {
     struct wr question = wr_of(4096);
     bool more = true, done = false;
@@ -241,8 +250,9 @@ bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, co
             break;
         size_t i;
         json_t *item;
-        json_array_foreach(json_object_get(page, "items"), i, item)
+        json_array_foreach(json_object_get(page, "items"), i, item) {
             more = more && visit(context, item);
+        }
         more = more && json_is_string(json_object_get(page, "next"));
         done = !more;
     }
@@ -254,13 +264,14 @@ bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, co
 void rest_escape(struct wr *w, const char *text)
 {
     for (; *text; text++)
-        if (strchr("-._~", *text) || (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z'))
+        if (strchr("-._~", *text) || (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
+            (*text >= 'A' && *text <= 'Z'))
             wr_u8(w, (uint8_t)*text);
         else
             wr_fmt(w, "%%%02X", (uint8_t)*text);
 }
 
-/* ---- printing -------------------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 void rest_copy(struct json *j, const char *key, const json_t *value)
 {
@@ -270,14 +281,16 @@ void rest_copy(struct json *j, const char *key, const json_t *value)
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         json_object(j, key);
-        json_object_foreach((json_t *)(uintptr_t)value, name, member)
+        json_object_foreach((json_t *)(uintptr_t)value, name, member) {
             rest_copy(j, name, member);
+        }
         json_object_end(j);
         break;
     case JSON_ARRAY:
         json_array(j, key);
-        json_array_foreach(value, i, member)
+        json_array_foreach(value, i, member) {
             rest_copy(j, NULL, member);
+        }
         json_array_end(j);
         break;
     case JSON_STRING:
@@ -307,7 +320,8 @@ void rest_put(struct wr *w, const json_t *object, const char *key, int width)
         wr_str(w, json_is_true(value) ? "yes" : "no");
         columns = json_is_true(value) ? 3 : 2;
     }
-    /* An endpoint's words go to a terminal: neither C0 nor C1 control characters (U+0080 to U+009F: C2 80 to C2 9F in UTF-8) may. */
+    /* An endpoint's words go to a terminal: neither C0 nor C1 control characters (U+0080 to U+009F: C2 80 to C2 9F in
+     * UTF-8) may. */
     const uint8_t *p = (const uint8_t *)json_string_value(value);
     for (; p && *p; p++) {
         bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;

@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-/* Both base/ (writing) and jansson (reading) have these four names. jansson's ones make values, which nothing here does. */
+/* Both base/ (writing) and jansson (reading) have these four names. jansson's ones make values, which nothing here
+ * does. */
 #define json_object jansson_object
 #define json_array  jansson_array
 #define json_string jansson_string
@@ -16,25 +17,29 @@
 #undef json_null
 
 /* What every fleet command takes: put it into the command's table of options. */
-#define REST_OPTIONS                                                                                                                       \
-    {"server", "URL", "the server, https://HOST:PORT (default: the one that runs on this machine's --state)"},                            \
-        {"token-file", "FILE", "with --server: the file that holds the API token"},                                                        \
-        {"ca", "FILE", "with --server: the authority that its certificate must chain to (default: the system's)"}
+/* clang-format off */
+#define REST_OPTIONS                                                                                                   \
+    {"server", "URL", "the server, https://HOST:PORT (default: the one that runs on this machine's --state)"},         \
+    {"token-file", "FILE", "with --server: the file that holds the API token"},                                        \
+    {"ca", "FILE", "with --server: the authority that its certificate must chain to (default: the system's)"}
+/* clang-format on */
 
 struct rest;
 /* Prepares for the server that the options name. On failure a message was printed and *status is the exit status. */
 struct rest *rest_open(struct cli *cli, int *status) MUST_USE;
 void rest_close(struct rest *r);
-/* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not found, 5 not
- * reached or not logged in, 2 the server refused a parameter, 70 else). Free with json_decref(). */
+/* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not
+ * found, 5 not reached or not logged in, 2 the server refused a parameter, 70 else). Free with json_decref(). */
 json_t *rest_get(struct rest *r, const char *path, int *status) MUST_USE;
-/* Calls `visit` with each item of a list, page after page to its end; false stops. Adds limit= and cursor= to `path`. */
-bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context, int *status) MUST_USE;
+/* Calls `visit` with each item of a list, page after page to its end; false stops. Adds limit=, cursor= to `path`. */
+bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context,
+               int *status) MUST_USE;
 /* Percent-encodes one path segment or parameter into w (RFC 3986 §2.3). */
 void rest_escape(struct wr *w, const char *text);
 /* Writes a value that was read: order of members kept. */
 void rest_copy(struct json *j, const char *key, const json_t *value);
-/* Members of an object as text: "" where it is missing or null; numbers in decimal. For tables: control characters become "?". */
+/* Members of an object as text: "" where it is missing or null; numbers in decimal. For tables: control characters
+ * become "?". */
 void rest_put(struct wr *w, const json_t *object, const char *key, int width);
 
 #endif

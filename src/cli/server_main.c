@@ -9,7 +9,8 @@
 static int run_serve(struct cli *cli)
 {
     uint64_t workers, max_message;
-    if (!cli_unsigned(cli, "workers", 0, 256, &workers) || !cli_unsigned(cli, "max-message", 0, (uint64_t)1 << 30, &max_message))
+    if (!cli_unsigned(cli, "workers", 0, 256, &workers) ||
+        !cli_unsigned(cli, "max-message", 0, (uint64_t)1 << 30, &max_message))
         return EXIT_USAGE;
     struct server_options options = {
         .state = cli_state(cli),
@@ -58,9 +59,10 @@ static const struct cli_option issue_options[] = {
     {NULL, NULL, NULL},
 };
 static const struct cli_command table[] = {
-    {"serve", NULL, "", "The policy server: assesses endpoints over PT-TLS, and answers what they have over HTTPS.", NULL, 0, 0,
-     serve_options, run_serve},
-    {"pki", "issue", "NAME", "Issues a certificate and key for an endpoint, signed by the authority of the server's state folder.", NULL, 1, 1,
+    {"serve", NULL, "", "The policy server: assesses endpoints over PT-TLS, and answers what they have over HTTPS.",
+     NULL, 0, 0, serve_options, run_serve},
+    {"pki", "issue", "NAME",
+     "Issues a certificate and key for an endpoint, signed by the authority of the server's state folder.", NULL, 1, 1,
      issue_options, run_issue},
 };
 

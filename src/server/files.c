@@ -52,7 +52,8 @@ static bool read_whole(int fd, uint8_t *p, size_t n)
     return true;
 }
 
-enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text, struct error *error)
+enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
+                                  struct error *error)
 {
     /* O_NONBLOCK: a FIFO under this name must not stop the server. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -69,8 +70,9 @@ enum file_status server_file_read(const char *path, bool secret, struct arena *a
         goto failed;
     }
     if (secret && (st.st_mode & 077)) {
-        error_set(error, "%s: others can read this secret (mode %04o); chmod 600 it, and replace it if they may have read it", path,
-                  (unsigned)(st.st_mode & 07777));
+        error_set(error,
+                  "%s: others can read this secret (mode %04o); chmod 600 it, and replace it if they may have read it",
+                  path, (unsigned)(st.st_mode & 07777));
         goto failed;
     }
     size_t n = (size_t)st.st_size;

@@ -1,4 +1,5 @@
-/* files: the small files of the state folder, read whole and written so that a crash leaves the old one or the new one; private to server/. */
+/* files: the small files of the state folder, read whole and written so that a crash leaves the old one or the new one;
+ * private to server/. */
 #ifndef MUSTER_SERVER_FILES_H
 #define MUSTER_SERVER_FILES_H
 
@@ -8,10 +9,12 @@ enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED };
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;
-/* Reads a regular file of at most 64 KiB into an arena, with a NUL behind it. `secret`: FILE_FAILED unless it is its owner's alone. */
-enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text, struct error *error) MUST_USE;
-/* Writes through a temporary file in the same folder, fsync, rename, fsync of the folder. `replace` false: fails where the name is taken,
- * whoever took it and when. */
+/* Reads a regular file of at most 64 KiB into an arena, with a NUL behind it. `secret`: FILE_FAILED unless it is its
+ * owner's alone. */
+enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
+                                  struct error *error) MUST_USE;
+/* Writes through a temporary file in the same folder, fsync, rename, fsync of the folder. `replace` false: fails where
+ * the name is taken, whoever took it and when. */
 bool server_file_write(const char *path, struct bytes text, unsigned mode, bool replace, struct error *error) MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
-/* The HTTPS listener: libmicrohttpd's threads, each with epoll and a connection to the store of its own. What a request means is web.c's and
- * routes.c's business. */
+/* The HTTPS listener: libmicrohttpd's threads, each with epoll and a connection to the store of its own. What a request
+ * means is web.c's and routes.c's business. */
 #include "server/http.h"
 
 #include "net/net.h"
@@ -19,14 +19,15 @@
 
 #define THREADS          4
 #define BACKLOG          1024
-#define CONNECTIONS      1024U               /* open at most */
-#define CROWDED          768U                /* from here on the oldest stranger goes for each that comes */
-#define STRANGER_MS      30000U              /* a connection that never completed a request lives this long while others come */
-#define IDLE_SECONDS     15U                 /* without an octet either way */
-#define CONNECTION_BYTES ((size_t)16 << 10)  /* request line and header fields */
-#define RETRY_MS         1000U               /* between attempts to open a store that cannot be opened */
+#define CONNECTIONS      1024U  /* open at most */
+#define CROWDED          768U   /* from here on the oldest stranger goes for each that comes */
+#define STRANGER_MS      30000U /* a connection that never completed a request lives this long while others come */
+#define IDLE_SECONDS     15U    /* without an octet either way */
+#define CONNECTION_BYTES ((size_t)16 << 10) /* request line and header fields */
+#define RETRY_MS         1000U              /* between attempts to open a store that cannot be opened */
 
-/* A connection as long as it lives. Strangers (nobody has logged in on them) stand in a list, the one that was idle longest first. */
+/* A connection as long as it lives. Strangers (nobody has logged in on them) stand in a list, the one that was idle
+ * longest first. */
 struct visitor {
     struct visitor *older, *newer;
     uint64_t seen_ms;
@@ -39,14 +40,14 @@ struct http_server {
     struct web_login *login;
     char *db;
     uint16_t port;
-    pthread_key_t store;           /* each thread's own */
-    _Atomic uint64_t retry_at_ms;  /* the store could not be opened: not again before */
-    pthread_mutex_t lock;          /* of the visitors */
+    pthread_key_t store;          /* each thread's own */
+    _Atomic uint64_t retry_at_ms; /* the store could not be opened: not again before */
+    pthread_mutex_t lock;         /* of the visitors */
     struct visitor *oldest, *newest;
     unsigned visitors;
 };
 
-/* ---- visitors: slow ones cannot keep others out ------------------------------------------------------------------------------ */
+/* ---- visitors: slow ones cannot keep others out ------------------------------------------------------------------ */
 
 static void list_remove(struct http_server *h, struct visitor *v)
 {
@@ -68,7 +69,8 @@ static void list_append(struct http_server *h, struct visitor *v, uint64_t now)
     v->listed = true;
 }
 
-/* Its own thread sees the end of the stream and closes it; the descriptor lives until visitor_left(), which takes the lock too. */
+/* Its own thread sees the end of the stream and closes it; the descriptor lives until visitor_changed() has taken it
+ * off the books, under the same lock. */
 static void list_evict(struct http_server *h, uint64_t now)
 {
     while (h->oldest && (h->visitors > CROWDED || now - h->oldest->seen_ms > STRANGER_MS)) {
@@ -80,7 +82,8 @@ static void list_evict(struct http_server *h, uint64_t now)
     }
 }
 
-static void visitor_changed(void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
+static void visitor_changed(void *context, struct MHD_Connection *connection, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *h = context;
     struct visitor *v = *socket_context;
@@ -122,7 +125,7 @@ static void visitor_asked(struct http_server *h, struct MHD_Connection *connecti
     pthread_mutex_unlock(&h->lock);
 }
 
-/* ---- the store of a thread -------------------------------------------------------------------------------------------------------- */
+/* ---- the store of a thread --------------------------------------------------------------------------------------- */
 
 static void thread_store_close(void *store)
 {
@@ -155,7 +158,7 @@ static void thread_store_drop(struct http_server *h)
     pthread_setspecific(h->store, NULL);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- answering --------------------------------------------------------------------------------------------------- */
 
 static const struct header {
     const char *name, *value;
@@ -163,8 +166,8 @@ static const struct header {
 } headers[] = {
     {"Cache-Control", "no-store", 0},
     {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-     "frame-ancestors 'none'",
+     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
+     "form-action 'none'; frame-ancestors 'none'",
      0},
     {"X-Content-Type-Options", "nosniff", 0},
     {"X-Frame-Options", "DENY", 0},
@@ -178,8 +181,8 @@ static const struct header {
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct web_request *r)
 {
     struct bytes body = r->fixed.p ? r->fixed : wr_view(&r->body);
-    struct MHD_Response *response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
-                                                                    r->fixed.p ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        body.n, (void *)(uintptr_t)body.p, r->fixed.p ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     if (!response)
         return MHD_NO;
     if (!r->fixed.p)
@@ -205,7 +208,9 @@ static void answer(struct http_server *h, struct MHD_Connection *connection, str
         if (scopes)
             web_problem(r, 403, "this login may not do that");
         else
-            web_problem(r, 401, "log in with HTTP Basic; user and password of the first administrator are in admin.txt in the server's state folder");
+            web_problem(r, 401,
+                        "log in with HTTP Basic; user and password of the first administrator are in admin.txt in the "
+                        "server's state folder");
         return;
     }
     if (r->status)
@@ -228,7 +233,8 @@ static void *request_begins(void *context, const char *target, struct MHD_Connec
     return r;
 }
 
-static void request_ends(void *context, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode code)
+static void request_ends(void *context, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode code)
 {
     (void)context, (void)connection, (void)code;
     web_request_free(*request);
@@ -238,11 +244,13 @@ static void request_ends(void *context, struct MHD_Connection *connection, void 
 static bool has_body(struct MHD_Connection *connection)
 {
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    return (length && strcmp(length, "0") != 0) || MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
+    return (length && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
-static enum MHD_Result request_comes(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                     const char *version, const char *upload, size_t *upload_size, void **request)
+static enum MHD_Result request_comes(void *context, struct MHD_Connection *connection, const char *url,
+                                     const char *method, const char *version, const char *upload, size_t *upload_size,
+                                     void **request)
 {
     struct http_server *h = context;
     struct web_request *r = *request;
@@ -263,7 +271,7 @@ static enum MHD_Result request_comes(void *context, struct MHD_Connection *conne
     return send_answer(connection, r);
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- start and stop ---------------------------------------------------------------------------------------------- */
 
 static PRINTF_LIKE(2, 0) void mhd_says(void *context, const char *format, va_list args)
 {
@@ -288,14 +296,17 @@ static int listen_on(const struct http_options *o, uint16_t *port, struct error 
         return -1;
     }
     int fd = socket(all->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, all->ai_addr, all->ai_addrlen) != 0 ||
-        listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &length) != 0) {
-        error_set(error, "cannot listen on %s port %u for HTTPS: %s; choose another with --http", o->address, o->port, strerror(errno));
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, all->ai_addr, all->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &length) != 0) {
+        error_set(error, "cannot listen on %s port %u for HTTPS: %s; choose another with --http", o->address, o->port,
+                  strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;
     } else {
-        *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port : ((struct sockaddr_in *)&bound)->sin_port);
+        *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                  : ((struct sockaddr_in *)&bound)->sin_port);
     }
     freeaddrinfo(all);
     return fd;
@@ -311,15 +322,16 @@ static bool start_daemon(struct http_server *h, const struct http_options *o, in
     if (read) {
         h->daemon = MHD_start_daemon(
             MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_comes, h,
-            MHD_OPTION_EXTERNAL_LOGGER, mhd_says, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-            MHD_OPTION_HTTPS_MEM_CERT, (const char *)certificate.p, MHD_OPTION_HTTPS_MEM_KEY, (const char *)key.p,
-            MHD_OPTION_HTTPS_PRIORITIES, NET_TLS_GNUTLS_PRIORITY, MHD_OPTION_THREAD_POOL_SIZE, o->threads ? o->threads : THREADS,
+            MHD_OPTION_EXTERNAL_LOGGER, mhd_says, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_HTTPS_MEM_CERT,
+            (const char *)certificate.p, MHD_OPTION_HTTPS_MEM_KEY, (const char *)key.p, MHD_OPTION_HTTPS_PRIORITIES,
+            NET_TLS_GNUTLS_PRIORITY, MHD_OPTION_THREAD_POOL_SIZE, o->threads ? o->threads : THREADS,
             MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_URI_LOG_CALLBACK, request_begins, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_ends, NULL,
             MHD_OPTION_NOTIFY_CONNECTION, visitor_changed, h, MHD_OPTION_END);
         if (!h->daemon)
-            error_set(error, "HTTPS does not start with %s and %s: are they a certificate and its key in PEM?", o->certificate, o->key);
+            error_set(error, "HTTPS does not start with %s and %s: are they a certificate and its key in PEM?",
+                      o->certificate, o->key);
         explicit_bzero((void *)(uintptr_t)key.p, key.n);
     } else {
         close(fd);

@@ -1,5 +1,5 @@
-/* Who may use the API. One scheme so far: HTTP Basic (RFC 7617) against STATE/admin.txt; users, bearer tokens and sessions become rows of the
- * same table. */
+/* Who may use the API. One scheme so far: HTTP Basic (RFC 7617) against STATE/admin.txt; users, bearer tokens and
+ * sessions become rows of the same table. */
 #include "server/files.h"
 #include "server/web.h"
 
@@ -54,7 +54,10 @@ struct web_login *web_login_new(const char *state, struct error *error)
         wr_bytes(&pair, password);
         done = user.n > 0 && password.n >= 8 && !pair.bad && digest(wr_view(&pair), l->admin);
         if (!done)
-            error_set(error, "%s: needs the lines \"user: NAME\" and \"password: …\" (8 characters at least); mend it, or remove it for a new one", path);
+            error_set(error,
+                      "%s: needs the lines \"user: NAME\" and \"password: …\" (8 characters at least); mend it, or "
+                      "remove it for a new one",
+                      path);
     }
     if (pair.p)
         OPENSSL_cleanse(pair.p, pair.n);

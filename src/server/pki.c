@@ -1,5 +1,6 @@
-/* The server's own certificate authority. Keys are written before their certificates, so that a lone key is an interrupted run, which is
- * carried on; everything else that does not fit is somebody's file: reported, never overwritten. */
+/* The server's own certificate authority. Keys are written before their certificates, so that a lone key is an
+ * interrupted run, which is carried on; everything else that does not fit is somebody's file: reported, never
+ * overwritten. */
 #include "server/files.h"
 #include "server/server.h"
 
@@ -53,7 +54,7 @@ static bool openssl_failed(struct error *error, const char *what)
     return false;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 struct names {
     char text[MAX_NAMES][256];
@@ -84,7 +85,8 @@ static void names_add(struct names *names, const char *name)
     snprintf(names->text[names->n++], sizeof names->text[0], "%s", name);
 }
 
-/* Who listens on all addresses is reached under each of them. Link-local ones need a zone and cannot stand in a certificate. */
+/* Who listens on all addresses is reached under each of them. Link-local ones need a zone and cannot stand in a
+ * certificate. */
 static void names_add_interfaces(struct names *names)
 {
     struct ifaddrs *all = NULL;
@@ -129,7 +131,7 @@ static bool certificate_has(X509 *certificate, const char *name)
                             : X509_check_host(certificate, name, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
-/* ---- making certificates ---------------------------------------------------------------------------------------------------- */
+/* ---- making certificates ----------------------------------------------------------------------------------------- */
 
 /* Extensions as rows, RFC 5280 §4.2.1: order matters, the key identifiers come first. */
 struct extension {
@@ -145,20 +147,14 @@ static const struct extension ca_extensions[] = {
 };
 /* Either side may open a PT-TLS connection (RFC 6876 §3.1), so that both sides are good for both roles. */
 static const struct extension server_extensions[] = {
-    {NID_subject_key_identifier, "hash"},
-    {NID_authority_key_identifier, "keyid:always"},
-    {NID_basic_constraints, "critical,CA:FALSE"},
-    {NID_key_usage, "critical,digitalSignature"},
-    {NID_ext_key_usage, "serverAuth,clientAuth"},
-    {0, NULL},
+    {NID_subject_key_identifier, "hash"},         {NID_authority_key_identifier, "keyid:always"},
+    {NID_basic_constraints, "critical,CA:FALSE"}, {NID_key_usage, "critical,digitalSignature"},
+    {NID_ext_key_usage, "serverAuth,clientAuth"}, {0, NULL},
 };
 static const struct extension endpoint_extensions[] = {
-    {NID_subject_key_identifier, "hash"},
-    {NID_authority_key_identifier, "keyid:always"},
-    {NID_basic_constraints, "critical,CA:FALSE"},
-    {NID_key_usage, "critical,digitalSignature"},
-    {NID_ext_key_usage, "clientAuth,serverAuth"},
-    {0, NULL},
+    {NID_subject_key_identifier, "hash"},         {NID_authority_key_identifier, "keyid:always"},
+    {NID_basic_constraints, "critical,CA:FALSE"}, {NID_key_usage, "critical,digitalSignature"},
+    {NID_ext_key_usage, "clientAuth,serverAuth"}, {0, NULL},
 };
 
 struct wish {
@@ -217,7 +213,8 @@ static bool add_names(X509 *x, const struct names *names)
 static bool set_serial(X509 *x)
 {
     BIGNUM *n = BN_new();
-    bool done = n && BN_rand(n, 128, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x));
+    bool done = n && BN_rand(n, 128, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+                BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x));
     BN_free(n);
     return done;
 }
@@ -245,14 +242,14 @@ static X509 *certificate_make(const struct wish *wish, EVP_PKEY *key, const stru
     X509 *x = X509_new(), *issuer = ca ? ca->certificate : x;
     if (x && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) && set_subject(x, wish->common_name) &&
         X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1 && X509_set_pubkey(x, key) == 1 &&
-        set_validity(x, issuer, wish->days) && add_extensions(x, issuer, wish) && (!wish->names || add_names(x, wish->names)) &&
-        X509_sign(x, ca ? ca->key : key, EVP_sha256()) > 0)
+        set_validity(x, issuer, wish->days) && add_extensions(x, issuer, wish) &&
+        (!wish->names || add_names(x, wish->names)) && X509_sign(x, ca ? ca->key : key, EVP_sha256()) > 0)
         return x;
     X509_free(x);
     return NULL;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static bool join(char path[PATH_MAX], const char *folder, const char *name, const char *suffix, struct error *error)
 {
@@ -281,7 +278,8 @@ static enum file_status load_key(const char *path, EVP_PKEY **key, struct error 
         BIO_free(bio);
         ERR_clear_error();
         if (!*key) {
-            error_set(error, "%s: damaged, or no private key in PEM; restore it, or move it away with its certificate", path);
+            error_set(error, "%s: damaged, or no private key in PEM; restore it, or move it away with its certificate",
+                      path);
             status = FILE_FAILED;
         }
         OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
@@ -333,15 +331,18 @@ static bool save_certificate(const char *path, X509 *certificate, bool replace, 
     return done;
 }
 
-/* Loads FOLDER/NAME.crt and .key. Absent files leave NULL; a certificate without its key, or with another's, is an error. */
+/* Loads FOLDER/NAME.crt and .key. Absent files leave NULL; a certificate without its key, or with another's, is an
+ * error. */
 static bool load_pair(const char *folder, const char *name, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
     if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error) ||
-        load_certificate(crt, &pair->certificate, error) == FILE_FAILED || load_key(key, &pair->key, error) == FILE_FAILED)
+        load_certificate(crt, &pair->certificate, error) == FILE_FAILED ||
+        load_key(key, &pair->key, error) == FILE_FAILED)
         return false;
     if (pair->certificate && !pair->key) {
-        error_set(error, "%s: missing, but its certificate %s is there; restore the key, or move the certificate away", key, crt);
+        error_set(error, "%s: missing, but its certificate %s is there; restore the key, or move the certificate away",
+                  key, crt);
         return false;
     }
     if (pair->certificate && X509_check_private_key(pair->certificate, pair->key) != 1) {
@@ -353,8 +354,8 @@ static bool load_pair(const char *folder, const char *name, struct pair *pair, s
 }
 
 /* Makes what is missing of a pair; the key first. `replace`: a certificate that is there may be superseded. */
-static bool make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca, bool replace, struct pair *pair,
-                      struct error *error)
+static bool make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca,
+                      bool replace, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
     if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error))
@@ -373,7 +374,7 @@ static bool make_pair(const char *folder, const char *name, const struct wish *w
     return save_certificate(crt, pair->certificate, replace, error);
 }
 
-/* ---- what the server needs --------------------------------------------------------------------------------------------------------- */
+/* ---- what the server needs --------------------------------------------------------------------------------------- */
 
 static bool expires_within(X509 *certificate, long days)
 {
@@ -385,11 +386,16 @@ static bool check_ca(const char *folder, const struct pair *ca, struct error *er
 {
     if (X509_check_ca(ca->certificate) != 1 || X509_verify(ca->certificate, ca->key) != 1) {
         ERR_clear_error();
-        error_set(error, "%s/ca.crt: this is no authority's certificate of this server's making; restore it or move it away", folder);
+        error_set(error,
+                  "%s/ca.crt: this is no authority's certificate of this server's making; restore it or move it away",
+                  folder);
         return false;
     }
     if (expires_within(ca->certificate, 0)) {
-        error_set(error, "%s/ca.crt: this authority has expired; move the folder away, start again and enrol the endpoints anew", folder);
+        error_set(
+            error,
+            "%s/ca.crt: this authority has expired; move the folder away, start again and enrol the endpoints anew",
+            folder);
         return false;
     }
     return true;
@@ -411,15 +417,20 @@ static bool ensure_ca(const char *folder, struct pair *ca, bool *created, struct
     return make_pair(folder, "ca", &(struct wish){name, ca_extensions, NULL, CA_DAYS}, NULL, false, ca, error);
 }
 
-static bool ensure_server(const char *folder, const struct pair *ca, const struct names *names, bool *created, struct error *error)
+static bool ensure_server(const char *folder, const struct pair *ca, const struct names *names, bool *created,
+                          struct error *error)
 {
     struct pair server = {0};
     char name[NAME_LENGTH + 1];
     bool done = load_pair(folder, "server", &server, error), good = server.certificate != NULL;
     if (done && good &&
-        (X509_check_issued(ca->certificate, server.certificate) != X509_V_OK || X509_verify(server.certificate, ca->key) != 1)) {
+        (X509_check_issued(ca->certificate, server.certificate) != X509_V_OK ||
+         X509_verify(server.certificate, ca->key) != 1)) {
         ERR_clear_error();
-        error_set(error, "%s/server.crt: not issued by the authority beside it; move server.crt and server.key away for new ones", folder);
+        error_set(
+            error,
+            "%s/server.crt: not issued by the authority beside it; move server.crt and server.key away for new ones",
+            folder);
         done = false;
     }
     for (size_t i = 0; done && good && i < names->n; i++)
@@ -429,8 +440,8 @@ static bool ensure_server(const char *folder, const struct pair *ca, const struc
     if (done && !good) {
         snprintf(name, sizeof name, "%.*s", NAME_LENGTH, names->text[0]);
         *created = true;
-        done = make_pair(folder, "server", &(struct wish){name, server_extensions, names, LEAF_DAYS}, ca, server.certificate != NULL,
-                         &server, error);
+        done = make_pair(folder, "server", &(struct wish){name, server_extensions, names, LEAF_DAYS}, ca,
+                         server.certificate != NULL, &server, error);
     }
     pair_free(&server);
     return done;
@@ -502,13 +513,16 @@ bool pki_issue(const char *state, const char *name, const char *out, struct erro
     struct pair ca = {0}, endpoint = {0};
     struct names names = {.n = 0};
     if (!is_plain_name(name, NAME_LENGTH)) {
-        error_set(error, "\"%s\" cannot be an endpoint's name: 1 to %d letters, digits, . - _, not beginning with . or -", name, NAME_LENGTH);
+        error_set(error,
+                  "\"%s\" cannot be an endpoint's name: 1 to %d letters, digits, . - _, not beginning with . or -",
+                  name, NAME_LENGTH);
         return false;
     }
     if (!join(folder, state, "pki", "", error) || !load_pair(folder, "ca", &ca, error))
         return false;
     if (!ca.certificate) {
-        error_set(error, "%s/ca.crt: there is no authority in this state folder yet; start muster serve on it first", folder);
+        error_set(error, "%s/ca.crt: there is no authority in this state folder yet; start muster serve on it first",
+                  folder);
         pair_free(&ca);
         return false;
     }
@@ -522,7 +536,8 @@ bool pki_issue(const char *state, const char *name, const char *out, struct erro
             done = false;
         }
     }
-    done = done && make_pair(out, name, &(struct wish){name, endpoint_extensions, &names, LEAF_DAYS}, &ca, false, &endpoint, error);
+    done = done && make_pair(out, name, &(struct wish){name, endpoint_extensions, &names, LEAF_DAYS}, &ca, false,
+                             &endpoint, error);
     pair_free(&endpoint);
     pair_free(&ca);
     return done;

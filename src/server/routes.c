@@ -7,7 +7,7 @@
 
 #define DEFAULT_LIMIT 100
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 /* {"schema", …, "items": […], "next": cursor or null} */
 struct list {
@@ -58,7 +58,7 @@ static void list_end(struct web_request *r, struct list *l, enum store_status st
     web_json(r);
 }
 
-/* ---- items ------------------------------------------------------------------------------------------------------------------- */
+/* ---- items ------------------------------------------------------------------------------------------------------- */
 
 static void put_text(struct json *j, const char *key, struct bytes b)
 {
@@ -144,7 +144,7 @@ static bool add_event(void *context, const struct store_history_event *e)
     return true;
 }
 
-/* ---- handlers ------------------------------------------------------------------------------------------------------------------ */
+/* ---- handlers ---------------------------------------------------------------------------------------------------- */
 
 static void get_endpoints(struct web_request *r)
 {
@@ -215,7 +215,8 @@ static void get_software(struct web_request *r)
     json_time(&l.j, "at", at);
     json_time(&l.j, "known_at", known_at);
     json_array(&l.j, "items");
-    enum store_status status = store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
+    enum store_status status =
+        store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
     list_end(r, &l, status, &error);
 }
 
@@ -280,20 +281,22 @@ static void get_totals(struct web_request *r)
     web_json(r);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define P(name) (1U << WEB_##name)
 #define PAGING  (P(LIMIT) | P(CURSOR) | P(AFTER))
 
 const struct web_route web_routes[] = {
-    {"GET", "/api/v1/endpoints", WEB_READ, PAGING, true, get_endpoints, "The endpoints that were ever assessed, with their last verdict."},
+    {"GET", "/api/v1/endpoints", WEB_READ, PAGING, true, get_endpoints,
+     "The endpoints that were ever assessed, with their last verdict."},
     {"GET", "/api/v1/endpoints/{id}", WEB_READ, 0, true, get_endpoint, "One endpoint, by number or name."},
     {"GET", "/api/v1/endpoints/{id}/software", WEB_READ, PAGING | P(AT) | P(KNOWN_AT), true, get_software,
      "What is installed on an endpoint, or was at any time, ordered by software identifier."},
     {"GET", "/api/v1/endpoints/{id}/events", WEB_READ, PAGING, true, get_events,
      "What was installed, removed and altered on an endpoint, in the order of its event identifiers."},
     {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds."},
-    {"GET", "/healthz", WEB_PUBLIC, 0, true, get_health, "200 while the server can answer from its store, else 503. Needs no login."},
+    {"GET", "/healthz", WEB_PUBLIC, 0, true, get_health,
+     "200 while the server can answer from its store, else 503. Needs no login."},
     {"GET", "/", WEB_PUBLIC, 0, false, page_answer, "The page for people."},
     {"GET", "/page.css", WEB_PUBLIC, 0, false, page_answer, "Its style sheet."},
     {"GET", "/page.js", WEB_PUBLIC, 0, false, page_answer, "Its script."},

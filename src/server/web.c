@@ -19,9 +19,14 @@ static const struct {
     unsigned status;
     const char *title;
 } titles[] = {
-    {400, "Bad Request"},          {401, "Unauthorized"},        {403, "Forbidden"},
-    {404, "Not Found"},            {405, "Method Not Allowed"},  {413, "Content Too Large"},
-    {500, "Internal Server Error"}, {503, "Service Unavailable"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Content Too Large"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
 };
 
 struct web_request *web_request_new(void)
@@ -45,7 +50,7 @@ void web_request_free(struct web_request *r)
     free(r);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 void web_problem(struct web_request *r, unsigned status, const char *format, ...)
 {
@@ -83,14 +88,18 @@ void web_json(struct web_request *r)
     r->type = "application/json";
 }
 
-/* ---- targets ---------------------------------------------------------------------------------------------------------------- */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
-/* RFC 3986 §2.1. + stays +: it is a time zone's sign here, no blank. False for a bad escape, control characters and what is not UTF-8. */
+/* RFC 3986 §2.1. + stays +: it is a time zone's sign here, no blank. False for a bad escape, control characters and
+ * what is not UTF-8. */
 static bool decode(struct arena *arena, struct bytes raw, struct bytes *out)
 {
     uint8_t *p = arena_alloc(arena, raw.n + 1);
@@ -186,8 +195,10 @@ static void read_parameter(struct web_request *r, struct bytes item, int64_t now
             web_problem(r, 400, "the parameter \"%s\" takes a number from %llu to %llu, not \"%.100s\"", p->name,
                         (unsigned long long)p->min, (unsigned long long)p->max, (const char *)text.p);
         else if (p->kind == WEB_TIME && r->values[i].time == TIME_UNKNOWN)
-            web_problem(r, 400, "the parameter \"%s\" takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%.100s\"",
-                        p->name, (const char *)text.p);
+            web_problem(
+                r, 400,
+                "the parameter \"%s\" takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%.100s\"",
+                p->name, (const char *)text.p);
         r->values[i].given = true;
         return;
     }
@@ -198,7 +209,8 @@ void web_parse(struct web_request *r, const char *method, struct bytes target, i
 {
     struct bytes scheme = target, query = target;
     /* RFC 9112 §3.2.2: absolute form must be accepted: only its path counts here. */
-    if (!bytes_starts(target, BYTES("/")) && bytes_equal(bytes_split(&scheme, ':'), BYTES("https")) && bytes_starts(scheme, BYTES("//"))) {
+    if (!bytes_starts(target, BYTES("/")) && bytes_equal(bytes_split(&scheme, ':'), BYTES("https")) &&
+        bytes_starts(scheme, BYTES("//"))) {
         scheme = (struct bytes){scheme.p + 2, scheme.n - 2};
         bytes_split(&scheme, '/');
         query = scheme.p ? (struct bytes){scheme.p - 1, scheme.n + 1} : BYTES("/");

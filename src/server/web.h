@@ -1,5 +1,5 @@
-/* web: a request and its answer without sockets. Routes and parameters are rows of tables: dispatch, checks, `Allow` and (later) the OpenAPI
- * document come from them. Private to server/. */
+/* web: a request and its answer without sockets. Routes and parameters are rows of tables: dispatch, checks, `Allow`
+ * and (later) the OpenAPI document come from them. Private to server/. */
 #ifndef MUSTER_SERVER_WEB_H
 #define MUSTER_SERVER_WEB_H
 
@@ -9,7 +9,7 @@
 /* What a caller may do; a token or a user has a set of these. */
 enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1 };
 
-/* ---- parameters of a query ------------------------------------------------------------------------------------------------ */
+/* ---- parameters of a query --------------------------------------------------------------------------------------- */
 
 enum web_kind { WEB_NUMBER, WEB_TIME };
 enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_PARAMETERS };
@@ -27,7 +27,7 @@ struct web_value {
     int64_t time; /* TIME_UNKNOWN unless given */
 };
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 struct web_request;
 struct web_route {
@@ -41,7 +41,7 @@ struct web_route {
 extern const struct web_route web_routes[];
 extern const size_t web_route_count;
 
-/* ---- a request and its answer -------------------------------------------------------------------------------------------------- */
+/* ---- a request and its answer ------------------------------------------------------------------------------------ */
 
 struct web_request {
     bool began;                    /* http.c: its header fields have been seen */
@@ -54,23 +54,23 @@ struct web_request {
 
     unsigned status; /* 0: not answered yet */
     const char *type;
-    const char *allow;   /* of a 405, else NULL */
-    struct wr body;      /* the answer, unless `fixed` */
-    struct bytes fixed;  /* an answer that never dies */
-    bool store_is_gone;  /* the connection to the database is of no more use */
+    const char *allow;  /* of a 405, else NULL */
+    struct wr body;     /* the answer, unless `fixed` */
+    struct bytes fixed; /* an answer that never dies */
+    bool store_is_gone; /* the connection to the database is of no more use */
 };
 
 struct web_request *web_request_new(void) MUST_USE; /* NULL: no memory */
 void web_request_free(struct web_request *r);
-/* Reads METHOD and TARGET (RFC 9112 §3.2, origin or absolute form; as it came, nothing decoded): finds the route and checks the query. On
- * a fault the request is answered with a problem (400, 404, 405). `now` is what -7d counts from. */
+/* Reads METHOD and TARGET (RFC 9112 §3.2, origin or absolute form; as it came, nothing decoded): finds the route and
+ * checks the query. On a fault the request is answered with a problem (400, 404, 405). `now`: -7d counts from it. */
 void web_parse(struct web_request *r, const char *method, struct bytes target, int64_t now);
 /* Answers with application/problem+json (RFC 9457), whatever was written before. */
 void web_problem(struct web_request *r, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Answers with the JSON document in r->body (with what was written, if all of it fitted). */
 void web_json(struct web_request *r);
 
-/* ---- login --------------------------------------------------------------------------------------------------------------------- */
+/* ---- login ------------------------------------------------------------------------------------------------------- */
 
 struct web_login; /* who may log in */
 struct web_login *web_login_new(const char *state, struct error *error) MUST_USE;
@@ -78,7 +78,7 @@ void web_login_free(struct web_login *l);
 /* What the value of an Authorization header allows (bits of enum web_scope); 0: nobody. NULL: there is none. */
 unsigned web_login_scopes(const struct web_login *l, const char *authorization);
 
-/* ---- the page -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
 
 struct page_file {
     const char *path, *type;

@@ -24,7 +24,7 @@
 static char state[256], db[300], password[64];
 static struct http_server *server;
 
-/* ---- a state folder with a fleet in it ------------------------------------------------------------------------------------------ */
+/* ---- a state folder with a fleet in it --------------------------------------------------------------------------- */
 
 static struct store_event events[6];
 
@@ -66,12 +66,14 @@ static void fill_store(void)
         const char *id;
         int hours;
         enum store_action action;
-    } story[6] = {{"example.org__a-1", 0, STORE_CREATE}, {"example.org__b-1", 0, STORE_CREATE}, {"example.org__c-1", 1, STORE_CREATE},
-                  {"example.org__b-1", 2, STORE_DELETE}, {"example.org__b-2", 3, STORE_CREATE}, {"example.org__d-1", 4, STORE_CREATE}};
+    } story[6] = {{"example.org__a-1", 0, STORE_CREATE}, {"example.org__b-1", 0, STORE_CREATE},
+                  {"example.org__c-1", 1, STORE_CREATE}, {"example.org__b-1", 2, STORE_DELETE},
+                  {"example.org__b-2", 3, STORE_CREATE}, {"example.org__d-1", 4, STORE_CREATE}};
     struct error error = {0};
     struct store *s;
     for (uint32_t i = 0; i < 6; i++)
-        events[i] = (struct store_event){i + 1, T0 + story[i].hours * 3600, story[i].action, i == 3 ? 2 : i + 1, 1, bytes_of(story[i].id), {0}};
+        events[i] = (struct store_event){
+            i + 1, T0 + story[i].hours * 3600, story[i].action, i == 3 ? 2 : i + 1, 1, bytes_of(story[i].id), {0}};
     if (store_open(&s, db, &error) != STORE_OK || store_begin(s, &error) != STORE_OK)
         fail_msg("%s", error.text);
     report(s, "web-1.example.org", 6);
@@ -131,7 +133,7 @@ static int tear_down(void **unused)
     return nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 struct question {
     const char *method, *path, *user; /* user NULL: the administrator; "": none; else "user:password" */
@@ -239,7 +241,7 @@ static const char *next_of(const char *body)
     return next;
 }
 
-/* ---- who may ask ------------------------------------------------------------------------------------------------------------------- */
+/* ---- who may ask ------------------------------------------------------------------------------------------------- */
 
 static void every_route_keeps_its_scope(void **unused)
 {
@@ -272,8 +274,10 @@ static void login_is_basic_and_exact(void **unused)
         assert_has(a.head, "WWW-Authenticate: Basic realm=\"Muster\"");
         assert_has(a.body, "\"status\":401");
     }
-    static const char *const odd[] = {"Authorization: Basic",   "Authorization: Basic !!!!", "Authorization: Bearer abc", "Authorization: basic  Og==",
-                                      "Authorization: Basic =", "Authorization: x y z",       "Authorization: Basic ===="};
+    static const char *const odd[] = {
+        "Authorization: Basic",       "Authorization: Basic !!!!", "Authorization: Bearer abc",
+        "Authorization: basic  Og==", "Authorization: Basic =",    "Authorization: x y z",
+        "Authorization: Basic ===="};
     for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
         ask(&(struct question){.path = path, .user = "", .header = odd[i]}, &a);
         assert_int_equal(a.status, 401);
@@ -290,15 +294,21 @@ static void tls_is_checked_and_modern(void **unused)
     (void)unused;
     ask(&(struct question){.path = "/healthz", .user = "", .no_ca = true}, &a);
     assert_int_equal(a.code, CURLE_PEER_FAILED_VERIFICATION);
-    ask(&(struct question){.path = "/healthz", .user = "", .tls = CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2}, &a);
+    ask(&(struct question){.path = "/healthz",
+                           .user = "",
+                           .tls = CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2},
+        &a);
     assert_int_equal(a.code, CURLE_OK);
     ask(&(struct question){.path = "/healthz", .user = "", .tls = CURL_SSLVERSION_TLSv1_3}, &a);
     assert_int_equal(a.code, CURLE_OK);
-    ask(&(struct question){.path = "/healthz", .user = "", .tls = CURL_SSLVERSION_TLSv1_1 | CURL_SSLVERSION_MAX_TLSv1_1}, &a);
+    ask(&(struct question){.path = "/healthz",
+                           .user = "",
+                           .tls = CURL_SSLVERSION_TLSv1_1 | CURL_SSLVERSION_MAX_TLSv1_1},
+        &a);
     assert_int_not_equal(a.code, CURLE_OK);
 }
 
-/* ---- what they get ------------------------------------------------------------------------------------------------------------------- */
+/* ---- what they get ----------------------------------------------------------------------------------------------- */
 
 static void lists_go_page_by_page(void **unused)
 {
@@ -328,11 +338,23 @@ static void lists_go_page_by_page(void **unused)
 static void an_endpoint_goes_by_number_or_name(void **unused)
 {
     (void)unused;
-    static const char *const members[] = {"\"schema\":\"muster.endpoint/1\"", "\"name\":\"web-1.example.org\"", "\"device_id\":\"device\"",
-                                          "\"product\":\"Debian\"", "\"version\":\"12 x86_64\"", "\"address\":\"192.0.2.9\"",
-                                          "\"first_seen\":\"2026-01-02T03:46:4", "\"last_seen\":\"2026-01-02T03:46:4", "\"last_boot\":\"2026-01-01T00:00:00Z\"",
-                                          "\"epoch\":77", "\"last_eid\":6", "\"installed\":4", "\"forwarding\":true", "\"default_password\":null",
-                                          "\"result\":\"", "\"access\":\"allowed\"", "\"reason\":\"said \\\"<script>\\\"\\u001b[2J\""};
+    static const char *const members[] = {"\"schema\":\"muster.endpoint/1\"",
+                                          "\"name\":\"web-1.example.org\"",
+                                          "\"device_id\":\"device\"",
+                                          "\"product\":\"Debian\"",
+                                          "\"version\":\"12 x86_64\"",
+                                          "\"address\":\"192.0.2.9\"",
+                                          "\"first_seen\":\"2026-01-02T03:46:4",
+                                          "\"last_seen\":\"2026-01-02T03:46:4",
+                                          "\"last_boot\":\"2026-01-01T00:00:00Z\"",
+                                          "\"epoch\":77",
+                                          "\"last_eid\":6",
+                                          "\"installed\":4",
+                                          "\"forwarding\":true",
+                                          "\"default_password\":null",
+                                          "\"result\":\"",
+                                          "\"access\":\"allowed\"",
+                                          "\"reason\":\"said \\\"<script>\\\"\\u001b[2J\""};
     long id = 0;
     get("/api/v1/endpoints/web-1.example.org", 200);
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
@@ -378,7 +400,8 @@ static void software_is_told_as_it_was(void **unused)
     }
     get("/api/v1/endpoints/web-1.example.org/software?at=2026-01-01T02:30:00Z", 200);
     assert_has(a.body, "\"at\":\"2026-01-01T02:30:00Z\"");
-    assert_has(a.body, "{\"software_id\":\"example.org__a-1\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":1}");
+    assert_has(a.body,
+               "{\"software_id\":\"example.org__a-1\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":1}");
     get("/api/v1/endpoints/web-1.example.org/software?limit=3", 200);
     assert_int_equal(count(a.body, "\"software_id\":"), 3);
     assert_true(*next_of(a.body));
@@ -392,8 +415,11 @@ static void events_come_in_their_order(void **unused)
     get("/api/v1/endpoints/web-1.example.org/events", 200);
     assert_has(a.body, "\"schema\":\"muster.events/1\"");
     assert_int_equal(count(a.body, "\"software_id\":"), 6);
-    assert_has(a.body, "{\"eid\":4,\"epoch\":77,\"time\":\"2026-01-01T02:00:00Z\",\"precision\":\"reported\",\"action\":\"delete\","
-                       "\"software_id\":\"example.org__b-1\",\"name\":null,\"version\":null,\"arch\":null,\"source\":1,\"learnt\":\"2026-01-02T03:46:4");
+    assert_has(
+        a.body,
+        "{\"eid\":4,\"epoch\":77,\"time\":\"2026-01-01T02:00:00Z\",\"precision\":\"reported\",\"action\":\"delete\","
+        "\"software_id\":\"example.org__b-1\",\"name\":null,\"version\":null,\"arch\":null,\"source\":1,\"learnt\":"
+        "\"2026-01-02T03:46:4");
     const char *p = a.body;
     for (int i = 1; i <= 6; i++) {
         char eid[16];
@@ -409,19 +435,30 @@ static void events_come_in_their_order(void **unused)
     assert_has(a.body, "\"next\":null");
 }
 
-/* ---- what is wrong with a question ------------------------------------------------------------------------------------------------------ */
+/* ---- what is wrong with a question ------------------------------------------------------------------------------- */
 
 static void a_bad_parameter_is_named(void **unused)
 {
     (void)unused;
     static const struct {
         const char *query, *word;
-    } bad[] = {{"endpoints?limit=0", "limit"},        {"endpoints?limit=1001", "limit"},      {"endpoints?limit=", "limit"},
-               {"endpoints?limit", "limit"},          {"endpoints?limit=1&limit=1", "twice"}, {"endpoints?cursor=-1", "cursor"},
-               {"endpoints?cursor=9223372036854775808", "cursor"}, {"endpoints?at=-7d", "at"}, {"endpoints?LIMIT=1", "LIMIT"},
-               {"endpoints/1/software?at=yesterday", "at"}, {"endpoints/1/software?known_at=2026-13-01", "known_at"},
-               {"endpoints?limit=%", "percent"},      {"endpoints?limit=%0", "percent"},      {"endpoints?limit=1%00", "percent"},
-               {"endpoints?%ff=1", "percent"},        {"endpoints/%C3", "percent"},           {"endpoints?<script>=1", "<script>"}};
+    } bad[] = {{"endpoints?limit=0", "limit"},
+               {"endpoints?limit=1001", "limit"},
+               {"endpoints?limit=", "limit"},
+               {"endpoints?limit", "limit"},
+               {"endpoints?limit=1&limit=1", "twice"},
+               {"endpoints?cursor=-1", "cursor"},
+               {"endpoints?cursor=9223372036854775808", "cursor"},
+               {"endpoints?at=-7d", "at"},
+               {"endpoints?LIMIT=1", "LIMIT"},
+               {"endpoints/1/software?at=yesterday", "at"},
+               {"endpoints/1/software?known_at=2026-13-01", "known_at"},
+               {"endpoints?limit=%", "percent"},
+               {"endpoints?limit=%0", "percent"},
+               {"endpoints?limit=1%00", "percent"},
+               {"endpoints?%ff=1", "percent"},
+               {"endpoints/%C3", "percent"},
+               {"endpoints?<script>=1", "<script>"}};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         char path[128];
         snprintf(path, sizeof path, "/api/v1/%s", bad[i].query);
@@ -435,8 +472,10 @@ static void a_bad_parameter_is_named(void **unused)
 static void unknown_paths_methods_and_bodies_are_refused(void **unused)
 {
     (void)unused;
-    static const char *const nowhere[] = {"/api", "/api/v1/", "/api/v1/endpoints/", "/api/v1/endpoints/1/", "/api/v1/endpoints//software",
-                                          "//", "/page.js/", "/admin.txt", "/../admin.txt", "/%2e%2e/admin.txt", "/pki/ca.key"};
+    static const char *const nowhere[] = {
+        "/api",       "/api/v1/",  "/api/v1/endpoints/", "/api/v1/endpoints/1/", "/api/v1/endpoints//software",
+        "//",         "/page.js/", "/admin.txt",         "/../admin.txt",        "/%2e%2e/admin.txt",
+        "/pki/ca.key"};
     for (size_t i = 0; i < ARRAY_LENGTH(nowhere); i++)
         get(nowhere[i], 404);
     static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get"};
@@ -449,7 +488,10 @@ static void unknown_paths_methods_and_bodies_are_refused(void **unused)
     assert_int_equal(a.status, 413);
     ask(&(struct question){.method = "POST", .path = "/api/v1/endpoints", .upload = "a body"}, &a);
     assert_int_equal(a.status, 405);
-    ask(&(struct question){.method = "GET", .path = "/healthz", .upload = "a body", .header = "Transfer-Encoding: chunked"}, &a);
+    ask(
+        &(struct question){
+            .method = "GET", .path = "/healthz", .upload = "a body", .header = "Transfer-Encoding: chunked"},
+        &a);
     assert_int_equal(a.status, 413);
     ask(&(struct question){.method = "HEAD", .path = "/api/v1/endpoints"}, &a);
     assert_int_equal(a.status, 200);
@@ -474,9 +516,14 @@ static void too_much_is_refused_and_forgotten(void **unused)
 static void every_answer_carries_the_guards(void **unused)
 {
     (void)unused;
-    static const char *const paths[] = {"/", "/page.js", "/healthz", "/api/v1/endpoints", "/nowhere", "/api/v1/endpoints?x"};
-    static const char *const guards[] = {"Content-Security-Policy: default-src 'none';", "frame-ancestors 'none'", "X-Content-Type-Options: nosniff",
-                                         "Cache-Control: no-store", "X-Frame-Options: DENY", "Referrer-Policy: no-referrer"};
+    static const char *const paths[] = {"/",        "/page.js",           "/healthz", "/api/v1/endpoints",
+                                        "/nowhere", "/api/v1/endpoints?x"};
+    static const char *const guards[] = {"Content-Security-Policy: default-src 'none';",
+                                         "frame-ancestors 'none'",
+                                         "X-Content-Type-Options: nosniff",
+                                         "Cache-Control: no-store",
+                                         "X-Frame-Options: DENY",
+                                         "Referrer-Policy: no-referrer"};
     for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
         ask(&(struct question){.path = paths[i]}, &a);
         for (size_t g = 0; g < ARRAY_LENGTH(guards); g++)
@@ -501,7 +548,7 @@ static void the_page_needs_nothing_from_elsewhere(void **unused)
     assert_has(a.body, "<html lang=\"en\">");
 }
 
-/* ---- trouble --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- trouble ----------------------------------------------------------------------------------------------------- */
 
 static void a_store_that_is_gone_is_503_and_comes_back(void **unused)
 {
@@ -510,7 +557,8 @@ static void a_store_that_is_gone_is_503_and_comes_back(void **unused)
     snprintf(folder, sizeof folder, "%s/later", state);
     snprintf(url, sizeof url, "sqlite:%s/server.db", folder);
     struct http_server *h = start(url);
-    struct question health = {.path = "/healthz", .user = "", .port = http_port(h)}, list = {.path = "/api/v1/endpoints", .port = http_port(h)};
+    struct question health = {.path = "/healthz", .user = "", .port = http_port(h)},
+                    list = {.path = "/api/v1/endpoints", .port = http_port(h)};
     ask(&health, &a);
     assert_int_equal(a.status, 503);
     assert_has(a.head, "Retry-After: 5");
@@ -560,7 +608,9 @@ static void *asks_often(void *failed)
 {
     struct answer *mine = malloc(sizeof *mine);
     for (int i = 0; i < 15; i++) {
-        ask(&(struct question){.path = i % 2 ? "/api/v1/endpoints/web-1.example.org/software" : "/api/v1/endpoints?limit=5"}, mine);
+        ask(&(struct question){.path = i % 2 ? "/api/v1/endpoints/web-1.example.org/software"
+                                             : "/api/v1/endpoints?limit=5"},
+            mine);
         if (mine->status != 200 || !strstr(mine->body, i % 2 ? "a-1" : "web-1"))
             *(_Atomic int *)failed += 1;
     }
@@ -580,7 +630,8 @@ static void many_ask_at_once(void **unused)
     assert_int_equal(failed, 0);
 }
 
-/* More connections than the listener holds send one octet and wait: an honest client gets its answer all the same, the latest wait on. */
+/* More connections than the listener holds send one octet and wait: an honest client gets its answer all the same, the
+ * latest wait on. */
 static void idlers_make_room(void **unused)
 {
     (void)unused;
@@ -592,7 +643,8 @@ static void idlers_make_room(void **unused)
         skip();
     limit.rlim_cur = 4096;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(http_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(http_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (int i = 0; i < IDLERS; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);

@@ -314,7 +314,8 @@ static void carries_an_interrupted_start_on(void **unused)
     char before[4096], after[4096];
     ensure_ok(NULL, true);
     get(in_state("pki/ca.key"), before, sizeof before);
-    assert_int_equal(unlink(in_state("pki/ca.crt")) | unlink(in_state("pki/server.crt")) | unlink(in_state("pki/server.key")), 0);
+    assert_int_equal(
+        unlink(in_state("pki/ca.crt")) | unlink(in_state("pki/server.crt")) | unlink(in_state("pki/server.key")), 0);
     ensure_ok(NULL, true);
     get(in_state("pki/ca.key"), after, sizeof after);
     assert_string_equal(before, after);
@@ -359,7 +360,18 @@ static void issues_for_endpoints(void **unused)
 
 static void refuses_names_that_are_paths_or_worse(void **unused)
 {
-    static const char *const bad[] = {"", ".", "..", "../up", "a/b", "-rf", ".hidden", "a b", "a\nb", "gr\xc3\xbc\xc3\x9f", "a,DNS:evil", "a*",
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "..",
+                                      "../up",
+                                      "a/b",
+                                      "-rf",
+                                      ".hidden",
+                                      "a b",
+                                      "a\nb",
+                                      "gr\xc3\xbc\xc3\x9f",
+                                      "a,DNS:evil",
+                                      "a*",
                                       "0123456789012345678901234567890123456789012345678901234567890123x"};
     (void)unused;
     struct error error = {0};
