@@ -37,8 +37,8 @@ struct entry {
     enum pkg_state state;
     enum pkg_precision precision;
     int64_t since, replaced_at; /* replaced_at: when another version took its place unseen, or 0 */
-    bool stored;  /* the record has its row */
-    bool dirty;   /* and the row does not say what stands here */
+    bool waiting; /* the record's row is not written yet */
+    bool dirty;   /* what stands here is not written yet */
     bool base;    /* older than the logs: its event gets its time at the end of the run */
     bool before;  /* there already when the run began */
     bool matched; /* found in the other set */
@@ -58,16 +58,23 @@ void entry_remove(struct entry_set *set, struct entry *e);
 struct entry **entry_sorted(const struct entry_set *set) MUST_USE;
 void entry_set_free(struct entry_set *set);
 
-/* Remembers a number for a 64-bit key: 12 octets an entry, for all records that ever were. */
+/* Remembers a number for a key, 16 octets an entry: for all records that ever were. Keys are 96 bits of a hash, so that half a million
+ * of them hold a false match once in 10^17 journals. */
+struct memory_key {
+    uint64_t first;
+    uint32_t second;
+} __attribute__((packed, aligned(4)));
 struct memory {
-    uint64_t *keys;
-    uint32_t *values;
+    struct memory_slot {
+        struct memory_key key;
+        uint32_t value;
+    } * slots;
     size_t capacity, count;
 };
-uint64_t memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c);
+struct memory_key memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c);
 /* False if there is no memory. */
-bool memory_put(struct memory *m, uint64_t key, uint32_t value) MUST_USE;
-bool memory_get(const struct memory *m, uint64_t key, uint32_t *value);
+bool memory_put(struct memory *m, struct memory_key key, uint32_t value) MUST_USE;
+bool memory_get(const struct memory *m, struct memory_key key, uint32_t *value);
 void memory_free(struct memory *m);
 
 #endif

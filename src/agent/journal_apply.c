@@ -9,48 +9,7 @@ struct moment {
     uint32_t cause; /* 0: unknown */
 };
 
-enum { DOMAIN_CAUSE = 0, DOMAIN_RECORD = 1, DOMAIN_NAME = 2 };
-
-bool run_fail(struct run *r, enum journal_status status, const char *what)
-{
-    if (r->status == JOURNAL_OK) {
-        r->status = status;
-        if (what)
-            error_set(r->error, "%s", what);
-    }
-    return false;
-}
-
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
-
-static enum journal_status step_done(struct run *r, sqlite3_stmt *s)
-{
-    enum journal_status status;
-    if (journal_step(r->j, s, &status, r->error))
-        bug("a statement without results gave a row");
-    sqlite3_reset(s);
-    if (status != JOURNAL_OK)
-        run_fail(r, status, NULL);
-    return status;
-}
-
-enum journal_status run_put_event(struct run *r, int64_t seq, int64_t time, int64_t not_before, enum pkg_precision precision,
-                                  enum pkg_action action, uint32_t record, uint32_t cause)
-{
-    sqlite3_stmt *s = r->put_event;
-    sqlite3_bind_int64(s, 1, seq);
-    journal_bind_time(s, 2, time);
-    journal_bind_time(s, 3, not_before);
-    sqlite3_bind_int(s, 4, (int)precision);
-    sqlite3_bind_int(s, 5, (int)action);
-    sqlite3_bind_int64(s, 6, record);
-    if (cause)
-        sqlite3_bind_int64(s, 7, cause);
-    else
-        sqlite3_bind_null(s, 7);
-    r->changed = true;
-    return step_done(r, s);
-}
+/* ---- records coming and going ------------------------------------------------------------------------------------------ */
 
 /* The next event of the stream. SWIMA-R31, RFC 8412 §3.7.1: consecutive over all sources, one EID an event. */
 static bool put(struct run *r, const struct moment *m, enum pkg_action action, uint32_t record)
@@ -58,88 +17,24 @@ static bool put(struct run *r, const struct moment *m, enum pkg_action action, u
     if (m->time > r->newest)
         r->newest = m->time;
     r->report->new_events++;
-    return run_put_event(r, ++r->seq, m->time, m->not_before, m->precision, action, record, m->cause) == JOURNAL_OK;
+    const struct event_row row = {++r->seq, m->time, m->not_before, m->precision, action, record, m->cause};
+    return run_put_event(r, &row) == JOURNAL_OK;
 }
 
-/* A record's row, once its state is known: while it is present it lives in memory only. */
-static bool write_record(struct run *r, struct entry *e, bool installed)
-{
-    sqlite3_stmt *s = e->stored ? r->set_record : r->put_record;
-    sqlite3_bind_int64(s, 1, e->id);
-    sqlite3_bind_int(s, 2, (int)e->state);
-    sqlite3_bind_int(s, 3, installed);
-    journal_bind_time(s, 4, e->since);
-    sqlite3_bind_int(s, 5, (int)e->precision);
-    journal_bind_text(s, 6, e->source_name);
-    journal_bind_text(s, 7, e->source_version);
-    if (!e->stored) {
-        wr_reset(&r->software_id);
-        swid_software_id(&r->software_id, r->creator, &r->product, e->name, e->version);
-        if (r->software_id.bad)
-            return run_fail(r, JOURNAL_FAILED, "out of memory");
-        sqlite3_bind_int(s, 8, r->manager->source);
-        journal_bind_text(s, 9, wr_view(&r->software_id));
-        journal_bind_text(s, 10, e->name);
-        journal_bind_text(s, 11, e->version);
-        journal_bind_text(s, 12, e->arch);
-    }
-    e->stored = true;
-    e->dirty = false;
-    return step_done(r, s) == JOURNAL_OK;
-}
-
-static uint32_t cause_of(struct run *r, const struct pkg_event *e)
-{
-    uint32_t id;
-    uint64_t key = memory_key(DOMAIN_CAUSE, e->command, e->user, (struct bytes){0});
-    if ((e->command.n == 0 && e->user.n == 0) || memory_get(&r->causes, key, &id))
-        return e->command.n || e->user.n ? id : 0;
-    enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "INSERT INTO cause(id, command, user) VALUES(?1, ?2, ?3)", &status, r->error);
-    id = r->cause_count + 1;
-    if (!s || !memory_put(&r->causes, key, id)) {
-        run_fail(r, s ? JOURNAL_FAILED : status, s ? "out of memory" : NULL);
-        return 0;
-    }
-    sqlite3_bind_int64(s, 1, id);
-    journal_bind_text(s, 2, e->command);
-    journal_bind_text(s, 3, e->user);
-    r->cause_count = id;
-    return step_done(r, s) == JOURNAL_OK ? id : 0;
-}
-
-/* ---- records coming and going ------------------------------------------------------------------------------------------ */
-
-static uint64_t record_key(const struct run *r, struct bytes name, struct bytes arch, struct bytes version)
+static struct memory_key record_key(const struct run *r, struct bytes name, struct bytes arch, struct bytes version)
 {
     return memory_key((uint8_t)(DOMAIN_RECORD + 4 * r->manager->source), name, arch, version);
 }
 
-static uint64_t name_key(const struct run *r, struct bytes name, struct bytes arch)
+static struct memory_key name_key(const struct run *r, struct bytes name, struct bytes arch)
 {
     return memory_key((uint8_t)(DOMAIN_NAME + 4 * r->manager->source), name, arch, (struct bytes){0});
 }
 
-static bool knows(const struct run *r, uint64_t key)
+static bool knows(const struct run *r, struct memory_key key)
 {
     uint32_t value;
     return memory_get(&r->known, key, &value);
-}
-
-/* Is the row with this number really that package's? Two keys of 64 bits may be equal, once in a million machines. */
-static bool is_record(struct run *r, uint32_t id, const struct pkg_package *p)
-{
-    enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT name, arch, version FROM record WHERE id = ?1", &status, r->error);
-    if (!s)
-        return run_fail(r, status, NULL);
-    sqlite3_bind_int64(s, 1, id);
-    bool same = journal_step(r->j, s, &status, r->error) && bytes_equal(journal_column_text(s, 0), p->name) &&
-                bytes_equal(journal_column_text(s, 1), p->arch) && bytes_equal(journal_column_text(s, 2), p->version);
-    sqlite3_reset(s);
-    if (status != JOURNAL_OK)
-        run_fail(r, status, NULL);
-    return same;
 }
 
 /* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes back is the same
@@ -147,15 +42,14 @@ static bool is_record(struct run *r, uint32_t id, const struct pkg_package *p)
 static struct entry *admit(struct run *r, const struct pkg_package *p)
 {
     struct entry *e = entry_add(&r->present, p);
-    uint64_t key = record_key(r, p->name, p->arch, p->version);
+    struct memory_key key = record_key(r, p->name, p->arch, p->version);
     if (!e) {
         run_fail(r, JOURNAL_FAILED, "out of memory");
         return NULL;
     }
     e->dirty = true;
     e->since = TIME_UNKNOWN;
-    e->stored = memory_get(&r->known, key, &e->id) && is_record(r, e->id, p);
-    if (e->stored)
+    if (memory_get(&r->known, key, &e->id))
         return e;
     e->id = ++r->records;
     r->source_records++;
@@ -163,7 +57,7 @@ static struct entry *admit(struct run *r, const struct pkg_package *p)
         run_fail(r, JOURNAL_FAILED, "out of memory");
         return NULL;
     }
-    return e;
+    return run_put_record(r, e) == JOURNAL_OK ? e : NULL;
 }
 
 static struct entry *create(struct run *r, const struct pkg_package *p, const struct moment *m)
@@ -202,14 +96,10 @@ static struct entry *create_base(struct run *r, const struct pkg_package *p, int
 
 static bool delete(struct run *r, struct entry *e, const struct moment *m)
 {
-    if (!put(r, m, PKG_DELETE, e->id))
+    if (!put(r, m, PKG_DELETE, e->id) || run_drop_present(r, e) != JOURNAL_OK)
         return false;
-    e->since = m->time;
-    e->precision = m->precision;
-    e->state = PKG_STATE_INSTALLED;
-    bool ok = write_record(r, e, false);
     entry_remove(&r->present, e);
-    return ok;
+    return true;
 }
 
 /* ---- events of logs ------------------------------------------------------------------------------------------------------ */
@@ -243,7 +133,7 @@ static struct bytes arch_of(const struct run *r, const struct pkg_event *e)
 
 static struct moment moment_of(struct run *r, const struct pkg_event *e)
 {
-    return (struct moment){e->time, e->not_before, e->precision, cause_of(r, e)};
+    return (struct moment){e->time, e->not_before, e->precision, run_cause(r, e->command, e->user)};
 }
 
 /* Before what an event tells, something must have happened that no log tells: at some time since `since`. */
@@ -326,14 +216,17 @@ static struct entry *find_exact(const struct entry_set *set, const struct entry 
 /* Takes over what the package manager says of a package that both know. */
 static bool agree(struct run *r, struct entry *e, struct entry *now)
 {
+    bool same_source = bytes_equal(e->source_name, now->source_name) && bytes_equal(e->source_version, now->source_version);
     now->matched = true;
-    if (!e->dirty && e->state == now->state && bytes_equal(e->source_name, now->source_name) &&
-        bytes_equal(e->source_version, now->source_version))
-        return true;
-    e->state = now->state;
     e->source_name = now->source_name;
     e->source_version = now->source_version;
-    return write_record(r, e, true);
+    if (!same_source && run_set_source(r, e) != JOURNAL_OK)
+        return false;
+    if (!e->dirty && e->state == now->state)
+        return true;
+    e->state = now->state;
+    e->dirty = false;
+    return run_put_present(r, e) == JOURNAL_OK;
 }
 
 /* When a package came that no log tells of: at or before the time at which its files were laid down, if that can be. */
@@ -356,13 +249,12 @@ static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_
 
 static bool settle(struct run *r, const struct surprise *s)
 {
-    const struct entry *e = s->entry;
+    struct entry *e = s->entry;
     if (s->gone)
-        return delete(r, s->entry, &s->moment);
-    struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .source_name = e->source_name,
-                            .source_version = e->source_version, .state = e->state};
+        return delete(r, e, &s->moment);
+    struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .state = e->state};
     struct entry *created = create(r, &p, &s->moment);
-    return created && write_record(r, created, true);
+    return created && agree(r, created, e);
 }
 
 /* The package of the journal whose place another version took; NULL if there is none. */
@@ -462,8 +354,8 @@ enum journal_status run_reconcile(struct run *r, int64_t reaches_back)
 enum journal_status run_load(struct run *r)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT id, name, arch, version, installed, since, precision, state, source_name, source_version"
-                                              " FROM record WHERE source = ?1", &status, r->error);
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT id, name, arch, version, record, since, precision, state, source_name, source_version"
+                                              " FROM record LEFT JOIN present ON record = id WHERE source = ?1", &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int(s, 1, r->manager->source);
@@ -472,9 +364,9 @@ enum journal_status run_load(struct run *r)
                                 .source_name = journal_column_text(s, 8), .source_version = journal_column_text(s, 9),
                                 .state = (enum pkg_state)sqlite3_column_int(s, 7)};
         uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
-        struct entry *e = sqlite3_column_int(s, 4) ? entry_add(&r->present, &p) : NULL;
-        bool full = sqlite3_column_int(s, 4) && !e;
-        if (full || !memory_put(&r->known, record_key(r, p.name, p.arch, p.version), id) ||
+        bool there = sqlite3_column_type(s, 4) != SQLITE_NULL;
+        struct entry *e = there ? entry_add(&r->present, &p) : NULL;
+        if ((there && !e) || !memory_put(&r->known, record_key(r, p.name, p.arch, p.version), id) ||
             !memory_put(&r->known, name_key(r, p.name, p.arch), 0)) {
             sqlite3_reset(s);
             error_set(r->error, "out of memory");
@@ -483,7 +375,7 @@ enum journal_status run_load(struct run *r)
         if (!e)
             continue;
         e->id = id;
-        e->stored = e->before = true;
+        e->before = true;
         e->since = journal_column_time(s, 5);
         e->precision = (enum pkg_precision)sqlite3_column_int(s, 6);
     }

@@ -193,6 +193,8 @@ static enum journal_status update_source(struct run *r, struct source *source)
         return status;
     if (report->status == PKG_OK)
         report->reaches_back = cursor.reaches_back;
+    if ((status = run_flush_records(r)) != JOURNAL_OK)
+        return status;
     report->installed = (uint32_t)r->present.count;
     report->removed = r->source_records - report->installed;
     r->changed = true;
@@ -221,6 +223,7 @@ static enum journal_status collect_source(struct run *r)
         status = update_source(r, &source);
     }
     wr_free(&source.cursor);
+    r->record_count = 0; /* nothing waits any more, but after a failure */
     entry_set_free(&r->present);
     entry_set_free(&r->installed);
     memory_free(&r->known);
@@ -245,8 +248,10 @@ static enum journal_status put_base(struct run *r, struct head *h)
     qsort(r->base, r->base_count, sizeof *r->base, by_time);
     h->shift = (int64_t)r->base_count;
     enum journal_status status = JOURNAL_OK;
-    for (size_t i = 0; i < r->base_count && status == JOURNAL_OK; i++)
-        status = run_put_event(r, (int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0);
+    for (size_t i = 0; i < r->base_count && status == JOURNAL_OK; i++) {
+        const struct event_row row = {(int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0};
+        status = run_put_event(r, &row);
+    }
     return status;
 }
 
@@ -259,27 +264,13 @@ static enum journal_status load_causes(struct run *r)
     while (journal_step(r->j, s, &status, r->error)) {
         uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
         r->cause_count = id > r->cause_count ? id : r->cause_count;
-        if (!memory_put(&r->causes, memory_key(0, journal_column_text(s, 1), journal_column_text(s, 2), (struct bytes){0}), id)) {
+        if (!memory_put(&r->causes, memory_key(DOMAIN_CAUSE, journal_column_text(s, 1), journal_column_text(s, 2), (struct bytes){0}), id)) {
             sqlite3_reset(s);
             error_set(r->error, "out of memory");
             return JOURNAL_FAILED;
         }
     }
     return status;
-}
-
-static enum journal_status prepare(struct run *r)
-{
-    enum journal_status status = JOURNAL_OK;
-    r->put_event = journal_statement(r->j, "INSERT INTO event(seq, time, not_before, precision, action, record, cause)"
-                                           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", &status, r->error);
-    r->put_record = journal_statement(r->j, "INSERT INTO record(id, state, installed, since, precision, source_name, source_version, source,"
-                                            " software_id, name, version, arch) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                                      &status, r->error);
-    r->set_record = journal_statement(r->j, "UPDATE record SET state = ?2, installed = ?3, since = ?4, precision = ?5,"
-                                            " source_name = ifnull(?6, source_name), source_version = ifnull(?7, source_version)"
-                                            " WHERE id = ?1", &status, r->error);
-    return status == JOURNAL_OK ? load_causes(r) : status;
 }
 
 /* Everything between BEGIN and COMMIT. */
@@ -301,7 +292,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
         h.file = file;
         r->changed = true;
     }
-    status = prepare(r);
+    if ((status = run_prepare_rows(r)) == JOURNAL_OK)
+        status = load_causes(r);
     for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources); i++) {
         r->manager = pkg_managers[i];
         r->report = &report->sources[report->source_count];
@@ -312,6 +304,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     }
     if (status == JOURNAL_OK)
         status = put_base(r, &h);
+    if (status == JOURNAL_OK)
+        status = run_flush_events(r);
     if (status != JOURNAL_OK)
         return status;
     if (r->seq + h.shift > UINT32_MAX) {
@@ -329,7 +323,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
 static enum journal_status collect_once(struct journal *j, const struct journal_options *options, struct journal_report *report,
                                         struct error *error)
 {
-    struct run r = {.j = j, .options = options, .error = error, .software_id = wr_of(0), .now = time_now(),
+    struct run r = {.j = j, .options = options, .error = error, .software_ids = wr_of(0), .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
     *report = (struct journal_report){0};
     pkg_platform_read(options->root, &r.platform);
@@ -343,7 +337,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
         else
             db_rollback(j->db);
     }
-    wr_free(&r.software_id);
+    wr_free(&r.software_ids);
     memory_free(&r.causes);
     free(r.base);
     return status;

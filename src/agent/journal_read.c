@@ -40,7 +40,7 @@ static enum journal_status completeness(struct journal *j, struct error *error)
 /* ---- records ----------------------------------------------------------------------------------------------------------- */
 
 #define RECORD_COLUMNS                                                                                                                       \
-    "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, r.state, r.installed, r.since, r.precision"
+    "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, p.state, p.record, p.since, p.precision"
 #define RECORD_COLUMN_COUNT 12
 
 static struct journal_record record_of(sqlite3_stmt *s, int column)
@@ -55,7 +55,7 @@ static struct journal_record record_of(sqlite3_stmt *s, int column)
         .source_name = journal_column_text(s, column + 6),
         .source_version = journal_column_text(s, column + 7),
         .state = (enum pkg_state)sqlite3_column_int(s, column + 8),
-        .installed = sqlite3_column_int(s, column + 9) != 0,
+        .installed = sqlite3_column_type(s, column + 9) != SQLITE_NULL,
         .since = journal_column_time(s, column + 10),
         .precision = (enum pkg_precision)sqlite3_column_int(s, column + 11),
     };
@@ -104,11 +104,11 @@ static bool as_of(const struct past *past, struct journal_record *r)
     const struct past_state *state = r->id < past->count ? &past->states[r->id] : NULL;
     if (!state || state->action == 0)
         return false;
-    bool now = r->installed && state->action == PKG_CREATE && r->since == state->since;
+    bool still = r->installed && state->action == PKG_CREATE && r->since == state->since;
     r->installed = state->action == PKG_CREATE;
     r->since = state->since;
     r->precision = (enum pkg_precision)state->precision;
-    if (!now)
+    if (!still)
         r->state = PKG_STATE_INSTALLED;
     return true;
 }
@@ -118,16 +118,14 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
                                         struct error *error)
 {
     struct past past = {0};
-    enum journal_status status = at == TIME_UNKNOWN ? JOURNAL_OK : fold(j, at, &past, error);
-    const char *sql = at == TIME_UNKNOWN && which == JOURNAL_INSTALLED
-                          ? "SELECT " RECORD_COLUMNS " FROM record r WHERE installed = 1 ORDER BY name, arch, version"
-                          : "SELECT " RECORD_COLUMNS " FROM record r ORDER BY name, arch, version";
+    bool now = at == TIME_UNKNOWN && which == JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
+    enum journal_status status = now ? JOURNAL_OK : fold(j, at == TIME_UNKNOWN ? INT64_MAX : at, &past, error);
+    const char *sql = now ? "SELECT " RECORD_COLUMNS " FROM present p JOIN record r ON r.id = p.record ORDER BY name, arch, version"
+                          : "SELECT " RECORD_COLUMNS " FROM record r LEFT JOIN present p ON p.record = r.id ORDER BY name, arch, version";
     sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
     while (s && journal_step(j, s, &status, error)) {
         struct journal_record record = record_of(s, 0);
-        if (at != TIME_UNKNOWN && !as_of(&past, &record))
-            continue;
-        if (!(which & (record.installed ? JOURNAL_INSTALLED : JOURNAL_REMOVED)))
+        if ((!now && !as_of(&past, &record)) || !(which & (record.installed ? JOURNAL_INSTALLED : JOURNAL_REMOVED)))
             continue;
         if (!visit(context, &record)) {
             sqlite3_reset(s);
@@ -158,7 +156,8 @@ static struct journal_event event_of(sqlite3_stmt *s)
 
 #define EVENTS                                                                                                                               \
     "SELECT " RECORD_COLUMNS ", e.seq + h.shift, h.epoch, e.time, e.not_before, e.precision, e.action, c.command, c.user"                      \
-    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN cause c ON c.id = e.cause"                              \
+    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN present p ON p.record = r.id"                              \
+    " LEFT JOIN cause c ON c.id = e.cause"                              \
     " WHERE e.seq >= ?1 - h.shift"
 
 enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,

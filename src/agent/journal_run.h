@@ -9,6 +9,16 @@ struct base_event {
     uint32_t record;
     int64_t time;
 };
+struct event_row {
+    int64_t seq, time, not_before;
+    enum pkg_precision precision;
+    enum pkg_action action;
+    uint32_t record, cause; /* cause 0: unknown */
+};
+enum { EVENT_BATCH = 32, RECORD_BATCH = 16 };
+/* What a memory's keys are of. */
+enum { DOMAIN_CAUSE = 0, DOMAIN_RECORD = 1, DOMAIN_NAME = 2 };
+
 struct run {
     struct journal *j;
     const struct journal_options *options;
@@ -22,10 +32,13 @@ struct run {
     uint32_t records;           /* the highest Record Identifier */
     bool first;                 /* no event has an EID yet */
     bool changed;
-    sqlite3_stmt *put_event, *put_record, *set_record;
+    sqlite3_stmt *put_event, *put_events, *put_record, *put_records; /* …s: EVENT_BATCH, RECORD_BATCH at once */
+    struct event_row events[EVENT_BATCH];                            /* not yet written */
+    struct entry *new_records[RECORD_BATCH];
+    size_t event_count, record_count;
     struct base_event *base;
     size_t base_count, base_capacity;
-    struct wr software_id;
+    struct wr software_ids;
     struct memory causes;
     uint32_t cause_count;
 
@@ -41,13 +54,31 @@ struct run {
 
 /* Sets the first failure; returns false, so that sinks can return it. */
 bool run_fail(struct run *r, enum journal_status status, const char *what);
+
+/* ---- journal_rows.c ---- */
+
+enum journal_status run_prepare_rows(struct run *r) MUST_USE;
+enum journal_status run_put_event(struct run *r, const struct event_row *e) MUST_USE;
+/* Writes the events that still wait. */
+enum journal_status run_flush_events(struct run *r) MUST_USE;
+/* A new record; e must live until it is written. */
+enum journal_status run_put_record(struct run *r, struct entry *e) MUST_USE;
+/* Writes the records that still wait. */
+enum journal_status run_flush_records(struct run *r) MUST_USE;
+/* Notes that a record is there, and how; that it is gone; what source package it is of. */
+enum journal_status run_put_present(struct run *r, struct entry *e) MUST_USE;
+enum journal_status run_drop_present(struct run *r, struct entry *e) MUST_USE;
+enum journal_status run_set_source(struct run *r, const struct entry *e) MUST_USE;
+/* The number of this command and user, 0 if both are unknown (or after a failure). */
+uint32_t run_cause(struct run *r, struct bytes command, struct bytes user);
+
+/* ---- journal_apply.c ---- */
+
 /* Loads what the journal knows of the source at work. */
 enum journal_status run_load(struct run *r) MUST_USE;
 /* Takes an event of a log: the journal's belief changes as it says. */
 bool run_apply(void *context, const struct pkg_event *e);
 /* Makes the journal's belief equal to the package manager's, and writes all records that changed. */
 enum journal_status run_reconcile(struct run *r, int64_t reaches_back) MUST_USE;
-enum journal_status run_put_event(struct run *r, int64_t seq, int64_t time, int64_t not_before, enum pkg_precision precision,
-                                  enum pkg_action action, uint32_t record, uint32_t cause) MUST_USE;
 
 #endif

@@ -3,17 +3,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Eight octets at a time, mixed by the two halves of a product. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static uint64_t hash_add(uint64_t hash, struct bytes b)
 {
-    for (size_t i = 0; i < b.n; i++)
-        hash = (hash ^ b.p[i]) * 1099511628211u;
-    return (hash ^ 0x100) * 1099511628211u; /* parts the texts */
+    uint64_t word;
+    size_t i = 0;
+    for (; i + 8 <= b.n; i += 8) {
+        memcpy(&word, b.p + i, 8);
+        hash = mix(hash ^ word, 0x9e3779b97f4a7c15u);
+    }
+    word = (uint64_t)b.n << 56; /* parts the texts */
+    if (i < b.n)
+        memcpy(&word, b.p + i, b.n - i);
+    return mix(hash ^ word, 0xd6e8feb86659fd93u + b.n);
 }
 
 static uint64_t hash_name(struct bytes name)
 {
-    uint64_t h = hash_add(14695981039346656037u, name);
-    return h ^ h >> 29;
+    return hash_add(0x243f6a8885a308d3u, name);
 }
 
 static bool grow_set(struct entry_set *set)
@@ -122,65 +135,56 @@ void entry_set_free(struct entry_set *set)
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */
 
-uint64_t memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c)
+struct memory_key memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c)
 {
-    uint64_t h = hash_add(hash_add(hash_add(14695981039346656037u ^ domain, a), b), c);
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
-    h ^= h >> 29;
-    return h ? h : 1; /* 0 marks a free slot */
+    uint64_t h = hash_add(hash_add(hash_add(0x13198a2e03707344u ^ domain, a), b), c);
+    uint64_t second = mix(h ^ 0xa4093822299f31d0u, (uint64_t)a.n * 0x100000001b3u ^ hash_add(domain, c));
+    return (struct memory_key){h ? h : 1, (uint32_t)second}; /* 0 marks a free slot */
 }
 
-static size_t slot_of(const struct memory *m, uint64_t key)
+static struct memory_slot *slot_of(const struct memory *m, struct memory_key key)
 {
-    size_t i = key & (m->capacity - 1);
-    while (m->keys[i] && m->keys[i] != key)
+    size_t i = key.first & (m->capacity - 1);
+    while (m->slots[i].key.first && (m->slots[i].key.first != key.first || m->slots[i].key.second != key.second))
         i = (i + 1) & (m->capacity - 1);
-    return i;
+    return &m->slots[i];
 }
 
 static bool grow_memory(struct memory *m)
 {
     struct memory grown = {.capacity = m->capacity ? m->capacity * 2 : 4096, .count = m->count};
-    grown.keys = calloc(grown.capacity, sizeof *grown.keys);
-    grown.values = malloc(grown.capacity * sizeof *grown.values);
-    if (!grown.keys || !grown.values) {
-        memory_free(&grown);
+    grown.slots = calloc(grown.capacity, sizeof *grown.slots);
+    if (!grown.slots)
         return false;
-    }
     for (size_t i = 0; i < m->capacity; i++)
-        if (m->keys[i]) {
-            size_t slot = slot_of(&grown, m->keys[i]);
-            grown.keys[slot] = m->keys[i];
-            grown.values[slot] = m->values[i];
-        }
+        if (m->slots[i].key.first)
+            *slot_of(&grown, m->slots[i].key) = m->slots[i];
     memory_free(m);
     *m = grown;
     return true;
 }
 
-bool memory_put(struct memory *m, uint64_t key, uint32_t value)
+bool memory_put(struct memory *m, struct memory_key key, uint32_t value)
 {
     if (m->count * 4 >= m->capacity * 3 && !grow_memory(m))
         return false;
-    size_t slot = slot_of(m, key);
-    m->count += m->keys[slot] == 0;
-    m->keys[slot] = key;
-    m->values[slot] = value;
+    struct memory_slot *slot = slot_of(m, key);
+    m->count += slot->key.first == 0;
+    *slot = (struct memory_slot){key, value};
     return true;
 }
 
-bool memory_get(const struct memory *m, uint64_t key, uint32_t *value)
+bool memory_get(const struct memory *m, struct memory_key key, uint32_t *value)
 {
     if (m->capacity == 0)
         return false;
-    size_t slot = slot_of(m, key);
-    *value = m->values[slot];
-    return m->keys[slot] != 0;
+    const struct memory_slot *slot = slot_of(m, key);
+    *value = slot->value;
+    return slot->key.first != 0;
 }
 
 void memory_free(struct memory *m)
 {
-    free(m->keys);
-    free(m->values);
+    free(m->slots);
     *m = (struct memory){0};
 }

@@ -60,8 +60,10 @@ uint64_t digest_add_file(uint64_t digest, const char *path)
 
 bool is_word(struct bytes b)
 {
+    /* ! to ~, but for ( ) , < and > */
+    static const uint32_t allowed[8] = {0, 0xafffecfe, 0xffffffff, 0x7fffffff};
     for (size_t i = 0; i < b.n; i++)
-        if (b.p[i] <= ' ' || b.p[i] > '~' || b.p[i] == '(' || b.p[i] == ')' || b.p[i] == ',' || b.p[i] == '<' || b.p[i] == '>')
+        if (!(allowed[b.p[i] >> 5] >> (b.p[i] & 31) & 1))
             return false;
     return b.n > 0;
 }
