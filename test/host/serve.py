@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""The server as its administrator and its enemies meet it: options, ports, files, signals, and strangers who do not go on.
+
+Called with the source folder and the build folder.
+"""
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(sys.argv[2])
+MUSTER, SERVER = os.path.join(BUILD, "muster"), os.path.join(BUILD, "muster-server")
+WORK = tempfile.mkdtemp(prefix="muster-serve-")
+STALLED = 1000
+failures = 0
+
+
+def check(what, holds, detail=""):
+    global failures
+    if not holds:
+        failures += 1
+    print(f"{'ok  ' if holds else 'FAIL'} {what}" + (f": {detail}" if detail and not holds else ""), flush=True)
+
+
+class Server:
+    def __init__(self, state, *options, environment=None, files=None):
+        self.state = os.path.join(WORK, state)
+        self.log = open(self.state + ".log", "w+", encoding="utf-8")
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+        arguments = [SERVER, "serve", "--state", self.state, *options]
+        for option in ("--listen", "--http"):
+            if option not in options:
+                arguments += [option, "127.0.0.1:0"]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=limit,
+                                        env={**os.environ, **(environment or {})})
+        self.ready = self.process.stdout.readline()
+        if self.ready.startswith("ready"):
+            with open(os.path.join(self.state, "server.json"), encoding="utf-8") as file:
+                self.addresses = json.load(file)
+            self.port = int(self.addresses["listen"].rsplit(":", 1)[1])
+
+    def messages(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        status = self.process.wait(timeout=30)
+        self.process.stdout.close()
+        self.log.close()
+        return status
+
+    def fails(self, status, *words):
+        """It did not start: this exit status and one line that has the words."""
+        self.process.wait(timeout=30)
+        lines = self.messages().splitlines()
+        self.process.stdout.close()
+        self.log.close()
+        return self.ready == "" and self.process.returncode == status and len(lines) == 1 and all(w in lines[0] for w in words), \
+            f"exit {self.process.returncode}, {lines}"
+
+
+class Endpoint:
+    """An empty machine: what it is assessed for does not matter here."""
+
+    def __init__(self, server, name):
+        self.root = os.path.join(WORK, name)
+        for folder in ("etc", "var/lib/dpkg", "var/log/apt"):
+            os.makedirs(os.path.join(self.root, folder))
+        with open(os.path.join(self.root, "etc/os-release"), "w", encoding="utf-8") as file:
+            file.write('ID=debian\nVERSION_ID="12"\n')
+        with open(os.path.join(self.root, "var/lib/dpkg/status"), "w", encoding="utf-8") as file:
+            file.write("Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n")
+        self.server = server
+        self.name = name
+        subprocess.run([SERVER, "pki", "issue", name, "--state", server.state, "--out", self.root], check=True, stdout=subprocess.DEVNULL)
+
+    def assess(self):
+        """Exit status and milliseconds."""
+        before = time.monotonic()
+        result = subprocess.run([MUSTER, "assess", f"localhost:{self.server.port}", "--root", self.root, "--state", self.root + "-state",
+                                 "--ca", self.server.state + "/pki/ca.crt", "--cert", f"{self.root}/{self.name}.crt",
+                                 "--key", f"{self.root}/{self.name}.key"], capture_output=True, text=True, timeout=60)
+        return result.returncode, (time.monotonic() - before) * 1000
+
+
+def stranger(port):
+    """Begins a TLS record, and waits."""
+    s = socket.create_connection(("127.0.0.1", port))
+    s.sendall(b"\x16")
+    return s
+
+
+def is_closed(s):
+    s.setblocking(False)
+    try:
+        return s.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+# ---- the tests -------------------------------------------------------------------------------------------------------------------
+
+
+def starting_and_stopping():
+    path = os.path.join(WORK, "notify")
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind(path)
+    server = Server("plain", environment={"NOTIFY_SOCKET": path})
+    check("the ready line names both addresses", server.ready.startswith("ready: PT-TLS on 127.0.0.1:") and "https://127.0.0.1:" in server.ready,
+          server.ready)
+    check("systemd is told", systemd.recv(100) == b"READY=1")
+    check("server.json names the process", server.addresses["pid"] == server.process.pid)
+    check("what was made is said once", "admin.txt" in server.messages(), server.messages())
+    Server("other").stop()  # makes what is missing, so that the next ones have nothing to say but their line
+    http = server.addresses["http"].removeprefix("https://")
+    for option in (["--listen", f"127.0.0.1:{server.port}"], ["--http", http]):
+        good, detail = Server("other", *option).fails(5, option[1].split(":")[1], "in use")
+        check(f"{option[0]}: a port in use is one line, exit 5", good, detail)
+    check("SIGTERM ends it with 0", server.stop() == 0)
+    check("systemd hears of the end", systemd.recv(100) == b"STOPPING=1")
+    check("server.json is gone", not os.path.exists(server.state + "/server.json"))
+    again = Server("plain")
+    check("the second start makes nothing", again.messages() == "", again.messages())
+    check("SIGINT ends it with 0", again.stop(signal.SIGINT) == 0)
+
+
+def what_cannot_be_served():
+    state = os.path.join(WORK, "plain")
+    for words, option in ((("--listen", "ADDRESS:PORT"), ["--listen", "nonsense"]), (("--listen",), ["--listen", "127.0.0.1:99999"]),
+                          (("oracle://x",), ["--db", "oracle://x"])):
+        good, detail = Server("plain", *option).fails(2, *words)
+        check(f"{' '.join(option)} is one line, exit 2", good, detail)
+    Server("plain", "--listen", "192.0.2.1:2271").fails(5)  # the first time the certificate gets the new name, and that is said
+    good, detail = Server("plain", "--listen", "192.0.2.1:2271").fails(5, "192.0.2.1")
+    check("an address that is not ours is one line, exit 5", good, detail)
+    with open(os.path.join(state, "server.db"), "r+b") as file:
+        file.write(b"This is no database. ")
+    with open(os.path.join(state, "server.db"), "rb") as file:
+        before = file.read()
+    good, detail = Server("plain").fails(70, "server.db")
+    check("a damaged database is one line", good, detail)
+    with open(os.path.join(state, "server.db"), "rb") as file:
+        check("and is left as it is", file.read() == before)
+
+
+def all_addresses():
+    server = Server("wide", "--listen", "0")
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as s:
+                s.connect((address, server.port))
+            check(f"without an address it listens on {address}, too", True)
+        except OSError as e:
+            check(f"without an address it listens on {address}, too", family == socket.AF_INET6 and not server.ready.count("[::]"), str(e))
+    server.stop()
+
+
+def stalled_strangers():
+    server = Server("stalled")
+    endpoint = Endpoint(server, "honest")
+    check("an honest endpoint is allowed", endpoint.assess()[0] == 0)
+    alone = sorted(endpoint.assess()[1] for _ in range(7))[3]
+    strangers = [stranger(server.port) for _ in range(STALLED)]
+    began = time.monotonic()
+    results = [endpoint.assess() for _ in range(7)]
+    beside = sorted(r[1] for r in results)[3]
+    print(f"     one assessment alone {alone:.0f} ms, beside {STALLED} stalled strangers {beside:.0f} ms")
+    check("beside them it is allowed", all(r[0] == 0 for r in results))
+    check("and hardly later", beside < 2 * alone + 50, f"{alone:.0f} and {beside:.0f} ms")
+    time.sleep(max(0.0, began + 11.5 - time.monotonic()))
+    check("the deadline closes them", all(is_closed(s) for s in strangers))
+    check("and they do not fill the log", len(server.messages().splitlines()) < 200)
+    for s in strangers:
+        s.close()
+    server.stop()
+
+
+def no_room():
+    server = Server("crowded", files=400)
+    endpoint = Endpoint(server, "late")
+    strangers = [stranger(server.port) for _ in range(500)]
+    check("when room runs out the newest is served", endpoint.assess()[0] == 0)
+    check("the oldest have gone", is_closed(strangers[0]))
+    check("the youngest are still there", not is_closed(strangers[-1]))
+    for s in strangers:
+        s.close()
+    server.stop()
+
+
+def main():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, stalled_strangers, no_room):
+        part()
+    shutil.rmtree(WORK, ignore_errors=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
