@@ -198,6 +198,7 @@ static int start_http(struct server *s)
 static void *work(void *argument)
 {
     struct worker *w = argument;
+    pthread_setname_np(pthread_self(), "worker"); /* as top shows it */
     net_loop_run(w->loop);
     return NULL;
 }

@@ -129,6 +129,7 @@ static void serve(struct store_threads *t, struct queue *q, size_t most,
 static void *reader(void *argument)
 {
     struct store_threads *t = argument;
+    pthread_setname_np(pthread_self(), "store reader");
     serve(t, &t->reads, 1, read_one);
     return NULL;
 }
@@ -136,6 +137,7 @@ static void *reader(void *argument)
 static void *writer(void *argument)
 {
     struct store_threads *t = argument;
+    pthread_setname_np(pthread_self(), "store writer");
     serve(t, &t->writes, GROUP_MAX, write_group);
     return NULL;
 }

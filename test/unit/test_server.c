@@ -662,7 +662,8 @@ static void a_retry_is_a_new_assessment(void **state)
                            *server = make_server(a, (struct nea_limits){0});
         bool retried = false;
         for (bool moving = true; moving;) {
-            moving = carry(client, server) | carry(server, client);
+            moving = carry(client, server);
+            moving |= carry(server, client);
             if (f.open && f.open->work == WORK_REPORT && !retried) {
                 retried = true;
                 e.last_eid = 20;
