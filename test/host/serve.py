@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -164,6 +165,39 @@ def all_addresses():
     server.stop()
 
 
+def tls_policy():
+    server = Server("policy")
+    endpoint = Endpoint(server, "client")
+
+    def handshake(certificate=True, ciphers=None, **limits):
+        """The protocol and the suite, or None; with what the server says first."""
+        context = ssl.create_default_context(cafile=server.state + "/pki/ca.crt")
+        if certificate:
+            context.load_cert_chain(f"{endpoint.root}/client.crt", f"{endpoint.root}/client.key")
+        if ciphers:
+            context.set_ciphers(ciphers)
+        for name, value in limits.items():
+            setattr(context, name, value)
+        try:
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=5), server_hostname="localhost") as s:
+                s.sendall(bytes.fromhex("00000000000000010000001400000000") + b"\0\1\1\1")  # PT-TLS: version request
+                return s.version(), s.cipher()[0], s.recv(20)
+        except (ssl.SSLError, ConnectionError):
+            return None
+
+    two = ssl.TLSVersion.TLSv1_2
+    answer = bytes.fromhex("00000000000000020000001400000000") + b"\0\0\0\1"
+    good = handshake()
+    check("TLS 1.3 is spoken, and PT-TLS in it", good and good[0] == "TLSv1.3" and good[2] == answer, str(good))
+    good = handshake(maximum_version=two)
+    check("TLS 1.2 with AEAD, too", good and good[0] == "TLSv1.2" and good[2] == answer and ("GCM" in good[1] or "CHACHA" in good[1]), str(good))
+    check("but not with CBC", handshake(maximum_version=two, ciphers="ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA") is None)
+    check("nor without ephemeral keys", handshake(maximum_version=two, ciphers="AES128-GCM-SHA256") is None)
+    refused = handshake(certificate=False)
+    check("without a certificate nothing is said", refused is None or refused[2] == b"", str(refused))
+    server.stop()
+
+
 def stalled_strangers():
     server = Server("stalled")
     endpoint = Endpoint(server, "honest")
@@ -199,7 +233,7 @@ def no_room():
 def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, stalled_strangers, no_room):
+    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, tls_policy, stalled_strangers, no_room):
         part()
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0
