@@ -18,7 +18,7 @@ struct db {
     size_t count, capacity;
 };
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------- */
+/* ---- what went wrong --------------------------------------------------------------------------------------------- */
 
 /* SQLite reports a full disk, and a file that may not be touched, as an I/O error with errno beside it. */
 static enum db_status status_of_errno(int number)
@@ -106,7 +106,7 @@ enum db_status db_explain(struct db *db, int code, struct error *error)
     return status;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *error)
 {
@@ -169,7 +169,7 @@ sqlite3 *db_handle(struct db *db)
     return db->handle;
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* The first column of the first row, a number. */
 static enum db_status ask_number(struct db *db, const char *sql, int64_t *value, struct error *error)
@@ -379,7 +379,7 @@ void db_close(struct db *db)
     free(db);
 }
 
-/* ---- setting aside --------------------------------------------------------------------------------------------- */
+/* ---- setting aside ----------------------------------------------------------------------------------------------- */
 
 /* Renames, unless the new name is taken. */
 static int rename_kept(const char *from, const char *to)

@@ -209,10 +209,10 @@ static enum store_status add_sets(struct work *w, struct sets *sets, struct set_
     struct wr blob = wr_of(0);
     for (size_t i = 0; i < count; i++) {
         wr_reset(&blob);
-        blob_put_members(&blob, &fresh[i]->members);
+        bool put = blob_put_members(&blob, &fresh[i]->members, w->a);
         digests[i] = (struct bytes){fresh[i]->digest, DIGEST_SIZE};
         blobs[i] = arena_copy(w->a, wr_view(&blob));
-        if (blob.bad || !blobs[i].p) {
+        if (!put || !blobs[i].p) {
             wr_free(&blob);
             return work_out_of_memory(w);
         }
@@ -245,7 +245,8 @@ static enum store_status intern_members(struct work *w, struct sets *sets)
     struct name *names = arena_zalloc(w->a, members, sizeof *names), *name = names;
     int64_t *numbers = arena_zalloc(w->a, members, sizeof *numbers);
     enum store_action *actions = arena_zalloc(w->a, members, sizeof *actions);
-    if (!fresh || !names || !numbers || !actions)
+    uint32_t *order = arena_zalloc(w->a, members, sizeof *order);
+    if (!fresh || !names || !numbers || !actions || !order)
         return work_out_of_memory(w);
     for (size_t i = 0; i < w->group_count; i++)
         for (size_t k = 0; w->groups[i].id == 0 && k < w->groups[i].count; k++)
@@ -258,8 +259,10 @@ static enum store_status intern_members(struct work *w, struct sets *sets)
         struct set_group *g = &w->groups[i];
         if (g->id)
             continue;
-        g->members = (struct blob_members){g->count, numbers, actions};
+        g->members = (struct blob_members){g->count, numbers, actions, order};
+        order += g->count;
         for (size_t k = 0; k < g->count; k++) {
+            g->members.order[g->order[k]] = (uint32_t)k;
             *numbers++ = name++->id;
             *actions++ = g->events[g->order[k]].action;
         }

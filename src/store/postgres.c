@@ -20,7 +20,7 @@ struct connection {
     unsigned waiting; /* results of posted statements that were not read yet */
 };
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------- */
+/* ---- what went wrong --------------------------------------------------------------------------------------------- */
 
 /* SQLSTATEs by their beginning; the first that matches counts. */
 static const struct {
@@ -254,8 +254,7 @@ static enum store_status engine_post(struct store *s, enum statement statement, 
     return status;
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------------------------------------- */
 
 /* The next result of the pipeline; the NULL that ends each statement's results is skipped. NULL: the connection is
  * gone. */

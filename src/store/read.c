@@ -200,8 +200,7 @@ static struct bytes text_of(const struct text *texts, size_t count, int64_t id)
     return t ? t->text : (struct bytes){0};
 }
 
-/* ---- software at a moment
- * ----------------------------------------------------------------------------------------------- */
+/* ---- software at a moment ---------------------------------------------------------------------------------------- */
 
 /* What happened to one software, in the order in which it counts: EID order, and the order of learning. */
 struct happening {
@@ -253,9 +252,10 @@ static enum store_status read_happenings(struct store *s, int64_t endpoint, int6
             continue;
         for (size_t i = 0; i < c.detail.count; i++) {
             const struct blob_event *e = &c.detail.events[i];
+            uint32_t place = c.members.order[e->member];
             if (at == TIME_UNKNOWN || e->time <= at)
-                add_happening(h, (struct happening){c.members.software[e->member], e->time, order++,
-                                                    (uint8_t)c.members.actions[e->member], e->source});
+                add_happening(h, (struct happening){c.members.software[place], e->time, order++,
+                                                    (uint8_t)c.members.actions[place], e->source});
         }
     }
     enum store_status status = sql_end(&rows);
@@ -365,8 +365,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     return STORE_OK;
 }
 
-/* ---- events
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 struct page_event {
     uint64_t cursor;
@@ -389,17 +388,18 @@ static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t
             continue;
         for (size_t i = 0; i < c.detail.count && *count <= limit; i++) {
             const struct blob_event *e = &c.detail.events[i];
+            uint32_t place = c.members.order[e->member];
             uint64_t cursor = (uint64_t)c.id << EVENT_BITS | i;
             if (after && cursor <= after)
                 continue;
             page[(*count)++] = (struct page_event){
                 cursor,
-                c.members.software[e->member],
+                c.members.software[place],
                 {.epoch = c.epoch,
                  .eid = e->eid,
                  .time = e->time,
                  .learnt = c.learnt,
-                 .action = c.members.actions[e->member],
+                 .action = c.members.actions[place],
                  .source = e->source},
             };
         }

@@ -22,7 +22,7 @@ const struct statement_row statements[ST_COUNT] = {
     " PRIMARY KEY(software, change_set))" clustered ";"                                                                \
                                                                                                                        \
     /* What an endpoint reported, in the order in which it was learnt; detail: blob_put_detail(). A change of EIDs 0   \
-       comes from an inventory: its times are bounds. */                                                                                   \
+       comes from an inventory: its times are bounds. */                                                               \
     "CREATE TABLE change(id " id                                                                                       \
     ", endpoint INT8 NOT NULL, change_set INT8 NOT NULL, epoch INT8 NOT NULL, first_eid INT8 NOT NULL,"                \
     " last_eid INT8 NOT NULL, time INT8 NOT NULL, learnt INT8 NOT NULL, detail BYTEA NOT NULL);"                       \
@@ -39,7 +39,7 @@ const struct statement_row statements[ST_COUNT] = {
     " sessions INT8 NOT NULL DEFAULT 0, last_session INT8 NOT NULL DEFAULT 0, retired INT4 NOT NULL DEFAULT 0);"       \
                                                                                                                        \
     /* Who has what now: one blob an endpoint (blob_put_present()); inventory: the digest of the inventory that it     \
-       equals, '' if changes came since. */                                                                                                        \
+       equals, '' if changes came since. */                                                                            \
     "CREATE TABLE present(endpoint INT8 PRIMARY KEY, inventory BYTEA NOT NULL, members BYTEA NOT NULL);"               \
                                                                                                                        \
     /* A row for each difference of the posture, for questions about the past. */                                      \

@@ -28,8 +28,7 @@ static enum store_status status_of(enum db_status status)
     return meanings[status];
 }
 
-/* ---- zip($1, $2, $3): lists side by side as rows (a, b, c)
- * ----------------------------------------------------------- */
+/* ---- zip($1, $2, $3): lists side by side as rows (a, b, c) ------------------------------------------------------- */
 
 enum { ZIP_COLUMNS = 3 };
 

@@ -86,8 +86,7 @@ static enum store_status store_session(struct work *w)
     return status;
 }
 
-/* ---- what of the report is new
- * ----------------------------------------------------------------------------------------- */
+/* ---- what of the report is new ----------------------------------------------------------------------------------- */
 
 /* Times that cannot be printed are unknown ones; so are strongSwan's 0000-00-00T00:00:00Z. */
 static int64_t plausible(int64_t t)
@@ -173,25 +172,30 @@ static enum store_status cut_groups(struct work *w, bool arranged)
 /* ---- changes --------------------------------------------------------------------------------------------------------
  */
 
-static enum store_status add_change(struct work *w, const struct set_group *g, struct blob_detail *detail,
-                                    struct wr *blob)
+/* Room for the largest group. */
+struct change_room {
+    struct blob_event *events;
+    uint32_t *numbers; /* of the places, in the set's order */
+    struct wr blob;
+};
+
+static enum store_status add_change(struct work *w, const struct set_group *g, struct change_room *room)
 {
     int64_t time = TIME_UNKNOWN;
     uint32_t first = g->events[0].eid, last = g->events[g->count - 1].eid;
-    detail->count = g->count;
+    for (size_t i = 0; i < g->count; i++)
+        room->numbers[g->members.order[i]] = (uint32_t)i;
     for (size_t place = 0; place < g->count; place++) {
-        uint32_t i = g->order[place];
-        detail->events[i] =
-            (struct blob_event){(uint32_t)place, g->events[i].eid, g->events[i].time, g->events[i].source};
+        const struct store_event *e = &g->events[g->order[place]];
+        room->events[g->order[place]] = (struct blob_event){room->numbers[place], e->eid, e->time, e->source};
     }
     for (size_t i = 0; i < g->count && time == TIME_UNKNOWN; i++)
         time = g->events[i].time;
-    wr_reset(blob);
-    blob_put_detail(blob, detail, first, time);
-    if (blob->bad)
+    wr_reset(&room->blob);
+    if (!blob_put_detail(&room->blob, &(struct blob_detail){g->count, room->events}, first, time, w->a))
         return work_out_of_memory(w);
     return POST(w->s, ST_CHANGE_ADD, w->error, NUM(w->endpoint.id), NUM(g->id), NUM(w->r->epoch), NUM(first), NUM(last),
-                NUM(time), NUM(w->learnt), OCT(wr_view(blob)));
+                NUM(time), NUM(w->learnt), OCT(wr_view(&room->blob)));
 }
 
 static enum store_status add_changes(struct work *w)
@@ -199,17 +203,17 @@ static enum store_status add_changes(struct work *w)
     size_t most = 0;
     for (size_t i = 0; i < w->group_count; i++)
         most = w->groups[i].count > most ? w->groups[i].count : most;
-    struct blob_detail detail = {.events = arena_zalloc(w->a, most, sizeof *detail.events)};
-    struct wr blob = wr_of(0);
-    enum store_status status = detail.events ? STORE_OK : work_out_of_memory(w);
+    struct change_room room = {.events = arena_zalloc(w->a, most, sizeof *room.events),
+                               .numbers = arena_zalloc(w->a, most, sizeof *room.numbers),
+                               .blob = wr_of(0)};
+    enum store_status status = room.events && room.numbers ? STORE_OK : work_out_of_memory(w);
     for (size_t i = 0; i < w->group_count && status == STORE_OK; i++)
-        status = add_change(w, &w->groups[i], &detail, &blob);
-    wr_free(&blob);
+        status = add_change(w, &w->groups[i], &room);
+    wr_free(&room.blob);
     return status;
 }
 
-/* ---- who has what now
- * --------------------------------------------------------------------------------------------------- */
+/* ---- who has what now -------------------------------------------------------------------------------------------- */
 
 struct step {
     int64_t software;
@@ -266,12 +270,14 @@ static enum store_status update_present(struct work *w)
         while (instances--)
             after.software[after.count++] = software;
     }
+    if (after.count > BLOB_PRESENT_MAX)
+        return refuse(w, "no machine has more than a million packages");
     struct wr blob = wr_of(0);
-    blob_put_present(&blob, &after);
+    bool put = blob_put_present(&blob, &after, w->a);
     struct bytes inventory = {w->inventory, w->has_inventory ? DIGEST_SIZE : 0};
     enum store_status status =
-        blob.bad ? work_out_of_memory(w)
-                 : POST(w->s, ST_PRESENT_PUT, w->error, NUM(w->endpoint.id), OCT(inventory), OCT(wr_view(&blob)));
+        !put ? work_out_of_memory(w)
+             : POST(w->s, ST_PRESENT_PUT, w->error, NUM(w->endpoint.id), OCT(inventory), OCT(wr_view(&blob)));
     wr_free(&blob);
     w->installed = (int64_t)after.count;
     return status;
@@ -292,8 +298,7 @@ static enum store_status read_present(struct work *w, struct bytes inventory)
     return status == STORE_OK && !good ? work_damaged(w, "the present set") : status;
 }
 
-/* ---- events and inventories
- * ----------------------------------------------------------------------------------------------- */
+/* ---- events and inventories -------------------------------------------------------------------------------------- */
 
 /* Stores w->events in their groups as changes. */
 static enum store_status store_changes(struct work *w)

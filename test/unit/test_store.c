@@ -17,8 +17,7 @@
 static struct pg_cluster cluster;
 static bool has_postgres;
 
-/* ---- places: an empty database for each case
- * ---------------------------------------------------------------------------- */
+/* ---- places: an empty database for each case --------------------------------------------------------------------- */
 
 struct place {
     bool postgres;
@@ -105,8 +104,7 @@ static struct place *enter(void **state)
     return *state;
 }
 
-/* ---- small reports
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- small reports ----------------------------------------------------------------------------------------------- */
 
 static struct store_event event(uint32_t eid, int64_t time, enum store_action action, const char *software)
 {
@@ -162,8 +160,7 @@ static struct store_receipt must_store(struct place *p, struct store_report r)
     return receipt;
 }
 
-/* ---- reading into text, to be compared
- * --------------------------------------------------------------------------------- */
+/* ---- reading into text, to be compared --------------------------------------------------------------------------- */
 
 /* Everything with small pages, so that the cursors are tried, too. */
 static bool put_software(void *context, const struct store_software *item)
@@ -242,8 +239,7 @@ static struct store_endpoint endpoint_of(struct place *p, const char *name)
         wr_free(&w_);                                                                                                  \
     } while (0)
 
-/* ---- cases
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 static void test_first_events_and_the_next_ones(void **state)
 {
@@ -617,8 +613,7 @@ static void test_group_commit(void **state)
     assert_int_equal(t.endpoints, 2);
 }
 
-/* ---- large reports
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- large reports ----------------------------------------------------------------------------------------------- */
 
 struct large {
     struct store_event *events;
@@ -680,8 +675,7 @@ static void test_large_reports(void **state)
     large_free(&runs);
 }
 
-/* ---- a plain model
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- a plain model ----------------------------------------------------------------------------------------------- */
 
 enum { ENDPOINTS = 5, NAMES = 40, HISTORY = 6000, LOG = 4000 };
 
@@ -1002,8 +996,7 @@ static void test_random_reports_agree_with_a_model(void **state)
     free(backup);
 }
 
-/* ---- several servers
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- several servers --------------------------------------------------------------------------------------------- */
 
 /* In a child: one server of several. Tries again as long as it is told to. */
 static void serve(struct place *p, unsigned who, unsigned rounds)
@@ -1103,8 +1096,7 @@ static void test_several_create(void **state)
     place_free(fresh);
 }
 
-/* ---- killed
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- killed ------------------------------------------------------------------------------------------------------ */
 
 /* Stores one event after the other and says which are committed, until it is killed. */
 static void store_until_killed(struct place *p, int out)
@@ -1165,8 +1157,7 @@ static void test_kill(void **state)
     }
 }
 
-/* ---- what goes wrong
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
 static void test_database_gone_and_back(void **state)
 {
@@ -1313,8 +1304,7 @@ static void test_busy_and_refused(void **state)
     assert_non_null(strstr(p->error.text, "newer"));
 }
 
-/* ---- both engines
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- both engines ------------------------------------------------------------------------------------------------ */
 
 static int start_cluster(void **state)
 {
