@@ -6,6 +6,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+/* A run that finds nothing new writes only so many seconds after the last one that wrote: what it would write is its own time, which makes
+ * the bounds of unexplained changes narrower, and costs a flush of the disk. */
+#define NOTE_AFTER 600
+
 /* What head says at the beginning of a run, and becomes at its end. */
 struct head {
     uint32_t epoch, last_eid, records;
@@ -317,7 +321,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     h.collected = r->now;
     report->epoch = h.epoch;
     report->last_eid = h.last_eid;
-    return head_write(r, &h);
+    return r->changed || r->now - r->collected >= NOTE_AFTER || r->now < r->collected ? head_write(r, &h) : JOURNAL_OK;
 }
 
 static enum journal_status collect_once(struct journal *j, const struct journal_options *options, struct journal_report *report,
