@@ -185,6 +185,11 @@ struct json {
     struct wr *w;
     unsigned depth;
     uint64_t filled; /* a bit a level: this level has a member already (64 levels) */
+    bool outline;    /* the same calls print indented lines "key: value" for a person; set it before the first one */
+    bool dash;       /* outline: the next line begins an element of an array */
+    uint64_t arrays; /* a bit a level: an array */
+    void (*drain)(void *context); /* NULL, or takes what w holds whenever much has gathered: a document may be larger than memory */
+    void *context;
 };
 
 struct json json_of(struct wr *w);
@@ -197,6 +202,8 @@ void json_string(struct json *j, const char *key, const char *value); /* NULL wr
 void json_number(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
+/* A text of two hexadecimal digits an octet. */
+void json_hex(struct json *j, const char *key, struct bytes octets);
 /* YYYY-MM-DDThh:mm:ssZ, or null for TIME_UNKNOWN. */
 void json_time(struct json *j, const char *key, int64_t t);
 

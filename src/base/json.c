@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#define DRAIN_AT ((size_t)256 << 10)
+
 size_t base_utf8_length(const uint8_t *p, size_t n);
 
 struct json json_of(struct wr *w)
@@ -9,39 +11,65 @@ struct json json_of(struct wr *w)
     return (struct json){.w = w};
 }
 
-static void json_quote(struct wr *w, struct bytes s)
+static const char hex[] = "0123456789abcdef";
+
+/* Control characters (U+0080 to U+009F too: a terminal may obey them) are escaped everywhere, quotes inside quotes only. */
+static void escape(struct wr *w, struct bytes s, bool quoted)
 {
-    static const char hex[] = "0123456789abcdef";
-    wr_u8(w, '"');
     for (size_t i = 0; i < s.n;) {
         uint8_t c = s.p[i];
         size_t length = base_utf8_length(s.p + i, s.n - i);
         if (length == 0) {
             wr_str(w, "\xef\xbf\xbd");
             i++;
-        } else if (c == '"' || c == '\\') {
+        } else if (quoted && (c == '"' || c == '\\')) {
             wr_u8(w, '\\');
             wr_u8(w, c);
             i++;
         } else if (c == '\n') {
             wr_str(w, "\\n");
             i++;
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (c < 0x20 || c == 0x7f || (c == 0xc2 && s.p[i + 1] < 0xa0)) {
+            c = s.p[i + length - 1];
             wr_str(w, "\\u00");
             wr_u8(w, (uint8_t)hex[c >> 4]);
             wr_u8(w, (uint8_t)hex[c & 15]);
-            i++;
+            i += length;
         } else {
             wr_bytes(w, (struct bytes){s.p + i, length});
             i += length;
         }
     }
+}
+
+static void json_quote(struct wr *w, struct bytes s)
+{
     wr_u8(w, '"');
+    escape(w, s, true);
+    wr_u8(w, '"');
+}
+
+/* Two columns an open object; an array's elements begin with a dash in the last two. */
+static void outline_key(struct json *j, const char *key)
+{
+    bool element = j->dash || (j->arrays >> j->depth & 1);
+    unsigned columns = 0;
+    for (unsigned level = 2; level <= j->depth; level++)
+        columns += j->arrays >> level & 1 ? 0 : 2;
+    for (unsigned i = j->dash ? 2 : 0; i < columns; i++)
+        wr_u8(j->w, ' ');
+    wr_str(j->w, element ? "- " : "");
+    wr_fmt(j->w, key ? "%s: " : "%s", key ? key : "");
+    j->dash = false;
 }
 
 static void json_key(struct json *j, const char *key)
 {
     uint64_t bit = (uint64_t)1 << (j->depth & 63);
+    if (j->outline) {
+        outline_key(j, key);
+        return;
+    }
     if (j->filled & bit)
         wr_u8(j->w, ',');
     j->filled |= bit;
@@ -51,21 +79,45 @@ static void json_key(struct json *j, const char *key)
     }
 }
 
+/* Ends a member: its line, in an outline. */
+static void json_value(struct json *j)
+{
+    if (j->outline)
+        wr_u8(j->w, '\n');
+}
+
 static void json_open(struct json *j, const char *key, uint8_t bracket)
 {
-    json_key(j, key);
-    wr_u8(j->w, bracket);
+    if (!j->outline) {
+        json_key(j, key);
+        wr_u8(j->w, bracket);
+    } else if (key) {
+        json_key(j, key);
+        j->w->n -= j->w->bad ? 0 : 1; /* nothing stands behind the colon */
+        json_value(j);
+    } else {
+        j->dash = j->depth > 0;
+    }
     j->depth++;
     if (j->depth > 63)
         bug("JSON nested deeper than 63 levels");
     j->filled &= ~((uint64_t)1 << j->depth);
+    j->arrays &= ~((uint64_t)1 << j->depth);
+    j->arrays |= (uint64_t)(bracket == '[') << j->depth;
 }
 
 static void json_close(struct json *j, uint8_t bracket)
 {
-    wr_u8(j->w, bracket);
+    if (!j->outline) {
+        wr_u8(j->w, bracket);
+    } else if (j->dash) { /* an element without members */
+        json_key(j, NULL);
+        json_value(j);
+    }
     if (j->depth)
         j->depth--;
+    if (j->drain && j->w->n >= DRAIN_AT)
+        j->drain(j->context);
 }
 
 void json_object(struct json *j, const char *key)
@@ -91,7 +143,13 @@ void json_array_end(struct json *j)
 void json_text(struct json *j, const char *key, struct bytes value)
 {
     json_key(j, key);
-    json_quote(j->w, value);
+    if (!j->outline)
+        json_quote(j->w, value);
+    else if (value.n)
+        escape(j->w, value, false);
+    else
+        wr_str(j->w, "\"\"");
+    json_value(j);
 }
 
 void json_string(struct json *j, const char *key, const char *value)
@@ -106,18 +164,33 @@ void json_number(struct json *j, const char *key, int64_t value)
 {
     json_key(j, key);
     wr_fmt(j->w, "%" PRId64, value);
+    json_value(j);
 }
 
 void json_bool(struct json *j, const char *key, bool value)
 {
     json_key(j, key);
-    wr_str(j->w, value ? "true" : "false");
+    wr_str(j->w, value ? (j->outline ? "yes" : "true") : (j->outline ? "no" : "false"));
+    json_value(j);
 }
 
 void json_null(struct json *j, const char *key)
 {
     json_key(j, key);
-    wr_str(j->w, "null");
+    wr_str(j->w, j->outline ? "none" : "null");
+    json_value(j);
+}
+
+void json_hex(struct json *j, const char *key, struct bytes octets)
+{
+    json_key(j, key);
+    wr_str(j->w, j->outline ? "" : "\"");
+    for (size_t i = 0; i < octets.n; i++) {
+        wr_u8(j->w, (uint8_t)hex[octets.p[i] >> 4]);
+        wr_u8(j->w, (uint8_t)hex[octets.p[i] & 15]);
+    }
+    wr_str(j->w, j->outline ? "" : "\"");
+    json_value(j);
 }
 
 void json_time(struct json *j, const char *key, int64_t t)

@@ -20,6 +20,16 @@
 /* As pa_message_decode(), where only the rows in `accepts` (bits 1 << PA_X; 0: all) are supported. */
 enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, enum nea_role receiver,
                                          uint64_t accepts, struct pa_message *out, struct nea_fault *fault) MUST_USE;
+/* One attribute of the message that *r walks: reads its header, keeps its value as a view. After a fault of framing *r is bad. */
+enum pa_error_code pa_attribute_frame(struct rd *r, struct pa_attribute *at, bool *is_error,
+                                      struct nea_fault *fault) MUST_USE;
+/* Then its fields, if `receiver` takes it; else at->type stays NULL. */
+enum pa_error_code pa_attribute_decode(struct arena *a, struct pa_attribute *at, enum nea_role receiver,
+                                       uint64_t accepts, struct nea_fault *fault) MUST_USE;
+/* The members of pa_attribute_json() into an object that is open. */
+void pa_attribute_members(struct json *j, const struct pa_attribute *attribute);
+/* Text where it is text, {"hex": …} where it is not. */
+void nea_bytes_json(struct json *j, const char *key, struct bytes b);
 /* The Error Information of RFC 5792 §4.2.8 for codes 1 to 3: the 8 octets of `head`, then the fault's offset counted
  * from `base`, or what is wrong at that place of `message`. Returns its length. */
 size_t pa_error_information(uint8_t out[PA_ERROR_INFORMATION], struct bytes head, struct bytes message,
@@ -153,8 +163,24 @@ struct pb_message {
  * *step is the row of the state table. After it, pb_message_next() walks the messages and cannot fail. */
 enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, enum pb_state state,
                                   const struct pb_step **step, struct nea_fault *fault) MUST_USE;
+/* The header of a whole batch alone, of either direction if `receiver` is NEA_OBSERVER. */
+enum pb_error_code pb_header_check(struct bytes batch, enum nea_role receiver, unsigned *type,
+                                   struct nea_fault *fault) MUST_USE;
 struct rd pb_batch_messages(struct bytes batch);
 bool pb_message_next(struct rd *r, enum nea_role receiver, unsigned batch_type, struct pb_message *m);
+
+/* The messages of a batch one after the other, each checked, and on the way how often it may stand there; for whoever wants to go on
+ * behind a fault. While rd_more(&walk.r): pb_walk_next(); then pb_walk_end(). */
+struct pb_walk {
+    struct rd r;
+    enum nea_role receiver;
+    unsigned type, count, seen[PB_MESSAGE_TYPES];
+};
+struct pb_walk pb_walk_of(struct bytes batch, enum nea_role receiver, unsigned batch_type);
+enum pb_error_code pb_walk_next(struct pb_walk *walk, struct pb_message *m, struct nea_fault *fault) MUST_USE;
+enum pb_error_code pb_walk_end(const struct pb_walk *walk, struct nea_fault *fault) MUST_USE;
+/* The name of an IETF message type, NULL if there is none. */
+const char *pb_message_name(uint32_t type);
 
 struct pb_pa {
     uint8_t flags;
@@ -185,13 +211,41 @@ void pb_error_put(struct wr *w, const struct nea_fault *fault);
 
 enum pt_state { PT_VERSION, PT_AUTH, PT_DATA, PT_CLOSED };
 enum pt_error_code {
-    PT_MALFORMED = 1,
+    PT_OK,
+    PT_MALFORMED,
     PT_VERSION_NOT_SUPPORTED,
     PT_TYPE_NOT_SUPPORTED,
     PT_INVALID_MESSAGE,
     PT_SASL_MECHANISM,
     PT_INVALID_PARAMETER,
 };
+
+enum pt_type {
+    PT_EXPERIMENTAL,
+    PT_VERSION_REQUEST,
+    PT_VERSION_RESPONSE,
+    PT_SASL_MECHANISMS,
+    PT_SASL_SELECTION,
+    PT_SASL_DATA,
+    PT_SASL_RESULT,
+    PT_BATCH,
+    PT_ERROR,
+    PT_TYPES
+};
+
+struct pt_message {
+    uint32_t vendor, type, id;
+    struct bytes whole, value;
+};
+
+/* The fault of a message's header, if it is one; the header may be incomplete. *length is what it says. */
+enum pt_error_code pt_header_check(struct bytes message, size_t max, size_t *length, struct nea_fault *fault) MUST_USE;
+/* The fields of a whole message. */
+struct pt_message pt_message_read(struct bytes whole);
+/* Whether a message of a fixed length has it (PT-R29). */
+bool pt_length_fits(const struct pt_message *m);
+/* The name of an IETF message type, NULL if there is none. */
+const char *pt_type_name(uint32_t type);
 
 struct pt_tls {
     enum pt_state state;

@@ -331,8 +331,7 @@ static enum pa_error_code refuse(struct nea_fault *f, enum pa_error_code code, s
     return code;
 }
 
-/* Reads an attribute's header and skips its value: PA_OK, or the fault. */
-static enum pa_error_code frame_attribute(struct rd *r, struct pa_attribute *at, bool *is_error, struct nea_fault *f)
+enum pa_error_code pa_attribute_frame(struct rd *r, struct pa_attribute *at, bool *is_error, struct nea_fault *f)
 {
     static const char section[] = "RFC 5792 §4.1";
     size_t offset = rd_offset(r);
@@ -344,8 +343,10 @@ static enum pa_error_code frame_attribute(struct rd *r, struct pa_attribute *at,
     if (r->bad)
         return refuse(f, PA_INVALID_PARAMETER, offset, "PA-R50", section, "truncated attribute header");
     *is_error = at->vendor == PEN_IETF && at->number == pa_types[PA_ERROR].number;
-    if (length < PA_ATTRIBUTE_HEADER)
+    if (length < PA_ATTRIBUTE_HEADER) {
+        rd_fail(r, offset + 8);
         return refuse(f, PA_INVALID_PARAMETER, offset + 8, "PA-R20", section, "attribute length below 12");
+    }
     at->value = rd_take(r, length - PA_ATTRIBUTE_HEADER);
     if (r->bad)
         return refuse(f, PA_INVALID_PARAMETER, offset + 8, "PA-R20", section, "attribute longer than the message");
@@ -365,8 +366,8 @@ static bool takes(const struct pa_type *type, enum nea_role receiver, uint64_t a
            type->sender == (receiver == NEA_SERVER ? PA_FROM_COLLECTOR : PA_FROM_VALIDATOR);
 }
 
-static enum pa_error_code decode_attribute(struct arena *a, struct pa_attribute *at, enum nea_role receiver,
-                                           uint64_t accepts, struct nea_fault *f)
+enum pa_error_code pa_attribute_decode(struct arena *a, struct pa_attribute *at, enum nea_role receiver,
+                                       uint64_t accepts, struct nea_fault *f)
 {
     const struct pa_type *type = pa_type_find(at->vendor, at->number);
     if (!takes(type, receiver, accepts)) {
@@ -419,7 +420,7 @@ enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, 
     bool is_error = false;
     size_t count = 0;
     for (struct rd peek = r; rd_more(&peek); count++) {
-        bool broken = frame_attribute(&peek, &at, &is_error, &framing) != PA_OK;
+        bool broken = pa_attribute_frame(&peek, &at, &is_error, &framing) != PA_OK;
         out->has_error |= is_error;
         if (broken)
             break;
@@ -428,9 +429,9 @@ enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, 
     if (!out->attributes)
         return refuse(fault, PA_DROP, 8, "PA-L1", "own limit", "message larger than its memory bound");
     while (rd_more(&r)) {
-        enum pa_error_code code = frame_attribute(&r, &at, &is_error, fault);
+        enum pa_error_code code = pa_attribute_frame(&r, &at, &is_error, fault);
         if (code == PA_OK)
-            code = decode_attribute(a, &at, receiver, accepts, fault);
+            code = pa_attribute_decode(a, &at, receiver, accepts, fault);
         if (code != PA_OK) {
             out->count = 0;
             return code;
@@ -567,17 +568,12 @@ void pa_error_put(struct wr *w, struct bytes message, const struct nea_fault *fa
 
 static void hex_json(struct json *j, const char *key, struct bytes b)
 {
-    struct wr w = wr_of(0);
-    for (size_t i = 0; i < b.n; i++)
-        wr_fmt(&w, "%02x", b.p[i]);
     json_object(j, key);
-    json_text(j, "hex", wr_view(&w));
+    json_hex(j, "hex", b);
     json_object_end(j);
-    wr_free(&w);
 }
 
-/* Text where it is text, {"hex": …} where it is not. */
-static void bytes_json(struct json *j, const char *key, struct bytes b)
+void nea_bytes_json(struct json *j, const char *key, struct bytes b)
 {
     bool text = utf8_valid(b);
     for (size_t i = 0; text && i < b.n; i++)
@@ -626,7 +622,7 @@ static void shape_json(struct json *j, const struct pa_shape *shape, const void 
         case KIND_STR16:
         case KIND_STR32:
         case KIND_REST:
-            bytes_json(j, f->name, *(const struct bytes *)from);
+            nea_bytes_json(j, f->name, *(const struct bytes *)from);
             break;
         case KIND_LIST:
         case KIND_ITEMS:
@@ -643,9 +639,8 @@ static void shape_json(struct json *j, const struct pa_shape *shape, const void 
     }
 }
 
-void pa_attribute_json(struct json *j, const struct pa_attribute *at)
+void pa_attribute_members(struct json *j, const struct pa_attribute *at)
 {
-    json_object(j, NULL);
     json_number(j, "vendor", at->vendor);
     json_number(j, "type", at->number);
     json_string(j, "name", at->type ? at->type->name : NULL);
@@ -658,6 +653,12 @@ void pa_attribute_json(struct json *j, const struct pa_attribute *at)
     } else {
         hex_json(j, "value", at->value);
     }
+}
+
+void pa_attribute_json(struct json *j, const struct pa_attribute *at)
+{
+    json_object(j, NULL);
+    pa_attribute_members(j, at);
     json_object_end(j);
 }
 

@@ -86,6 +86,11 @@ static const struct pb_message_row {
     [PB_REASON] = {"PB-Reason-String", "PB-R51", "RFC 5793 §4.11", SKIP_ALWAYS, true, false, 0, 17, 0},
 };
 
+const char *pb_message_name(uint32_t type)
+{
+    return type < PB_MESSAGE_TYPES ? rows[type].name : NULL;
+}
+
 static enum pb_error_code refuse(struct nea_fault *f, enum pb_error_code code, size_t offset, const char *rule,
                                  const char *section, const char *text)
 {
@@ -192,51 +197,64 @@ static enum pb_error_code frame_message(struct rd *r, struct pb_message *m, size
         return refuse(f, PB_INVALID_PARAMETER, m->offset, "PB-R22", "RFC 5793 §4.2", "truncated message header");
     if (*length >= PB_MESSAGE_HEADER)
         m->value = rd_take(r, *length - PB_MESSAGE_HEADER);
-    if (*length < PB_MESSAGE_HEADER || r->bad)
+    if (*length < PB_MESSAGE_HEADER || r->bad) {
+        rd_fail(r, m->offset + 8);
         return refuse(f, PB_INVALID_PARAMETER, m->offset + 8, "PB-R22", "RFC 5793 §4.2", "wrong message length");
+    }
+    return PB_OK;
+}
+
+struct pb_walk pb_walk_of(struct bytes batch, enum nea_role receiver, unsigned type)
+{
+    return (struct pb_walk){.r = pb_batch_messages(batch), .receiver = receiver, .type = type};
+}
+
+enum pb_error_code pb_walk_next(struct pb_walk *walk, struct pb_message *m, struct nea_fault *f)
+{
+    size_t length;
+    enum pb_error_code code = frame_message(&walk->r, m, &length, f);
+    if (code == PB_OK)
+        code = check_message(m, length, walk->receiver, walk->type, f);
+    if (code != PB_OK)
+        return code;
+    if (++walk->count > PB_MESSAGES_MAX)
+        return refuse(f, PB_LOCAL_ERROR, m->offset, "PB-L3", "own limit", "too many messages in a batch");
+    if (m->ignored)
+        return PB_OK;
+    const struct pb_message_row *row = &rows[m->type];
+    if (++walk->seen[m->type] > row->in_result && row->in_result) /* PB-R38, PB-R37 */
+        return refuse(f, PB_INVALID_PARAMETER, m->offset, row->rule, row->section,
+                      "message that may stand in a RESULT only once");
+    return PB_OK;
+}
+
+enum pb_error_code pb_walk_end(const struct pb_walk *walk, struct nea_fault *f)
+{
+    if (walk->type == PB_RESULT && !walk->seen[PB_ASSESSMENT_RESULT]) /* PB-R14, PB-R38 */
+        return refuse(f, PB_INVALID_PARAMETER, 3, "PB-R38", "RFC 5793 §4.1", "RESULT without an assessment result");
     return PB_OK;
 }
 
 static enum pb_error_code check_messages(struct bytes batch, enum nea_role receiver, unsigned type, struct nea_fault *f)
 {
-    unsigned seen[PB_MESSAGE_TYPES] = {0}, count = 0;
+    struct pb_walk walk = pb_walk_of(batch, receiver, type);
     struct pb_message m;
-    size_t length;
-    for (struct rd r = pb_batch_messages(batch); rd_more(&r);) {
-        enum pb_error_code code = frame_message(&r, &m, &length, f);
-        if (code == PB_OK)
-            code = check_message(&m, length, receiver, type, f);
+    while (rd_more(&walk.r)) {
+        enum pb_error_code code = pb_walk_next(&walk, &m, f);
         if (code != PB_OK)
             return code;
-        if (++count > PB_MESSAGES_MAX)
-            return refuse(f, PB_LOCAL_ERROR, m.offset, "PB-L3", "own limit", "too many messages in a batch");
-        if (m.ignored)
-            continue;
-        const struct pb_message_row *row = &rows[m.type];
-        if (++seen[m.type] > row->in_result && row->in_result) /* PB-R38, PB-R37 */
-            return refuse(f, PB_INVALID_PARAMETER, m.offset, row->rule, row->section,
-                          "message that may stand in a RESULT only once");
     }
-    if (type == PB_RESULT && !seen[PB_ASSESSMENT_RESULT]) /* PB-R14, PB-R38 */
-        return refuse(f, PB_INVALID_PARAMETER, 3, "PB-R38", "RFC 5793 §4.1", "RESULT without an assessment result");
-    return PB_OK;
+    return pb_walk_end(&walk, f);
 }
 
-enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, enum pb_state state,
-                                  const struct pb_step **step, struct nea_fault *f)
+enum pb_error_code pb_header_check(struct bytes batch, enum nea_role receiver, unsigned *type, struct nea_fault *f)
 {
     static const char section[] = "RFC 5793 §4.1";
-    *f = (struct nea_fault){0};
-    *step = NULL;
     struct rd r = rd_of(batch, 0);
     uint8_t version = rd_u8(&r), direction = rd_u8(&r);
     rd_u8(&r);
-    unsigned type = rd_u8(&r) & 0x0f; /* PB-R10: reserved bits are ignored */
+    *type = rd_u8(&r) & 0x0f; /* PB-R10: reserved bits are ignored */
     uint32_t length = rd_u32(&r);
-    if (state == PB_END) {
-        *step = pb_step_find(state, receiver, PB_RX, type);
-        return PB_OK;
-    }
     /* PB-R7: the version first, even of a batch too short for a header; elsewhere the layout is unknown. */
     if (batch.n && version != PB_VERSION) {
         nea_fault_set(f, PB_VERSION_NOT_SUPPORTED, version, "PB-R7", section,
@@ -245,16 +263,31 @@ enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, en
     }
     if (r.bad)
         return refuse(f, PB_INVALID_PARAMETER, 0, "PB-R16", section, "batch below 8 octets");
-    if ((direction >> 7) != (receiver == NEA_CLIENT)) /* PB-R9 */
+    if (receiver != NEA_OBSERVER && (direction >> 7) != (receiver == NEA_CLIENT)) /* PB-R9 */
         return refuse(f, PB_INVALID_PARAMETER, 1, "PB-R9", section, "wrong direction bit");
-    if (type < PB_CDATA || type > PB_CLOSE) /* PB-R11 */
+    if (*type < PB_CDATA || *type > PB_CLOSE) /* PB-R11 */
         return refuse(f, PB_INVALID_PARAMETER, 3, "PB-R11", section, "unknown batch type");
     if (length != batch.n) /* PB-R16, PB-R17 */
         return refuse(f, PB_INVALID_PARAMETER, 4, "PB-R17", section, "wrong batch length");
+    return PB_OK;
+}
+
+enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, enum pb_state state,
+                                  const struct pb_step **step, struct nea_fault *f)
+{
+    unsigned type = batch.n > 3 ? batch.p[3] & 0x0f : 0;
+    *f = (struct nea_fault){0};
     *step = pb_step_find(state, receiver, PB_RX, type);
+    if (state == PB_END)
+        return PB_OK;
+    enum pb_error_code code = pb_header_check(batch, receiver, &type, f);
+    if (code != PB_OK) {
+        *step = NULL;
+        return code;
+    }
     if (!*step) {
-        nea_fault_set(f, PB_UNEXPECTED_BATCH, 0, "PB-R12", section, "unexpected %s in state %s (PB-R12, %s)",
-                      pb_type_name(type), pb_state_name(state), section);
+        nea_fault_set(f, PB_UNEXPECTED_BATCH, 0, "PB-R12", "RFC 5793 §4.1",
+                      "unexpected %s in state %s (PB-R12, RFC 5793 §4.1)", pb_type_name(type), pb_state_name(state));
         return PB_UNEXPECTED_BATCH;
     }
     return (*step)->action == PB_IGNORE ? PB_OK : check_messages(batch, receiver, type, f);

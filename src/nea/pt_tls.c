@@ -5,24 +5,6 @@
 
 #define REFUSED_MAX 64 /* messages of unknown types that are answered, before we lose patience */
 
-enum pt_type {
-    PT_EXPERIMENTAL,
-    PT_VERSION_REQUEST,
-    PT_VERSION_RESPONSE,
-    PT_SASL_MECHANISMS,
-    PT_SASL_SELECTION,
-    PT_SASL_DATA,
-    PT_SASL_RESULT,
-    PT_BATCH,
-    PT_ERROR,
-    PT_TYPES
-};
-
-struct pt_message {
-    uint32_t vendor, type, id;
-    struct bytes whole, value;
-};
-
 /* ---- writing ---- */
 
 static size_t pt_begin(struct nea_session *s, enum pt_type type)
@@ -53,21 +35,26 @@ void pt_batch_end(struct nea_session *s, size_t start)
 }
 
 /* Answers a bad message (PT-R33) and, unless it only has an unknown type, closes. */
+static void pt_fail_as(struct nea_session *s, struct bytes message, const struct nea_fault *fault)
+{
+    nea_note(s, LOG_WARNING, "%s", fault->text);
+    size_t start = pt_begin(s, PT_ERROR);
+    wr_u32(&s->pt.out, PEN_IETF);
+    wr_u32(&s->pt.out, fault->code);
+    wr_bytes(&s->pt.out, (struct bytes){message.p, message.n < PT_ERROR_COPY ? message.n : PT_ERROR_COPY});
+    pt_end(s, start);
+    if (fault->code == PT_TYPE_NOT_SUPPORTED && ++s->pt.refused <= REFUSED_MAX)
+        return;
+    s->pt.state = PT_CLOSED;
+    s->outcome.fault = *fault;
+}
+
 static void pt_fail(struct nea_session *s, enum pt_error_code code, struct bytes message, const char *rule,
                     const char *section, const char *text)
 {
     struct nea_fault fault;
     nea_fault_set(&fault, code, 0, rule, section, "%s (%s, %s)", text, rule, section);
-    nea_note(s, LOG_WARNING, "%s", fault.text);
-    size_t start = pt_begin(s, PT_ERROR);
-    wr_u32(&s->pt.out, PEN_IETF);
-    wr_u32(&s->pt.out, code);
-    wr_bytes(&s->pt.out, (struct bytes){message.p, message.n < PT_ERROR_COPY ? message.n : PT_ERROR_COPY});
-    pt_end(s, start);
-    if (code == PT_TYPE_NOT_SUPPORTED && ++s->pt.refused <= REFUSED_MAX)
-        return;
-    s->pt.state = PT_CLOSED;
-    s->outcome.fault = fault;
+    pt_fail_as(s, message, &fault);
 }
 
 /* ---- negotiation ---- */
@@ -186,21 +173,27 @@ enum pt_sender { BY_ANY, BY_INITIATOR, BY_RESPONDER, BY_CLIENT, BY_SERVER };
 #define IN(state) (1u << (state))
 
 static const struct pt_row {
+    const char *name;
     uint8_t states; /* in which it is legal; elsewhere: Invalid Message */
     uint8_t sender;
     uint8_t exact; /* octets of the whole message; 0: any number */
     void (*take)(struct nea_session *s, const struct pt_message *m);
 } rows[PT_TYPES] = {
-    [PT_EXPERIMENTAL] = {0, BY_ANY, 0, NULL}, /* PT-R44 */
-    [PT_VERSION_REQUEST] = {IN(PT_VERSION), BY_INITIATOR, 20, on_version_request},
-    [PT_VERSION_RESPONSE] = {IN(PT_VERSION), BY_RESPONDER, 20, on_version_response},
-    [PT_SASL_MECHANISMS] = {IN(PT_AUTH), BY_SERVER, 0, on_mechanisms},
-    [PT_SASL_SELECTION] = {IN(PT_AUTH), BY_CLIENT, 0, on_sasl},
-    [PT_SASL_DATA] = {IN(PT_AUTH), BY_ANY, 0, on_sasl},
-    [PT_SASL_RESULT] = {IN(PT_AUTH), BY_SERVER, 0, on_sasl},
-    [PT_BATCH] = {IN(PT_DATA), BY_ANY, 0, on_batch}, /* PT-R10, PT-R19 */
-    [PT_ERROR] = {IN(PT_VERSION) | IN(PT_AUTH) | IN(PT_DATA), BY_ANY, 0, on_error},
+    [PT_EXPERIMENTAL] = {"Experimental", 0, BY_ANY, 0, NULL}, /* PT-R44 */
+    [PT_VERSION_REQUEST] = {"Version Request", IN(PT_VERSION), BY_INITIATOR, 20, on_version_request},
+    [PT_VERSION_RESPONSE] = {"Version Response", IN(PT_VERSION), BY_RESPONDER, 20, on_version_response},
+    [PT_SASL_MECHANISMS] = {"SASL Mechanisms", IN(PT_AUTH), BY_SERVER, 0, on_mechanisms},
+    [PT_SASL_SELECTION] = {"SASL Mechanism Selection", IN(PT_AUTH), BY_CLIENT, 0, on_sasl},
+    [PT_SASL_DATA] = {"SASL Authentication Data", IN(PT_AUTH), BY_ANY, 0, on_sasl},
+    [PT_SASL_RESULT] = {"SASL Result", IN(PT_AUTH), BY_SERVER, 0, on_sasl},
+    [PT_BATCH] = {"PB-TNC Batch", IN(PT_DATA), BY_ANY, 0, on_batch}, /* PT-R10, PT-R19 */
+    [PT_ERROR] = {"PT-TLS Error", IN(PT_VERSION) | IN(PT_AUTH) | IN(PT_DATA), BY_ANY, 0, on_error},
 };
+
+const char *pt_type_name(uint32_t type)
+{
+    return type < PT_TYPES ? rows[type].name : NULL;
+}
 
 static bool from_right_side(const struct nea_session *s, enum pt_sender sender)
 {
@@ -218,7 +211,12 @@ static bool from_right_side(const struct nea_session *s, enum pt_sender sender)
     }
 }
 
-static void dispatch(struct nea_session *s, struct bytes whole)
+bool pt_length_fits(const struct pt_message *m)
+{
+    return m->vendor != PEN_IETF || m->type >= PT_TYPES || !rows[m->type].exact || m->whole.n == rows[m->type].exact;
+}
+
+struct pt_message pt_message_read(struct bytes whole)
 {
     struct rd r = rd_of(whole, 0);
     struct pt_message m = {.whole = whole};
@@ -228,6 +226,12 @@ static void dispatch(struct nea_session *s, struct bytes whole)
     rd_u32(&r);
     m.id = rd_u32(&r);
     m.value = rd_rest(&r);
+    return m;
+}
+
+static void dispatch(struct nea_session *s, struct bytes whole)
+{
+    struct pt_message m = pt_message_read(whole);
     if (m.vendor != PEN_IETF || m.type >= PT_TYPES) {
         if (s->pt.state == PT_VERSION && s->config.initiator)
             pt_fail(s, PT_INVALID_MESSAGE, whole, "PT-R13", "RFC 6876 §3.7.1", "no answer to the version request");
@@ -236,7 +240,7 @@ static void dispatch(struct nea_session *s, struct bytes whole)
         return;
     }
     const struct pt_row *row = &rows[m.type];
-    if (row->exact && whole.n != row->exact)
+    if (!pt_length_fits(&m))
         pt_fail(s, PT_INVALID_PARAMETER, whole, "PT-R29", "RFC 6876 §3.5", "wrong PT-TLS message length");
     else if (!(row->states & IN(s->pt.state)) || !from_right_side(s, row->sender))
         pt_fail(s, PT_INVALID_MESSAGE, whole, "PT-R12", "RFC 6876 §3.6", "PT-TLS message that is not allowed here");
@@ -246,26 +250,39 @@ static void dispatch(struct nea_session *s, struct bytes whole)
 
 /* ---- framing ---- */
 
+enum pt_error_code pt_header_check(struct bytes b, size_t max, size_t *length, struct nea_fault *f)
+{
+    static const struct {
+        const char *text, *rule, *section;
+        size_t offset;
+    } faults[] = {
+        {"reserved PT-TLS vendor or type", "PT-R28", "RFC 6876 §3.5", 1},
+        {"PT-TLS message length below 16", "PT-R29", "RFC 6876 §3.5", 8},
+        {"PT-TLS message longer than our bound", "PT-L1", "own limit", 8},
+    };
+    struct rd r = rd_of(b, 0);
+    rd_u8(&r);
+    uint32_t vendor = rd_u24(&r), type = rd_u32(&r), n = rd_u32(&r);
+    *length = n;
+    if (r.bad || (vendor != PEN_RESERVED && type != 0xffffffff && n >= PT_HEADER && n <= max))
+        return PT_OK;
+    size_t i = vendor == PEN_RESERVED || type == 0xffffffff ? 0 : n < PT_HEADER ? 1 : 2;
+    nea_fault_set(f, PT_INVALID_PARAMETER, faults[i].offset, faults[i].rule, faults[i].section, "%s (%s, %s)",
+                  faults[i].text, faults[i].rule, faults[i].section);
+    return PT_INVALID_PARAMETER;
+}
+
 /* The length of the message that begins here, once its header is complete; 0: not yet, or refused. Nothing is allocated
  * by it. */
 static size_t message_length(struct nea_session *s, struct bytes b)
 {
-    static const char section[] = "RFC 6876 §3.5";
+    struct nea_fault fault;
+    size_t length, max = s->pt.state == PT_DATA ? s->config.limits.max_batch : s->config.limits.max_unauthed;
     if (b.n < PT_HEADER)
         return 0;
-    struct rd r = rd_of(b, 0);
-    struct bytes header = {b.p, PT_HEADER};
-    rd_u8(&r);
-    uint32_t vendor = rd_u24(&r), type = rd_u32(&r), length = rd_u32(&r);
-    size_t max = s->pt.state == PT_DATA ? s->config.limits.max_batch : s->config.limits.max_unauthed;
-    if (vendor == PEN_RESERVED || type == 0xffffffff)
-        pt_fail(s, PT_INVALID_PARAMETER, header, "PT-R28", section, "reserved PT-TLS vendor or type");
-    else if (length < PT_HEADER)
-        pt_fail(s, PT_INVALID_PARAMETER, header, "PT-R29", section, "PT-TLS message length below 16");
-    else if (length > max)
-        pt_fail(s, PT_INVALID_PARAMETER, header, "PT-L1", "own limit", "PT-TLS message longer than our bound");
-    else
+    if (pt_header_check(b, max, &length, &fault) == PT_OK)
         return length;
+    pt_fail_as(s, (struct bytes){b.p, PT_HEADER}, &fault);
     return 0;
 }
 
