@@ -94,12 +94,18 @@ static struct entry *create_base(struct run *r, const struct pkg_package *p, int
     return e;
 }
 
+/* Says that it is gone; the entry is still there for the caller to remove. */
+static bool tell_gone(struct run *r, struct entry *e, const struct moment *m)
+{
+    return put(r, m, PKG_DELETE, e->id) && run_drop_present(r, e) == JOURNAL_OK;
+}
+
 static bool delete(struct run *r, struct entry *e, const struct moment *m)
 {
-    if (!put(r, m, PKG_DELETE, e->id) || run_drop_present(r, e) != JOURNAL_OK)
-        return false;
-    entry_remove(&r->present, e);
-    return true;
+    bool told = tell_gone(r, e, m);
+    if (told)
+        entry_remove(&r->present, e);
+    return told;
 }
 
 /* ---- events of logs ------------------------------------------------------------------------------------------------------ */
@@ -154,9 +160,12 @@ static struct entry *ensure(struct run *r, const struct pkg_event *e)
     if (!there && r->first && !knows(r, name_key(r, p.name, p.arch)))
         return create_base(r, &p, TIME_UNKNOWN);
     struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
-    if (there && !delete(r, there, &m))
+    if (there && !tell_gone(r, there, &m))
         return NULL;
-    return create(r, &p, &m);
+    struct entry *created = create(r, &p, &m); /* p may still look into `there` */
+    if (there)
+        entry_remove(&r->present, there);
+    return created;
 }
 
 bool run_apply(void *context, const struct pkg_event *e)
