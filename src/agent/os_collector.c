@@ -20,7 +20,7 @@ struct os_state {
     struct pa_factory_default_password password;
     struct pa_device_id device_id;
     char name[64], version[130], last_boot[TIME_TEXT], device[65];
-    struct pa_out out[7];
+    struct pa_out out[16];
     size_t count;
 };
 _Static_assert(sizeof((struct os_state *)0)->version <= UINT8_MAX, "a String Version's length is one octet");
@@ -62,6 +62,13 @@ static struct pa_numeric_version numeric_version(const char *version)
     return n;
 }
 
+static void tell(struct os_state *s, enum pa_row row, const void *fields)
+{
+    if (s->count == ARRAY_LENGTH(s->out))
+        bug("the OS collector tells more than it has room for");
+    s->out[s->count++] = (struct pa_out){.type = &pa_types[row], .fields = fields};
+}
+
 static void fill_in(struct os_state *s, const struct agent_posture *p)
 {
     enum { OPERATIONAL = 3, SUCCESSFUL = 1 }; /* RFC 5792 §4.2.5 */
@@ -82,17 +89,14 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
     s->device_id.id = bytes_of(s->device);
 
     /* strongSwan's order, so that whoever compares messages finds them alike. */
-    const struct pa_out all[] = {
-        {&pa_types[PA_PRODUCT_INFORMATION], &s->product, 0},
-        {&pa_types[PA_STRING_VERSION], &s->string_version, 0},
-        {&pa_types[PA_NUMERIC_VERSION], &s->numeric_version, 0},
-        {&pa_types[PA_OPERATIONAL_STATUS], &s->status, 0},
-        {&pa_types[PA_FORWARDING_ENABLED], &s->forwarding, 0},
-        {&pa_types[PA_FACTORY_DEFAULT_PASSWORD], &s->password, 0},
-        {&pa_types[PA_DEVICE_ID], &s->device_id, 0},
-    };
-    s->count = ARRAY_LENGTH(all) - (s->device[0] == 0); /* who has no device ID does not send an empty one */
-    memcpy(s->out, all, sizeof all);
+    tell(s, PA_PRODUCT_INFORMATION, &s->product);
+    tell(s, PA_STRING_VERSION, &s->string_version);
+    tell(s, PA_NUMERIC_VERSION, &s->numeric_version);
+    tell(s, PA_OPERATIONAL_STATUS, &s->status);
+    tell(s, PA_FORWARDING_ENABLED, &s->forwarding);
+    tell(s, PA_FACTORY_DEFAULT_PASSWORD, &s->password);
+    if (s->device[0]) /* who has no device ID does not send an empty one */
+        tell(s, PA_DEVICE_ID, &s->device_id);
 }
 
 static void *create(void *context, struct nea_connection *c)

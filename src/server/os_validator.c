@@ -126,7 +126,7 @@ static void settle(struct os *os)
         if (wanted[i].needed && !(os->told & UINT64_C(1) << wanted[i].row))
             wr_fmt(&reason, "%s%s", reason.n ? ", " : "the endpoint did not tell: ", pa_types[wanted[i].row].name);
     bool complete = reason.n == 0 && !os->failed;
-    os->assessment->report.has_posture = os->told != 0;
+    os->assessment->report.has_posture = reason.n == 0; /* half a posture does not replace the whole one that is stored */
     if (complete)
         assessment_settle(os->assessment, os->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
     else
