@@ -24,7 +24,7 @@ struct cli {
     const char *arguments[MAX_ARGUMENTS];
     unsigned argument_count;
     struct wr out;
-    bool stdout_gone;
+    bool stdout_gone, output_lost; /* the reader went away (its decision), or what it wanted could not be written */
     char state[4096];
 };
 
@@ -183,8 +183,10 @@ bool cli_flush(struct cli *cli)
             continue;
         if (n < 0) {
             /* A closed pipe is the reader's decision (head); anything else is worth a word. */
-            if (errno != EPIPE)
+            if (errno != EPIPE) {
                 log_line(LOG_ERROR, "cannot write the output: %s", strerror(errno));
+                cli->output_lost = true;
+            }
             cli->stdout_gone = true;
             break;
         }
@@ -373,7 +375,8 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
     } else {
         status = cli.command->run(&cli);
     }
-    if (!cli_flush(&cli) && status == EXIT_DONE)
+    cli_flush(&cli);
+    if (cli.output_lost && status == EXIT_DONE)
         status = EXIT_INTERNAL;
     wr_free(&cli.out);
     return status;
