@@ -12,10 +12,10 @@
 enum store_status {
     STORE_OK = 0,
     STORE_NOT_FOUND,
-    STORE_CONFLICT,    /* what was reported does not continue what is stored: ask anew (see store_receipt) */
+    STORE_CONFLICT,    /* what was reported does not continue what is stored: ask anew (see store_receipt); nothing of it was stored */
     STORE_UNAVAILABLE, /* the database cannot be reached, is busy or full: try again later; nothing of the call was stored */
-    STORE_DAMAGED,
-    STORE_REFUSED,     /* the URL, a newer schema, no permission: `error` says how to mend it */
+    STORE_DAMAGED,     /* nothing is repaired or replaced: that is a person's decision */
+    STORE_REFUSED,     /* the URL, a newer schema, no permission, a report that contradicts itself: `error` says how to mend it */
     STORE_FAILED,
 };
 
@@ -68,7 +68,7 @@ struct store_report {
 };
 struct store_receipt {
     int64_t endpoint, session; /* row identifiers */
-    uint32_t epoch, last_eid;  /* what the store now holds of this endpoint */
+    uint32_t epoch, last_eid;  /* what the store now holds of this endpoint; after STORE_CONFLICT, too */
     uint32_t stored_events;    /* new ones; repeats are not stored again */
     uint32_t new_software;     /* identifiers that the fleet had never reported */
     bool gap;                  /* EIDs between the last stored one and the first reported one are missing: ask from last_eid + 1, or for an inventory */
@@ -87,11 +87,15 @@ enum store_status store_position(struct store *s, struct bytes endpoint, struct 
 enum store_status store_begin(struct store *s, struct error *error) MUST_USE;
 /* Stores a report: endpoint, session, posture and software. Events already stored are skipped (their EIDs are known), so that a repeated
  * report changes nothing; a first inventory and a patch run that another endpoint reported before cost one small row each. A new epoch keeps the
- * history of the old one and closes what it had open. Nothing counts before store_commit() has returned STORE_OK. */
+ * history of the old one and closes what it had open: an inventory is stored as its difference to what is known (EID 0, times are bounds).
+ * Events of an epoch other than the stored one, behind a gap, or with a last EID that went back are a STORE_CONFLICT: only an inventory, or
+ * the missing events, continue the history. STORE_UNAVAILABLE may mean that the whole transaction is lost; then store_commit() says so, too.
+ * Nothing counts before store_commit() has returned STORE_OK. */
 enum store_status store_report(struct store *s, const struct store_report *report, struct store_receipt *receipt, struct error *error) MUST_USE;
-/* Writes the verdict into an open session's row. */
+/* Writes the verdict into a session's row; within a transaction or, at once, without one. */
 enum store_status store_verdict(struct store *s, int64_t session, int64_t finished, int result, int access, struct bytes reason,
                                 struct error *error) MUST_USE;
+/* On any failure all reports must be sent again. With PostgreSQL the connection may have been lost after the commit was done: repeats do no harm. */
 enum store_status store_commit(struct store *s, struct error *error) MUST_USE;
 void store_rollback(struct store *s);
 

@@ -1,4 +1,5 @@
-/* A PostgreSQL of the test's own: made in a temporary folder with Debian's programs, listening only on a socket in it, gone with the test. */
+/* A PostgreSQL of the test's own: made in a temporary folder with Debian's programs, listening only on a socket in it,
+ * gone with the test. */
 #ifndef MUSTER_TEST_PG_CLUSTER_H
 #define MUSTER_TEST_PG_CLUSTER_H
 
@@ -72,8 +73,20 @@ static inline bool pg_start_server(struct pg_cluster *c)
 {
     char data[64], url[160];
     snprintf(data, sizeof data, "%s/data", c->folder);
-    char *argv[] = {"postgres", "-D", data, "-k", c->folder, "-c", "listen_addresses=", "-c", "fsync=off",
-                    "-c", "max_connections=40", "-c", "deadlock_timeout=200ms", NULL};
+    char *argv[] = {"postgres",
+                    "-D",
+                    data,
+                    "-k",
+                    c->folder,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    "fsync=off",
+                    "-c",
+                    "max_connections=40",
+                    "-c",
+                    "deadlock_timeout=200ms",
+                    NULL};
     c->server = pg_spawn(c, argv);
     pg_url(c, "postgres", url, sizeof url);
     for (int attempt = 0; attempt < 600; attempt++) {
