@@ -193,7 +193,7 @@ static void test_damage_is_seen_and_kept(void **state)
 static void test_set_aside(void **state)
 {
     struct place *p = *state;
-    char kept[2][200], wal[200];
+    char kept[2][200], wal[500];
     uint8_t room[64];
     for (int i = 0; i < 2; i++) {
         write_at(p->path, 0, i ? "two" : "one", 3);
