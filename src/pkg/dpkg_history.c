@@ -147,8 +147,8 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
 
 /* ---- merging ----------------------------------------------------------------------------------------------------------- */
 
-/* apt's item that this action carries out, NULL if the transaction has none. */
-static const struct apt_item *item_of(const struct apt_transaction *t, const struct dpkg_action *a)
+/* apt's item that this action carries out, NULL if the transaction has none (any more: the next one may want the same in one second). */
+static struct apt_item *item_of(const struct apt_transaction *t, const struct dpkg_action *a)
 {
     size_t low = 0, high = t->count;
     while (low < high) {
@@ -159,12 +159,12 @@ static const struct apt_item *item_of(const struct apt_transaction *t, const str
             high = middle;
     }
     for (; low < t->count && bytes_equal(t->items[low].name, a->name); low++) {
-        const struct apt_item *i = &t->items[low];
+        struct apt_item *i = &t->items[low];
         struct bytes said = i->verb == APT_REMOVE ? i->old_version : i->new_version;
         struct bytes done = i->verb == APT_REMOVE ? a->old_version : a->new_version;
         bool same_arch = bytes_equal(i->arch, a->arch) || bytes_equal(a->arch, BYTES("all")) || a->arch.n == 0;
         bool gone = i->verb == APT_REMOVE && a->deed == DPKG_GONE;
-        if (same_arch && (gone || bytes_equal(said, done)))
+        if (same_arch && (gone || (!i->done && bytes_equal(said, done))))
             return i;
     }
     return NULL;
@@ -175,13 +175,16 @@ static bool follow_dpkg(struct merge *m, const struct apt_transaction *t)
 {
     bool told = m->dpkg.set.position.last != TIME_UNKNOWN && !m->has_action && m->dpkg.set.position.last >= t->start &&
                 m->dpkg.set.position.last <= t->end;
+    bool matched = false;
     while (m->has_action && m->action.time < t->start)
         emit_action(m, NULL, NULL);
     while (m->has_action && !m->stopped && m->action.time <= t->end) {
-        const struct apt_item *item = item_of(t, &m->action);
+        struct apt_item *item = item_of(t, &m->action);
         /* In its last second another transaction may have begun already. */
-        if (!item && m->action.time == t->end && t->end > t->start && m->action.deed != DPKG_STARTUP)
+        if (!item && matched && m->action.time == t->end && m->action.deed != DPKG_STARTUP)
             break;
+        if (item)
+            item->done = matched = true;
         told |= item != NULL || m->action.deed == DPKG_STARTUP;
         emit_action(m, t, item);
     }

@@ -17,7 +17,7 @@ static int weight(struct bytes b)
 
 static struct bytes rest_of(struct bytes b, size_t n)
 {
-    return (struct bytes){b.p + n, b.n - n};
+    return n ? (struct bytes){b.p + n, b.n - n} : b;
 }
 
 static size_t digits(struct bytes b)

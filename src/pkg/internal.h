@@ -136,13 +136,13 @@ bool dpkg_log_next(struct dpkg_log *log, struct dpkg_action *action) MUST_USE;
 struct apt_item {
     enum apt_verb { APT_INSTALL, APT_UPGRADE, APT_REMOVE, APT_REINSTALL } verb;
     struct bytes name, arch, old_version, new_version;
-    bool automatic;
+    bool automatic, done; /* done: dpkg.log told of it */
 };
 struct apt_transaction {
     int64_t start, end; /* end: INT64_MAX if the transaction has not ended */
     bool ended, failed;
     struct bytes command, user;
-    const struct apt_item *items; /* ordered by name */
+    struct apt_item *items; /* ordered by name */
     size_t count;
 };
 struct apt_history {
