@@ -1,10 +1,13 @@
 #include "agent/journal_run.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A run that finds nothing new writes only so many seconds after the last one that wrote: what it would write is its own time, which makes
  * the bounds of unexplained changes narrower, and costs a flush of the disk. */
@@ -35,6 +38,42 @@ static int64_t file_identity(const char *path)
         return 0;
     uint64_t born = stx.stx_mask & STATX_BTIME ? (uint64_t)stx.stx_btime.tv_sec * 1000000000u + stx.stx_btime.tv_nsec : 0;
     return (int64_t)(stx.stx_ino * 0x9e3779b97f4a7c15u ^ born);
+}
+
+/* A copy written over the file itself keeps its identity. So the newest EID also stands in a file of its own beside the journal: if the
+ * journal knows less, it is an older one. */
+static bool mark_path(const struct journal *j, char path[PATH_MAX])
+{
+    int n = snprintf(path, PATH_MAX, "%s.mark", j->path);
+    return n > 0 && n < PATH_MAX;
+}
+
+static bool is_older(const struct run *r, const struct head *h)
+{
+    char path[PATH_MAX];
+    unsigned epoch = 0, last_eid = 0;
+    FILE *f = mark_path(r->j, path) ? fopen(path, "re") : NULL;
+    bool older = f && fscanf(f, "%u %u", &epoch, &last_eid) == 2 && (epoch != h->epoch || last_eid > h->last_eid);
+    if (f)
+        fclose(f);
+    return older;
+}
+
+/* After the commit; a mark that could not be written, or was not for a sudden death, is behind the journal, and that is harmless. */
+static void mark_write(const struct journal *j, const struct journal_report *report)
+{
+    char path[PATH_MAX], fresh[PATH_MAX + 8];
+    if (!mark_path(j, path))
+        return;
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    FILE *f = fopen(fresh, "we");
+    if (!f)
+        return;
+    bool ok = fprintf(f, "%u %u\n", report->epoch, report->last_eid) > 0;
+    if (fclose(f) == 0 && ok)
+        rename(fresh, path);
+    else
+        unlink(fresh);
 }
 
 static enum journal_status head_read(struct run *r, struct head *h)
@@ -290,7 +329,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     r->records = h.records;
     r->collected = h.collected;
     /* SWIMA-R33, R35, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told already. */
-    report->new_epoch = !h.found || h.file != file;
+    report->new_epoch = !h.found || h.file != file || is_older(r, &h);
     if (report->new_epoch) {
         h.epoch = new_epoch(h.epoch);
         h.file = file;
@@ -340,6 +379,8 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
             status = journal_status_of(db_commit(j->db, error));
         else
             db_rollback(j->db);
+        if (status == JOURNAL_OK && r.changed)
+            mark_write(j, report);
     }
     wr_free(&r.software_ids);
     memory_free(&r.causes);

@@ -26,7 +26,7 @@ static bool make_folder(char *folder, size_t size)
 
 static void remove_folder(const char *folder)
 {
-    static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm"};
+    static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
     char path[4200];
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
         snprintf(path, sizeof path, "%s/%s", folder, files[i]);

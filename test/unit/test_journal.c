@@ -554,6 +554,20 @@ static void test_restored_journal(void **state)
     assert_true(m.report.new_epoch);
     assert_true(m.report.epoch != epoch); /* SWIMA-R33, R36 */
     assert_int_equal(m.report.last_eid, 3);
+    epoch = m.report.epoch;
+    journal_close(m.journal);
+    m.journal = NULL;
+    copy_file(live, backup);
+    root_package(&m.root, "d", "all", "1", "installed");
+    collect(&m);
+    assert_int_equal(m.report.epoch, epoch);
+    journal_close(m.journal);
+    m.journal = NULL;
+    copy_file(backup, live); /* into the file itself */
+    collect(&m);
+    assert_true(m.report.new_epoch);
+    assert_true(m.report.epoch != epoch);
+    assert_int_equal(m.report.last_eid, 4);
     machine_free(&m);
 }
 
