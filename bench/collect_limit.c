@@ -1,6 +1,7 @@
-/* The limit of `bench/run collect`: what any collector must do at least. Decompresses the given logs and counts their lines, then inserts
- * the rows of a finished journal into an empty database of the same schema, by bare prepared statements in one transaction. Reading the
- * rows is not counted. usage: collect_limit JOURNAL NEW_DATABASE LOG…; prints: wall seconds, CPU seconds, lines, rows. */
+/* The limit of `bench/run collect`: what any collector must do at least. Decompresses the given logs and counts their
+ * lines, then inserts the rows of a finished journal into an empty database of the same schema, by bare prepared
+ * statements in one transaction. Reading the rows is not counted. usage: collect_limit JOURNAL NEW_DATABASE LOG…;
+ * prints: wall seconds, CPU seconds, lines, rows. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +124,9 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc; i++)
         lines += count_lines(argv[i]);
     check(to, sqlite3_open(argv[2], &to));
-    check(to, sqlite3_exec(to, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384; BEGIN IMMEDIATE", NULL, NULL, NULL));
+    check(to, sqlite3_exec(
+                  to, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384; BEGIN IMMEDIATE",
+                  NULL, NULL, NULL));
     check(from, sqlite3_prepare_v2(from, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", -1, &schema, NULL));
     while (sqlite3_step(schema) == SQLITE_ROW)
         check(to, sqlite3_exec(to, (const char *)sqlite3_column_text(schema, 0), NULL, NULL, NULL));
@@ -132,6 +135,7 @@ int main(int argc, char **argv)
         insert(to, &tables[i]);
     check(to, sqlite3_exec(to, "COMMIT", NULL, NULL, NULL));
     sqlite3_close(to);
-    printf("%.4f %.4f %zu %zu\n", seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, lines, rows);
+    printf("%.4f %.4f %zu %zu\n", seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, lines,
+           rows);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* apt's history: any octets give transactions or complaints; items have a name and the versions of their kind, and are in order. */
+/* apt's history: any octets give transactions or complaints; items have a name and the versions of their kind, and are
+ * in order. */
 #include "pkg/internal.h"
 
 #include <stdlib.h>
@@ -10,8 +11,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char name[] = "history.log";
     char *files[] = {name};
     const struct pkg_sink sink = {0};
-    struct apt_history h = {.set = {.sink = &sink, .files = files, .count = 1, .open = true, .lines = lines_of((struct bytes){data, size}),
-                                    .position = {.first = TIME_UNKNOWN, .last = TIME_UNKNOWN}, .clock = {.last = TIME_UNKNOWN}}};
+    struct apt_history h = {.set = {.sink = &sink,
+                                    .files = files,
+                                    .count = 1,
+                                    .open = true,
+                                    .lines = lines_of((struct bytes){data, size}),
+                                    .position = {.first = TIME_UNKNOWN, .last = TIME_UNKNOWN},
+                                    .clock = {.last = TIME_UNKNOWN}}};
     struct apt_transaction t;
     while (apt_history_next(&h, &t)) {
         if (t.end < t.start)

@@ -8,20 +8,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The journal keeps each package version once (record), what happened to it (event), and which ones are there (present). A run appends
- * records and events and touches little else. An event's EID is seq + head.shift: what turns out to be older than the logs gets numbers
- * below 1 at the end of the first run, and the shift brings all of them to 1 and up for ever. No table needs a second index: a run reads
- * all records into memory once, and questions about the past fold all events (600,000 in 0.2 s). */
+/* The journal keeps each package version once (record), what happened to it (event), and which ones are there
+ * (present). A run appends records and events and touches little else. An event's EID is seq + head.shift: what turns
+ * out to be older than the logs gets numbers below 1 at the end of the first run, and the shift brings all of them to 1
+ * and up for ever. No table needs a second index: a run reads all records into memory once, and questions about the
+ * past fold all events (600,000 in 0.2 s). */
 static const char *const migrations[] = {
-    "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, shift INTEGER NOT NULL, last_eid INTEGER NOT NULL,"
+    "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, shift INTEGER NOT NULL, "
+    "last_eid INTEGER NOT NULL,"
     " records INTEGER NOT NULL, collected INTEGER NOT NULL, file INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE source(id INTEGER PRIMARY KEY, status INTEGER NOT NULL, stamp INTEGER NOT NULL, cursor BLOB, reaches_back INTEGER,"
-    " installed INTEGER NOT NULL, records INTEGER NOT NULL, complaints INTEGER NOT NULL, unreadable INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, software_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT,"
+    "CREATE TABLE source(id INTEGER PRIMARY KEY, status INTEGER NOT NULL, stamp INTEGER NOT NULL, cursor BLOB, "
+    "reaches_back INTEGER,"
+    " installed INTEGER NOT NULL, records INTEGER NOT NULL, complaints INTEGER NOT NULL, unreadable INTEGER NOT NULL) "
+    "STRICT;"
+    "CREATE TABLE record(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, software_id TEXT NOT NULL, name TEXT NOT "
+    "NULL, version TEXT,"
     " arch TEXT, source_name TEXT, source_version TEXT) STRICT;"
-    "CREATE TABLE present(record INTEGER PRIMARY KEY, state INTEGER NOT NULL, since INTEGER, precision INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE present(record INTEGER PRIMARY KEY, state INTEGER NOT NULL, since INTEGER, precision INTEGER NOT "
+    "NULL) STRICT;"
     "CREATE TABLE cause(id INTEGER PRIMARY KEY, command TEXT, user TEXT) STRICT;"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, time INTEGER, not_before INTEGER, precision INTEGER NOT NULL, action INTEGER NOT NULL,"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, time INTEGER, not_before INTEGER, precision INTEGER NOT NULL, action "
+    "INTEGER NOT NULL,"
     " record INTEGER NOT NULL, cause INTEGER) STRICT;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
@@ -29,8 +36,14 @@ static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARR
 enum journal_status journal_status_of(enum db_status status)
 {
     static const enum journal_status of[] = {
-        [DB_OK] = JOURNAL_OK,     [DB_ABSENT] = JOURNAL_ABSENT, [DB_DAMAGED] = JOURNAL_DAMAGED,       [DB_NEWER] = JOURNAL_FAILED,
-        [DB_BUSY] = JOURNAL_BUSY, [DB_FULL] = JOURNAL_FULL,     [DB_PERMISSION] = JOURNAL_PERMISSION, [DB_FAILED] = JOURNAL_FAILED,
+        [DB_OK] = JOURNAL_OK,
+        [DB_ABSENT] = JOURNAL_ABSENT,
+        [DB_DAMAGED] = JOURNAL_DAMAGED,
+        [DB_NEWER] = JOURNAL_FAILED,
+        [DB_BUSY] = JOURNAL_BUSY,
+        [DB_FULL] = JOURNAL_FULL,
+        [DB_PERMISSION] = JOURNAL_PERMISSION,
+        [DB_FAILED] = JOURNAL_FAILED,
     };
     return of[status];
 }
@@ -80,7 +93,8 @@ void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b)
         sqlite3_bind_null(s, at);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* The folder, and those above it. What a journal tells, dpkg and apt let everybody on the machine read too. */
 static bool make_folder(const char *path, struct error *error)
@@ -105,7 +119,8 @@ static bool make_folder(const char *path, struct error *error)
     return true;
 }
 
-#define SMALL_JOURNAL ((int64_t)4 << 20) /* a full check costs about a millisecond a MiB: no more than that on each run */
+#define SMALL_JOURNAL                                                                                                  \
+    ((int64_t)4 << 20) /* a full check costs about a millisecond a MiB: no more than that on each run */
 
 static enum journal_status open_file(struct journal *j, struct error *error)
 {
@@ -129,11 +144,14 @@ enum journal_status journal_renew(struct journal *j, struct error *error)
     if (status == JOURNAL_OK)
         status = open_file(j, error);
     if (status == JOURNAL_OK)
-        error_set(error, "the journal was damaged (%.300s); it is kept as %.150s, and a new one with a new epoch begins", why.text, kept);
+        error_set(error,
+                  "the journal was damaged (%.300s); it is kept as %.150s, and a new one with a new epoch begins",
+                  why.text, kept);
     return status;
 }
 
-enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed, struct error *error)
+enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed,
+                                 struct error *error)
 {
     *out = NULL;
     if (renewed)

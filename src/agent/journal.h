@@ -26,7 +26,8 @@ void journal_bind_time(sqlite3_stmt *s, int at, int64_t t);
 /* The text must live until the statement is reset. */
 void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b);
 
-/* ---- sets of packages ---------------------------------------------------------------------------------------------- */
+/* ---- sets of packages ----------------------------------------------------------------------------------------------
+ */
 
 /* A package of one version and architecture. Its texts stand behind it. */
 struct entry {
@@ -37,11 +38,11 @@ struct entry {
     enum pkg_state state;
     enum pkg_precision precision;
     int64_t since, replaced_at; /* replaced_at: when another version took its place unseen, or 0 */
-    bool waiting; /* the record's row is not written yet */
-    bool dirty;   /* what stands here is not written yet */
-    bool base;    /* older than the logs: its event gets its time at the end of the run */
-    bool before;  /* there already when the run began */
-    bool matched; /* found in the other set */
+    bool waiting;               /* the record's row is not written yet */
+    bool dirty;                 /* what stands here is not written yet */
+    bool base;                  /* older than the logs: its event gets its time at the end of the run */
+    bool before;                /* there already when the run began */
+    bool matched;               /* found in the other set */
     uint8_t text[];
 };
 struct entry_set {
@@ -58,8 +59,8 @@ void entry_remove(struct entry_set *set, struct entry *e);
 struct entry **entry_sorted(const struct entry_set *set) MUST_USE;
 void entry_set_free(struct entry_set *set);
 
-/* Remembers a number for a key, 16 octets an entry: for all records that ever were. Keys are 96 bits of a hash, so that half a million
- * of them hold a false match once in 10^17 journals. */
+/* Remembers a number for a key, 16 octets an entry: for all records that ever were. Keys are 96 bits of a hash, so that
+ * half a million of them hold a false match once in 10^17 journals. */
 struct memory_key {
     uint64_t first;
     uint32_t second;

@@ -9,7 +9,8 @@ struct moment {
     uint32_t cause; /* 0: unknown */
 };
 
-/* ---- records coming and going ------------------------------------------------------------------------------------------ */
+/* ---- records coming and going
+ * ------------------------------------------------------------------------------------------ */
 
 /* The next event of the stream. SWIMA-R31, RFC 8412 §3.7.1: consecutive over all sources, one EID an event. */
 static bool put(struct run *r, const struct moment *m, enum pkg_action action, uint32_t record)
@@ -37,8 +38,8 @@ static bool knows(const struct run *r, struct memory_key key)
     return memory_get(&r->known, key, &value);
 }
 
-/* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes back is the same
- * record, with the same Record Identifier. */
+/* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes
+ * back is the same record, with the same Record Identifier. */
 static struct entry *admit(struct run *r, const struct pkg_package *p)
 {
     struct entry *e = entry_add(&r->present, p);
@@ -100,7 +101,7 @@ static bool tell_gone(struct run *r, struct entry *e, const struct moment *m)
     return put(r, m, PKG_DELETE, e->id) && run_drop_present(r, e) == JOURNAL_OK;
 }
 
-static bool delete(struct run *r, struct entry *e, const struct moment *m)
+static bool delete (struct run *r, struct entry *e, const struct moment *m)
 {
     bool told = tell_gone(r, e, m);
     if (told)
@@ -108,7 +109,8 @@ static bool delete(struct run *r, struct entry *e, const struct moment *m)
     return told;
 }
 
-/* ---- events of logs ------------------------------------------------------------------------------------------------------ */
+/* ---- events of logs
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The entry that an event speaks of, of any version. */
 static struct entry *find_there(const struct entry_set *set, const struct pkg_event *e)
@@ -123,8 +125,8 @@ static struct entry *find_there(const struct entry_set *set, const struct pkg_ev
     return loose;
 }
 
-/* Which architecture does an event mean that says the native one of packages of architecture `all` too? What is installed tells, or what
- * was known before. */
+/* Which architecture does an event mean that says the native one of packages of architecture `all` too? What is
+ * installed tells, or what was known before. */
 static struct bytes arch_of(const struct run *r, const struct pkg_event *e)
 {
     struct bytes all = BYTES("all");
@@ -156,7 +158,8 @@ static struct entry *ensure(struct run *r, const struct pkg_event *e)
         return there;
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = there ? there->arch : arch_of(r, e)};
     if (knows(r, record_key(r, p.name, p.arch, p.version)))
-        return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last word */
+        return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last
+                        word */
     if (!there && r->first && !knows(r, name_key(r, p.name, p.arch)))
         return create_base(r, &p, TIME_UNKNOWN);
     struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
@@ -176,7 +179,7 @@ bool run_apply(void *context, const struct pkg_event *e)
     if (e->action != PKG_CREATE) {
         there = ensure(r, e);
         if (there && e->action == PKG_DELETE)
-            delete(r, there, &m);
+            delete (r, there, &m);
         else if (there)
             put(r, &m, PKG_ALTER, there->id);
         return r->status == JOURNAL_OK;
@@ -187,14 +190,15 @@ bool run_apply(void *context, const struct pkg_event *e)
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = arch_of(r, e)};
     if (there) {
         struct moment gone = untold(e, there->since);
-        delete(r, there, &gone);
+        delete (r, there, &gone);
     }
     if (r->status == JOURNAL_OK)
         create(r, &p, &m);
     return r->status == JOURNAL_OK;
 }
 
-/* ---- the package manager has the last word ----------------------------------------------------------------------------- */
+/* ---- the package manager has the last word
+ * ----------------------------------------------------------------------------- */
 
 /* Something that no log explains. */
 struct surprise {
@@ -225,7 +229,8 @@ static struct entry *find_exact(const struct entry_set *set, const struct entry 
 /* Takes over what the package manager says of a package that both know. */
 static bool agree(struct run *r, struct entry *e, struct entry *now)
 {
-    bool same_source = bytes_equal(e->source_name, now->source_name) && bytes_equal(e->source_version, now->source_version);
+    bool same_source =
+        bytes_equal(e->source_name, now->source_name) && bytes_equal(e->source_version, now->source_version);
     now->matched = true;
     e->source_name = now->source_name;
     e->source_version = now->source_version;
@@ -253,14 +258,15 @@ static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_
 {
     int64_t hint = r->manager->unpacked ? r->manager->unpacked(r->options->root, e->name, e->arch) : TIME_UNKNOWN;
     *time = hint != TIME_UNKNOWN && hint <= r->now ? hint : reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
-    return r->first && !knows(r, name_key(r, e->name, e->arch)) && (reaches_back == TIME_UNKNOWN || *time <= reaches_back);
+    return r->first && !knows(r, name_key(r, e->name, e->arch)) &&
+           (reaches_back == TIME_UNKNOWN || *time <= reaches_back);
 }
 
 static bool settle(struct run *r, const struct surprise *s)
 {
     struct entry *e = s->entry;
     if (s->gone)
-        return delete(r, e, &s->moment);
+        return delete (r, e, &s->moment);
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .state = e->state};
     struct entry *created = create(r, &p, &s->moment);
     return created && agree(r, created, e);
@@ -295,8 +301,12 @@ static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **p
             continue;
         struct entry *old = replaced(r, e);
         if (!old && is_base(r, e, reaches_back, &time)) {
-            struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .source_name = e->source_name,
-                                    .source_version = e->source_version, .state = e->state};
+            struct pkg_package p = {.name = e->name,
+                                    .version = e->version,
+                                    .arch = e->arch,
+                                    .source_name = e->source_name,
+                                    .source_version = e->source_version,
+                                    .state = e->state};
             struct entry *base = create_base(r, &p, time);
             if (!base)
                 return false;
@@ -348,7 +358,8 @@ enum journal_status run_reconcile(struct run *r, int64_t reaches_back)
     bool memory = (!room || surprises) && (!r->present.count || present) && (!r->installed.count || installed);
     if (!memory)
         run_fail(r, JOURNAL_FAILED, "out of memory");
-    if (memory && find_surprises(r, reaches_back, present, installed, surprises, &count) && settle_base(r, reaches_back)) {
+    if (memory && find_surprises(r, reaches_back, present, installed, surprises, &count) &&
+        settle_base(r, reaches_back)) {
         if (count)
             qsort(surprises, count, sizeof *surprises, by_time);
         for (size_t i = 0; i < count && settle(r, &surprises[i]); i++)
@@ -363,14 +374,20 @@ enum journal_status run_reconcile(struct run *r, int64_t reaches_back)
 enum journal_status run_load(struct run *r)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT id, name, arch, version, record, since, precision, state, source_name, source_version"
-                                              " FROM record LEFT JOIN present ON record = id WHERE source = ?1", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j,
+                          "SELECT id, name, arch, version, record, since, precision, state, source_name, source_version"
+                          " FROM record LEFT JOIN present ON record = id WHERE source = ?1",
+                          &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int(s, 1, r->manager->source);
     while (journal_step(r->j, s, &status, r->error)) {
-        struct pkg_package p = {.name = journal_column_text(s, 1), .arch = journal_column_text(s, 2), .version = journal_column_text(s, 3),
-                                .source_name = journal_column_text(s, 8), .source_version = journal_column_text(s, 9),
+        struct pkg_package p = {.name = journal_column_text(s, 1),
+                                .arch = journal_column_text(s, 2),
+                                .version = journal_column_text(s, 3),
+                                .source_name = journal_column_text(s, 8),
+                                .source_version = journal_column_text(s, 9),
                                 .state = (enum pkg_state)sqlite3_column_int(s, 7)};
         uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
         bool there = sqlite3_column_type(s, 4) != SQLITE_NULL;

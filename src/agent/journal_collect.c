@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A run that finds nothing new writes only so many seconds after the last one that wrote: what it would write is its own time, which makes
- * the bounds of unexplained changes narrower, and costs a flush of the disk. */
+/* A run that finds nothing new writes only so many seconds after the last one that wrote: what it would write is its
+ * own time, which makes the bounds of unexplained changes narrower, and costs a flush of the disk. */
 #define NOTE_AFTER 600
 
 /* What head says at the beginning of a run, and becomes at its end. */
@@ -36,12 +36,13 @@ static int64_t file_identity(const char *path)
     struct statx stx;
     if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &stx) < 0)
         return 0;
-    uint64_t born = stx.stx_mask & STATX_BTIME ? (uint64_t)stx.stx_btime.tv_sec * 1000000000u + stx.stx_btime.tv_nsec : 0;
+    uint64_t born =
+        stx.stx_mask & STATX_BTIME ? (uint64_t)stx.stx_btime.tv_sec * 1000000000u + stx.stx_btime.tv_nsec : 0;
     return (int64_t)(stx.stx_ino * 0x9e3779b97f4a7c15u ^ born);
 }
 
-/* A copy written over the file itself keeps its identity. So the newest EID also stands in a file of its own beside the journal: if the
- * journal knows less, it is an older one. */
+/* A copy written over the file itself keeps its identity. So the newest EID also stands in a file of its own beside the
+ * journal: if the journal knows less, it is an older one. */
 static bool mark_path(const struct journal *j, char path[PATH_MAX])
 {
     int n = snprintf(path, PATH_MAX, "%s.mark", j->path);
@@ -59,7 +60,8 @@ static bool is_older(const struct run *r, const struct head *h)
     return older;
 }
 
-/* After the commit; a mark that could not be written, or was not for a sudden death, is behind the journal, and that is harmless. */
+/* After the commit; a mark that could not be written, or was not for a sudden death, is behind the journal, and that is
+ * harmless. */
 static void mark_write(const struct journal *j, const struct journal_report *report)
 {
     char path[PATH_MAX], fresh[PATH_MAX + 8];
@@ -79,7 +81,8 @@ static void mark_write(const struct journal *j, const struct journal_report *rep
 static enum journal_status head_read(struct run *r, struct head *h)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT epoch, shift, last_eid, records, collected, file FROM head", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j, "SELECT epoch, shift, last_eid, records, collected, file FROM head", &status, r->error);
     *h = (struct head){.collected = TIME_UNKNOWN};
     if (!s)
         return status;
@@ -99,8 +102,11 @@ static enum journal_status head_read(struct run *r, struct head *h)
 static enum journal_status head_write(struct run *r, const struct head *h)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR REPLACE INTO head(one, epoch, shift, last_eid, records, collected, file)"
-                                              " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6)", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j,
+                          "INSERT OR REPLACE INTO head(one, epoch, shift, last_eid, records, collected, file)"
+                          " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6)",
+                          &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int64(s, 1, h->epoch);
@@ -114,7 +120,8 @@ static enum journal_status head_write(struct run *r, const struct head *h)
     return status;
 }
 
-/* ---- one source -------------------------------------------------------------------------------------------------------- */
+/* ---- one source
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* A source as the last run left it. */
 struct source {
@@ -127,8 +134,11 @@ static enum journal_status source_read(struct run *r, struct source *source)
 {
     enum journal_status status = JOURNAL_OK;
     struct journal_source_report *report = r->report;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT status, stamp, cursor, reaches_back, installed, records, complaints, unreadable"
-                                              " FROM source WHERE id = ?1", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j,
+                          "SELECT status, stamp, cursor, reaches_back, installed, records, complaints, unreadable"
+                          " FROM source WHERE id = ?1",
+                          &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int(s, 1, r->manager->source);
@@ -153,8 +163,11 @@ static enum journal_status source_write(struct run *r, const struct source *sour
     enum journal_status status = JOURNAL_OK;
     const struct journal_source_report *report = r->report;
     struct bytes cursor = wr_view(&source->cursor);
-    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR REPLACE INTO source(id, status, stamp, cursor, reaches_back, installed, records,"
-                                              " complaints, unreadable) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j,
+                          "INSERT OR REPLACE INTO source(id, status, stamp, cursor, reaches_back, installed, records,"
+                          " complaints, unreadable) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                          &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int(s, 1, r->manager->source);
@@ -186,7 +199,8 @@ static void take_complaint(void *context, const char *file, size_t line, const c
         r->options->complain(r->options->context, file, line, what);
 }
 
-/* Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages show. */
+/* Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages
+ * show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
     struct pkg_sink sink = {r, take_installed, run_apply, take_complaint};
@@ -257,7 +271,8 @@ static enum journal_status collect_source(struct run *r)
         r->report->manager = NULL;
         r->report->status = PKG_ABSENT;
     } else if (!present) {
-        r->report->status = PKG_ABSENT; /* it was there: that all its packages are gone with it is not likely, and not known */
+        r->report->status =
+            PKG_ABSENT; /* it was there: that all its packages are gone with it is not likely, and not known */
         r->changed = true;
         source.stamp = 0;
         status = source_write(r, &source);
@@ -273,7 +288,8 @@ static enum journal_status collect_source(struct run *r)
     return status;
 }
 
-/* ---- the run -------------------------------------------------------------------------------------------------------------- */
+/* ---- the run
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {
@@ -283,7 +299,8 @@ static int by_time(const void *a, const void *b)
     return (ba->record > bb->record) - (ba->record < bb->record);
 }
 
-/* Gives what is older than the logs its events, below all others: the shift makes the lowest one EID 1 (SWIMA-R32, RFC 8412 §3.7.1). */
+/* Gives what is older than the logs its events, below all others: the shift makes the lowest one EID 1 (SWIMA-R32, RFC
+ * 8412 §3.7.1). */
 static enum journal_status put_base(struct run *r, struct head *h)
 {
     if (r->base_count == 0)
@@ -292,7 +309,8 @@ static enum journal_status put_base(struct run *r, struct head *h)
     h->shift = (int64_t)r->base_count;
     enum journal_status status = JOURNAL_OK;
     for (size_t i = 0; i < r->base_count && status == JOURNAL_OK; i++) {
-        const struct event_row row = {(int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0};
+        const struct event_row row = {
+            (int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0};
         status = run_put_event(r, &row);
     }
     return status;
@@ -307,7 +325,10 @@ static enum journal_status load_causes(struct run *r)
     while (journal_step(r->j, s, &status, r->error)) {
         uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
         r->cause_count = id > r->cause_count ? id : r->cause_count;
-        if (!memory_put(&r->causes, memory_key(DOMAIN_CAUSE, journal_column_text(s, 1), journal_column_text(s, 2), (struct bytes){0}), id)) {
+        if (!memory_put(
+                &r->causes,
+                memory_key(DOMAIN_CAUSE, journal_column_text(s, 1), journal_column_text(s, 2), (struct bytes){0}),
+                id)) {
             sqlite3_reset(s);
             error_set(r->error, "out of memory");
             return JOURNAL_FAILED;
@@ -328,7 +349,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     r->seq = (int64_t)h.last_eid - h.shift;
     r->records = h.records;
     r->collected = h.collected;
-    /* SWIMA-R33, R35, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told already. */
+    /* SWIMA-R33, R35, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told
+     * already. */
     report->new_epoch = !h.found || h.file != file || is_older(r, &h);
     if (report->new_epoch) {
         h.epoch = new_epoch(h.epoch);
@@ -337,7 +359,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     }
     if ((status = run_prepare_rows(r)) == JOURNAL_OK)
         status = load_causes(r);
-    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources); i++) {
+    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources);
+         i++) {
         r->manager = pkg_managers[i];
         r->report = &report->sources[report->source_count];
         *r->report = (struct journal_source_report){.manager = r->manager};
@@ -352,7 +375,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     if (status != JOURNAL_OK)
         return status;
     if (r->seq + h.shift > UINT32_MAX) {
-        error_set(r->error, "%s: its event numbers are used up; remove it, and the next run begins a new one", r->j->path);
+        error_set(r->error, "%s: its event numbers are used up; remove it, and the next run begins a new one",
+                  r->j->path);
         return JOURNAL_FAILED;
     }
     h.last_eid = (uint32_t)(r->seq + h.shift);
@@ -363,14 +387,19 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     return r->changed || r->now - r->collected >= NOTE_AFTER || r->now < r->collected ? head_write(r, &h) : JOURNAL_OK;
 }
 
-static enum journal_status collect_once(struct journal *j, const struct journal_options *options, struct journal_report *report,
-                                        struct error *error)
+static enum journal_status collect_once(struct journal *j, const struct journal_options *options,
+                                        struct journal_report *report, struct error *error)
 {
-    struct run r = {.j = j, .options = options, .error = error, .software_ids = wr_of(0), .now = time_now(),
+    struct run r = {.j = j,
+                    .options = options,
+                    .error = error,
+                    .software_ids = wr_of(0),
+                    .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
     *report = (struct journal_report){0};
     pkg_platform_read(options->root, &r.platform);
-    r.product = (struct swid_product){bytes_of(r.platform.name), bytes_of(r.platform.version), bytes_of(r.platform.machine)};
+    r.product =
+        (struct swid_product){bytes_of(r.platform.name), bytes_of(r.platform.version), bytes_of(r.platform.machine)};
     /* First the lock, then the reading: what a second run does meanwhile must not be missed. */
     enum journal_status status = journal_status_of(db_begin(j->db, error));
     if (status == JOURNAL_OK) {
@@ -388,8 +417,8 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
     return status;
 }
 
-enum journal_status journal_collect(struct journal *j, const struct journal_options *options, struct journal_report *report,
-                                    struct error *error)
+enum journal_status journal_collect(struct journal *j, const struct journal_options *options,
+                                    struct journal_report *report, struct error *error)
 {
     enum journal_status status = collect_once(j, options, report, error);
     if (status == JOURNAL_DAMAGED && (status = journal_renew(j, error)) == JOURNAL_OK) {
@@ -399,7 +428,8 @@ enum journal_status journal_collect(struct journal *j, const struct journal_opti
     for (size_t i = 0; i < report->source_count && status == JOURNAL_OK; i++)
         if (report->sources[i].status != PKG_OK) {
             status = JOURNAL_INCOMPLETE;
-            error_set(error, "the packages of %s could not be read: their last known state stands", report->sources[i].manager->name);
+            error_set(error, "the packages of %s could not be read: their last known state stands",
+                      report->sources[i].manager->name);
         }
     if (status == JOURNAL_OK && report->source_count == 0) {
         status = JOURNAL_INCOMPLETE;

@@ -5,8 +5,11 @@
 enum journal_status journal_head(struct journal *j, struct journal_head *head, struct error *error)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(j, "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
-                                           " (SELECT ifnull(sum(records - installed), 0) FROM source) FROM head", &status, error);
+    sqlite3_stmt *s =
+        journal_statement(j,
+                          "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
+                          " (SELECT ifnull(sum(records - installed), 0) FROM source) FROM head",
+                          &status, error);
     *head = (struct journal_head){.collected = TIME_UNKNOWN};
     if (!s)
         return status;
@@ -33,14 +36,17 @@ static enum journal_status completeness(struct journal *j, struct error *error)
         return status;
     const struct pkg_manager *m = pkg_manager_by_source((uint8_t)sqlite3_column_int(s, 0));
     sqlite3_reset(s);
-    error_set(error, "the packages of %s could not be read at the last run: what stands here is their last known state", m ? m->name : "a source");
+    error_set(error, "the packages of %s could not be read at the last run: what stands here is their last known state",
+              m ? m->name : "a source");
     return JOURNAL_INCOMPLETE;
 }
 
-/* ---- records ----------------------------------------------------------------------------------------------------------- */
+/* ---- records
+ * ----------------------------------------------------------------------------------------------------------- */
 
-#define RECORD_COLUMNS                                                                                                                       \
-    "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, p.state, p.record, p.since, p.precision"
+#define RECORD_COLUMNS                                                                                                 \
+    "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, p.state, p.record, "   \
+    "p.since, p.precision"
 #define RECORD_COLUMN_COUNT 12
 
 static struct journal_record record_of(sqlite3_stmt *s, int column)
@@ -114,14 +120,17 @@ static bool as_of(const struct past *past, struct journal_record *r)
 }
 
 enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
-                                        bool (*visit)(void *context, const struct journal_record *record), void *context,
-                                        struct error *error)
+                                        bool (*visit)(void *context, const struct journal_record *record),
+                                        void *context, struct error *error)
 {
     struct past past = {0};
-    bool now = at == TIME_UNKNOWN && which == JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
+    bool now = at == TIME_UNKNOWN &&
+               which == JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
     enum journal_status status = now ? JOURNAL_OK : fold(j, at == TIME_UNKNOWN ? INT64_MAX : at, &past, error);
-    const char *sql = now ? "SELECT " RECORD_COLUMNS " FROM present p JOIN record r ON r.id = p.record ORDER BY name, arch, version"
-                          : "SELECT " RECORD_COLUMNS " FROM record r LEFT JOIN present p ON p.record = r.id ORDER BY name, arch, version";
+    const char *sql = now ? "SELECT " RECORD_COLUMNS
+                            " FROM present p JOIN record r ON r.id = p.record ORDER BY name, arch, version"
+                          : "SELECT " RECORD_COLUMNS
+                            " FROM record r LEFT JOIN present p ON p.record = r.id ORDER BY name, arch, version";
     sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
     while (s && journal_step(j, s, &status, error)) {
         struct journal_record record = record_of(s, 0);
@@ -136,7 +145,8 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
     return status == JOURNAL_OK ? completeness(j, error) : status;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------------------ */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static struct journal_event event_of(sqlite3_stmt *s)
 {
@@ -154,10 +164,11 @@ static struct journal_event event_of(sqlite3_stmt *s)
     };
 }
 
-#define EVENTS                                                                                                                               \
-    "SELECT " RECORD_COLUMNS ", e.seq + h.shift, h.epoch, e.time, e.not_before, e.precision, e.action, c.command, c.user"                      \
-    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN present p ON p.record = r.id"                              \
-    " LEFT JOIN cause c ON c.id = e.cause"                              \
+#define EVENTS                                                                                                         \
+    "SELECT " RECORD_COLUMNS                                                                                           \
+    ", e.seq + h.shift, h.epoch, e.time, e.not_before, e.precision, e.action, c.command, c.user"                       \
+    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN present p ON p.record = r.id"    \
+    " LEFT JOIN cause c ON c.id = e.cause"                                                                             \
     " WHERE e.seq >= ?1 - h.shift"
 
 enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
@@ -165,7 +176,8 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
                                        struct error *error)
 {
     enum journal_status status = JOURNAL_OK;
-    const char *sql = name.n ? EVENTS " AND e.record IN (SELECT id FROM record WHERE name = ?2) ORDER BY e.seq" : EVENTS " ORDER BY e.seq";
+    const char *sql = name.n ? EVENTS " AND e.record IN (SELECT id FROM record WHERE name = ?2) ORDER BY e.seq"
+                             : EVENTS " ORDER BY e.seq";
     sqlite3_stmt *s = journal_statement(j, sql, &status, error);
     if (!s)
         return status;
@@ -182,7 +194,8 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
     return status == JOURNAL_OK ? completeness(j, error) : status;
 }
 
-/* ---- check --------------------------------------------------------------------------------------------------------------- */
+/* ---- check
+ * --------------------------------------------------------------------------------------------------------------- */
 
 struct check {
     const struct pkg_manager *manager;
@@ -211,7 +224,8 @@ static bool compare_record(void *context, const struct journal_record *record)
     struct check *c = context;
     if (record->source != c->manager->source)
         return true;
-    for (struct entry *e = entry_find(&c->installed, record->name, NULL); e; e = entry_find(&c->installed, record->name, e))
+    for (struct entry *e = entry_find(&c->installed, record->name, NULL); e;
+         e = entry_find(&c->installed, record->name, e))
         if (bytes_equal(e->arch, record->arch) && bytes_equal(e->version, record->version)) {
             e->matched = true;
             if (e->state != record->state)
@@ -227,7 +241,9 @@ static enum journal_status check_source(struct journal *j, struct check *c, cons
     struct pkg_sink sink = {c, take_installed, NULL, NULL};
     enum pkg_status read = c->manager->installed(root, &sink);
     if (read != PKG_OK) {
-        error_set(error, c->no_memory || read == PKG_NO_MEMORY ? "out of memory" : "the packages of %s could not be read", c->manager->name);
+        error_set(error,
+                  c->no_memory || read == PKG_NO_MEMORY ? "out of memory" : "the packages of %s could not be read",
+                  c->manager->name);
         return c->no_memory ? JOURNAL_FAILED : JOURNAL_INCOMPLETE;
     }
     enum journal_status status = journal_each_record(j, JOURNAL_INSTALLED, TIME_UNKNOWN, compare_record, c, error);
@@ -236,8 +252,13 @@ static enum journal_status check_source(struct journal *j, struct check *c, cons
     struct entry **all = entry_sorted(&c->installed);
     for (size_t i = 0; all && i < c->installed.count; i++)
         if (!all[i]->matched) {
-            struct journal_record record = {.source = c->manager->source, .name = all[i]->name, .version = all[i]->version,
-                                            .arch = all[i]->arch, .state = all[i]->state, .installed = true, .since = TIME_UNKNOWN};
+            struct journal_record record = {.source = c->manager->source,
+                                            .name = all[i]->name,
+                                            .version = all[i]->version,
+                                            .arch = all[i]->arch,
+                                            .state = all[i]->state,
+                                            .installed = true,
+                                            .since = TIME_UNKNOWN};
             report(c, "installed, but not in the journal", &record);
         }
     free(all);
@@ -245,8 +266,8 @@ static enum journal_status check_source(struct journal *j, struct check *c, cons
 }
 
 enum journal_status journal_check(struct journal *j, const struct journal_options *options,
-                                  void (*differ)(void *context, const char *what, const struct journal_record *record), void *context,
-                                  uint32_t *differences, struct error *error)
+                                  void (*differ)(void *context, const char *what, const struct journal_record *record),
+                                  void *context, uint32_t *differences, struct error *error)
 {
     struct journal_head head;
     enum journal_status status = journal_head(j, &head, error);

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* The rows that a run writes. Most of a first run's time goes into them, so they are written by the batch: one statement for many rows
- * costs little more than for one. */
+/* The rows that a run writes. Most of a first run's time goes into them, so they are written by the batch: one
+ * statement for many rows costs little more than for one. */
 
 bool run_fail(struct run *r, enum journal_status status, const char *what)
 {
@@ -42,7 +42,8 @@ enum journal_status run_prepare_rows(struct run *r)
 {
     static const char events[] = "INSERT INTO event(seq, time, not_before, precision, action, record, cause) VALUES";
     static const char event[] = "(?, ?, ?, ?, ?, ?, ?)";
-    static const char records[] = "INSERT INTO record(id, source, software_id, name, version, arch, source_name, source_version) VALUES";
+    static const char records[] =
+        "INSERT INTO record(id, source, software_id, name, version, arch, source_name, source_version) VALUES";
     static const char record[] = "(?, ?, ?, ?, ?, ?, ?, ?)";
     enum journal_status status = JOURNAL_OK;
     r->put_event = many(r, events, event, 1, &status);
@@ -52,7 +53,8 @@ enum journal_status run_prepare_rows(struct run *r)
     return status;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------------------ */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------------------ */
 
 enum journal_status run_flush_events(struct run *r)
 {
@@ -86,8 +88,8 @@ enum journal_status run_put_event(struct run *r, const struct event_row *e)
     return r->event_count == EVENT_BATCH ? run_flush_events(r) : JOURNAL_OK;
 }
 
-
-/* ---- records ------------------------------------------------------------------------------------------------------------- */
+/* ---- records
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum journal_status run_flush_records(struct run *r)
 {
@@ -135,8 +137,9 @@ enum journal_status run_put_record(struct run *r, struct entry *e)
 enum journal_status run_put_present(struct run *r, struct entry *e)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR REPLACE INTO present(record, state, since, precision) VALUES(?1, ?2, ?3, ?4)",
-                                        &status, r->error);
+    sqlite3_stmt *s = journal_statement(
+        r->j, "INSERT OR REPLACE INTO present(record, state, since, precision) VALUES(?1, ?2, ?3, ?4)", &status,
+        r->error);
     if (!s)
         return status;
     sqlite3_bind_int64(s, 1, e->id);
@@ -149,7 +152,8 @@ enum journal_status run_put_present(struct run *r, struct entry *e)
 enum journal_status run_set_source(struct run *r, const struct entry *e)
 {
     enum journal_status status = run_flush_records(r);
-    sqlite3_stmt *s = journal_statement(r->j, "UPDATE record SET source_name = ?2, source_version = ?3 WHERE id = ?1", &status, r->error);
+    sqlite3_stmt *s = journal_statement(r->j, "UPDATE record SET source_name = ?2, source_version = ?3 WHERE id = ?1",
+                                        &status, r->error);
     if (!s)
         return status;
     sqlite3_bind_int64(s, 1, e->id);
@@ -170,7 +174,8 @@ enum journal_status run_drop_present(struct run *r, struct entry *e)
     return step_done(r, s);
 }
 
-/* ---- causes -------------------------------------------------------------------------------------------------------------- */
+/* ---- causes
+ * -------------------------------------------------------------------------------------------------------------- */
 
 uint32_t run_cause(struct run *r, struct bytes command, struct bytes user)
 {
@@ -181,7 +186,8 @@ uint32_t run_cause(struct run *r, struct bytes command, struct bytes user)
     if (memory_get(&r->causes, key, &id))
         return id;
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "INSERT INTO cause(id, command, user) VALUES(?1, ?2, ?3)", &status, r->error);
+    sqlite3_stmt *s =
+        journal_statement(r->j, "INSERT INTO cause(id, command, user) VALUES(?1, ?2, ?3)", &status, r->error);
     id = r->cause_count + 1;
     if (!s || !memory_put(&r->causes, key, id)) {
         run_fail(r, s ? JOURNAL_FAILED : status, s ? "out of memory" : NULL);

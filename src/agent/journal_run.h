@@ -1,4 +1,5 @@
-/* One run of collection: what journal_collect.c (the frame) and journal_apply.c (what the logs and the package managers say) share. */
+/* One run of collection: what journal_collect.c (the frame) and journal_apply.c (what the logs and the package managers
+ * say) share. */
 #ifndef MUSTER_AGENT_JOURNAL_RUN_H
 #define MUSTER_AGENT_JOURNAL_RUN_H
 

@@ -34,8 +34,8 @@ static void print_json(struct cli *cli, const struct journal_report *r, uint32_t
 static void print_text(struct cli *cli, const struct journal_report *r, uint32_t installed, uint32_t removed)
 {
     struct wr *out = cli_out(cli);
-    wr_fmt(out, "epoch:      %u%s\nlast EID:   %u\nnew events: %u\ninstalled:  %u\nremoved:    %u\n\n", r->epoch, r->new_epoch ? " (new)" : "",
-           r->last_eid, r->new_events, installed, removed);
+    wr_fmt(out, "epoch:      %u%s\nlast EID:   %u\nnew events: %u\ninstalled:  %u\nremoved:    %u\n\n", r->epoch,
+           r->new_epoch ? " (new)" : "", r->last_eid, r->new_events, installed, removed);
     wr_fmt(out, "%-8s  %10s  %9s  %8s  %-20s\n", "SOURCE", "NEW EVENTS", "INSTALLED", "REMOVED", "HISTORY SINCE");
     for (size_t i = 0; i < r->source_count; i++) {
         const struct journal_source_report *s = &r->sources[i];
@@ -62,7 +62,8 @@ static int run(struct cli *cli)
     for (size_t i = 0; i < report.source_count; i++) {
         installed += report.sources[i].installed;
         removed += report.sources[i].removed;
-        /* A log that is there but cannot be read: part of the answer is unknown. One that is not there is merely a shorter past. */
+        /* A log that is there but cannot be read: part of the answer is unknown. One that is not there is merely a
+         * shorter past. */
         if (report.sources[i].unreadable)
             code = EXIT_UNKNOWN;
     }

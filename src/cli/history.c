@@ -33,7 +33,8 @@ static bool visit_text(void *context, const struct journal_event *e)
     char time[TIME_TEXT];
     time_format(e->time, time);
     if (h->count == 0)
-        wr_fmt(out, "%7s  %-20s  %-11s  %-6s  %-60s  %s\n", "EID", "TIME", "PRECISION", "ACTION", "IDENTIFIER", "SOURCE");
+        wr_fmt(out, "%7s  %-20s  %-11s  %-6s  %-60s  %s\n", "EID", "TIME", "PRECISION", "ACTION", "IDENTIFIER",
+               "SOURCE");
     wr_fmt(out, "%7u  %s  %-11s  %-6s  ", e->eid, time, pkg_precision_name(e->precision), pkg_action_name(e->action));
     local_put_column(out, e->record.software_id, 60);
     wr_fmt(out, "%s\n", local_source_name(e->record.source));
@@ -53,8 +54,11 @@ static int run(struct cli *cli)
         history.json = cli_json_begin(cli, "history");
         json_array(&history.json, "items");
     }
-    enum journal_status status = journal_each_event(
-        journal, 1, bytes_of(name), cli_json(cli) ? visit_json : cli_plain(cli) ? visit_plain : visit_text, &history, &error);
+    enum journal_status status = journal_each_event(journal, 1, bytes_of(name),
+                                                    cli_json(cli)    ? visit_json
+                                                    : cli_plain(cli) ? visit_plain
+                                                                     : visit_text,
+                                                    &history, &error);
     if (cli_json(cli)) {
         json_array_end(&history.json);
         json_object_end(&history.json);
@@ -63,13 +67,15 @@ static int run(struct cli *cli)
     journal_close(journal);
     if (status != JOURNAL_OK)
         return cli_fail(cli, local_exit(status), "%s", error.text);
-    return history.count || !name ? EXIT_DONE : cli_fail(cli, EXIT_NOT_FOUND, "%s: no package of that name was ever here", name);
+    return history.count || !name ? EXIT_DONE
+                                  : cli_fail(cli, EXIT_NOT_FOUND, "%s: no package of that name was ever here", name);
 }
 
 const struct cli_command cli_history = {
     .noun = "history",
     .arguments = "[NAME]",
-    .summary = "what happened to this machine's software, or to one package (a machine without a journal is collected first)",
+    .summary =
+        "what happened to this machine's software, or to one package (a machine without a journal is collected first)",
     .max_arguments = 1,
     .run = run,
 };

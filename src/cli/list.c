@@ -37,7 +37,11 @@ static bool visit_plain(void *context, const struct journal_record *r)
 {
     struct list *l = context;
     struct wr *out = cli_out(l->cli);
-    const struct bytes columns[] = {r->software_id, r->name, r->version, r->arch, bytes_of(local_source_name(r->source)),
+    const struct bytes columns[] = {r->software_id,
+                                    r->name,
+                                    r->version,
+                                    r->arch,
+                                    bytes_of(local_source_name(r->source)),
                                     r->installed ? BYTES("installed") : BYTES("removed")};
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++) {
         wr_bytes(out, columns[i]);
@@ -82,8 +86,11 @@ static int run(struct cli *cli)
             json_time(&list.json, "at", at);
         json_array(&list.json, "items");
     }
-    enum journal_status status =
-        journal_each_record(journal, which, at, cli_json(cli) ? visit_json : cli_plain(cli) ? visit_plain : visit_text, &list, &error);
+    enum journal_status status = journal_each_record(journal, which, at,
+                                                     cli_json(cli)    ? visit_json
+                                                     : cli_plain(cli) ? visit_plain
+                                                                      : visit_text,
+                                                     &list, &error);
     if (cli_json(cli)) {
         json_array_end(&list.json);
         json_object_end(&list.json);

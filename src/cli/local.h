@@ -14,8 +14,8 @@ void local_complaints_end(const struct local_complaints *complaints);
 
 /* The exit status that a journal's failure means. */
 int local_exit(enum journal_status status);
-/* Opens the journal for reading; one that is not there yet is collected first. EXIT_DONE and *journal, or an exit status (it was said
- * why). */
+/* Opens the journal for reading; one that is not there yet is collected first. EXIT_DONE and *journal, or an exit
+ * status (it was said why). */
 int local_open(struct cli *cli, struct journal **journal);
 /* One run of collection in `state`; *journal stays open if EXIT_DONE or EXIT_UNKNOWN is returned. */
 int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report);

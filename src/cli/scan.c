@@ -83,8 +83,9 @@ static void print_sources(struct scan *s, const struct journal_report *report, c
     wr_fmt(out, "system:        %s\n", pretty);
     for (size_t i = 0; i < report->source_count; i++) {
         const struct journal_source_report *source = &report->sources[i];
-        wr_fmt(out, "%s:%*s%u packages installed, %u versions removed%s\n", source->manager->name, (int)(14 - strlen(source->manager->name)), "",
-               source->installed, source->removed, source->unreadable ? ", a log is unreadable" : "");
+        wr_fmt(out, "%s:%*s%u packages installed, %u versions removed%s\n", source->manager->name,
+               (int)(14 - strlen(source->manager->name)), "", source->installed, source->removed,
+               source->unreadable ? ", a log is unreadable" : "");
         wr_str(out, "history:       ");
         if (source->reaches_back == TIME_UNKNOWN)
             wr_str(out, "none: there are no logs");
@@ -96,11 +97,12 @@ static void print_sources(struct scan *s, const struct journal_report *report, c
     }
     for (size_t i = 1; i < ARRAY_LENGTH(s->states); i++)
         if (s->states[i])
-            wr_fmt(out, "attention:     %llu packages are %s\n", (unsigned long long)s->states[i], pkg_state_name((enum pkg_state)i));
+            wr_fmt(out, "attention:     %llu packages are %s\n", (unsigned long long)s->states[i],
+                   pkg_state_name((enum pkg_state)i));
 }
 
-static enum journal_status print_text(struct scan *s, struct journal *journal, const struct journal_report *report, const char *pretty,
-                                      struct error *error)
+static enum journal_status print_text(struct scan *s, struct journal *journal, const struct journal_report *report,
+                                      const char *pretty, struct error *error)
 {
     enum journal_status status = journal_each_record(journal, JOURNAL_INSTALLED, TIME_UNKNOWN, visit_record, s, error);
     print_sources(s, report, pretty);
@@ -109,8 +111,8 @@ static enum journal_status print_text(struct scan *s, struct journal *journal, c
     return status != JOURNAL_OK ? status : events;
 }
 
-static enum journal_status print_json(struct scan *s, struct journal *journal, const struct journal_report *report, const char *pretty,
-                                      struct error *error)
+static enum journal_status print_json(struct scan *s, struct journal *journal, const struct journal_report *report,
+                                      const char *pretty, struct error *error)
 {
     struct json *j = &s->json;
     *j = cli_json_begin(s->cli, "scan");

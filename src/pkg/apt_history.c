@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* apt's history.log: a blank line, Start-Date, Commandline, Requested-By, one line a kind of change, Error, End-Date. apt writes it when
- * it sets out, and End-Date when dpkg has ended. */
+/* apt's history.log: a blank line, Start-Date, Commandline, Requested-By, one line a kind of change, Error, End-Date.
+ * apt writes it when it sets out, and End-Date when dpkg has ended. */
 
 enum key { START, END, COMMAND, USER, FAILED, ITEMS, SILENT };
 static const struct {
@@ -12,10 +12,18 @@ static const struct {
     enum key key;
     enum apt_verb verb;
 } keys[] = {
-    {BYTES("Start-Date"), START, 0},        {BYTES("End-Date"), END, 0},           {BYTES("Commandline"), COMMAND, 0},
-    {BYTES("Requested-By"), USER, 0},       {BYTES("Error"), FAILED, 0},           {BYTES("Install"), ITEMS, APT_INSTALL},
-    {BYTES("Upgrade"), ITEMS, APT_UPGRADE}, {BYTES("Downgrade"), ITEMS, APT_UPGRADE}, {BYTES("Remove"), ITEMS, APT_REMOVE},
-    {BYTES("Purge"), ITEMS, APT_REMOVE},    {BYTES("Reinstall"), ITEMS, APT_REINSTALL}, {BYTES("Comment"), SILENT, 0},
+    {BYTES("Start-Date"), START, 0},
+    {BYTES("End-Date"), END, 0},
+    {BYTES("Commandline"), COMMAND, 0},
+    {BYTES("Requested-By"), USER, 0},
+    {BYTES("Error"), FAILED, 0},
+    {BYTES("Install"), ITEMS, APT_INSTALL},
+    {BYTES("Upgrade"), ITEMS, APT_UPGRADE},
+    {BYTES("Downgrade"), ITEMS, APT_UPGRADE},
+    {BYTES("Remove"), ITEMS, APT_REMOVE},
+    {BYTES("Purge"), ITEMS, APT_REMOVE},
+    {BYTES("Reinstall"), ITEMS, APT_REINSTALL},
+    {BYTES("Comment"), SILENT, 0},
     {BYTES("Disappeared"), SILENT, 0},
 };
 

@@ -3,19 +3,20 @@
 #include <string.h>
 #include <strings.h>
 
-/* deb822(5): stanzas of "Field: value" lines, parted by blank lines; a line that begins with a blank continues a value. Only one-line
- * fields matter here. */
+/* deb822(5): stanzas of "Field: value" lines, parted by blank lines; a line that begins with a blank continues a value.
+ * Only one-line fields matter here. */
 
 static struct bytes *field_of(struct deb822 *d, struct bytes name)
 {
     const struct {
         struct bytes name, *value;
     } fields[] = {
-        {BYTES("Package"), &d->package}, {BYTES("Status"), &d->status}, {BYTES("Version"), &d->version},
+        {BYTES("Package"), &d->package},   {BYTES("Status"), &d->status}, {BYTES("Version"), &d->version},
         {BYTES("Architecture"), &d->arch}, {BYTES("Source"), &d->source},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(fields); i++)
-        if (name.n == fields[i].name.n && strncasecmp((const char *)name.p, (const char *)fields[i].name.p, name.n) == 0)
+        if (name.n == fields[i].name.n &&
+            strncasecmp((const char *)name.p, (const char *)fields[i].name.p, name.n) == 0)
             return fields[i].value;
     return NULL;
 }

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATUS "/var/lib/dpkg/status"
+#define STATUS   "/var/lib/dpkg/status"
 #define STATUS_D "/var/lib/dpkg/status.d" /* images without dpkg (distroless): one file a package */
-#define UPDATES "/var/lib/dpkg/updates"   /* what dpkg has not yet merged into status */
+#define UPDATES  "/var/lib/dpkg/updates"  /* what dpkg has not yet merged into status */
 
 /* The third word of Status; rows of what is there have a state. */
 static const struct {
@@ -56,7 +56,8 @@ static bool same_package(const struct update *u, const struct deb822 *d)
     if (!bytes_equal(u->package, d->package))
         return false;
     /* `all` counts as native to dpkg: such a package may change its architecture in place. */
-    return u->arch.n == 0 || d->arch.n == 0 || bytes_equal(u->arch, d->arch) || bytes_equal(u->arch, all) || bytes_equal(d->arch, all);
+    return u->arch.n == 0 || d->arch.n == 0 || bytes_equal(u->arch, d->arch) || bytes_equal(u->arch, all) ||
+           bytes_equal(d->arch, all);
 }
 
 static void hand_out(struct reading *r, const struct deb822 *d)
@@ -72,8 +73,10 @@ static void hand_out(struct reading *r, const struct deb822 *d)
             present = states[i].present;
             p.state = states[i].state;
         }
-    if (!known || !is_word(p.name) || (present && p.version.n && !is_word(p.version)) || (p.arch.n && !is_word(p.arch))) {
-        complain(r, d->line, known ? "a stanza with a bad Package, Version or Architecture" : "a stanza without a known Status");
+    if (!known || !is_word(p.name) || (present && p.version.n && !is_word(p.version)) ||
+        (p.arch.n && !is_word(p.arch))) {
+        complain(r, d->line,
+                 known ? "a stanza with a bad Package, Version or Architecture" : "a stanza without a known Status");
         return;
     }
     if (!present)
@@ -87,8 +90,11 @@ static void take_status(struct reading *r, const struct deb822 *d)
     for (size_t i = 0; i < r->update_count; i++)
         if (same_package(&r->updates[i], d)) {
             r->updates[i].used = true;
-            struct deb822 newer = {.package = d->package, .status = r->updates[i].status, .version = r->updates[i].version,
-                                   .arch = r->updates[i].arch.n ? r->updates[i].arch : d->arch, .source = r->updates[i].source,
+            struct deb822 newer = {.package = d->package,
+                                   .status = r->updates[i].status,
+                                   .version = r->updates[i].version,
+                                   .arch = r->updates[i].arch.n ? r->updates[i].arch : d->arch,
+                                   .source = r->updates[i].source,
                                    .line = d->line};
             hand_out(r, &newer);
             return;
@@ -114,8 +120,9 @@ static void take_update(struct reading *r, const struct deb822 *d)
     }
     if (!u)
         u = &r->updates[r->update_count++];
-    *u = (struct update){arena_copy(&r->arena, d->package), arena_copy(&r->arena, d->status), arena_copy(&r->arena, d->version),
-                         arena_copy(&r->arena, d->arch), arena_copy(&r->arena, d->source), false};
+    *u = (struct update){arena_copy(&r->arena, d->package), arena_copy(&r->arena, d->status),
+                         arena_copy(&r->arena, d->version), arena_copy(&r->arena, d->arch),
+                         arena_copy(&r->arena, d->source),  false};
 }
 
 static enum pkg_status read_stanzas(struct reading *r, const char *path, bool needs_status,
@@ -160,7 +167,8 @@ static int is_stanza_file(const struct dirent *entry)
 
 /* Every chosen file of a folder, in the order of their names. */
 static enum pkg_status read_folder(struct reading *r, const char *root, const char *folder, bool needs_status,
-                                   int (*choose)(const struct dirent *entry), void (*take)(struct reading *, const struct deb822 *))
+                                   int (*choose)(const struct dirent *entry),
+                                   void (*take)(struct reading *, const struct deb822 *))
 {
     char base[PATH_MAX], path[PATH_MAX];
     struct dirent **entries;
@@ -196,7 +204,8 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     r->file = path;
     for (size_t i = 0; i < r->update_count && !r->stopped; i++) {
         const struct update *u = &r->updates[i];
-        struct deb822 d = {.package = u->package, .status = u->status, .version = u->version, .arch = u->arch, .source = u->source};
+        struct deb822 d = {
+            .package = u->package, .status = u->status, .version = u->version, .arch = u->arch, .source = u->source};
         if (!u->used)
             hand_out(r, &d);
     }
@@ -268,8 +277,8 @@ void dpkg_native_arch(const char *root, char *arch, size_t size)
     lines_close(&lines);
 }
 
-/* dpkg writes the list of a package's files when it unpacks it: info/NAME.list, or NAME:ARCH.list if versions of several architectures
- * may stand side by side. */
+/* dpkg writes the list of a package's files when it unpacks it: info/NAME.list, or NAME:ARCH.list if versions of
+ * several architectures may stand side by side. */
 static int64_t dpkg_unpacked(const char *root, struct bytes name, struct bytes arch)
 {
     char path[PATH_MAX], file[768];
@@ -277,8 +286,8 @@ static int64_t dpkg_unpacked(const char *root, struct bytes name, struct bytes a
     if (name.n > 256 || arch.n > 64 || memchr(name.p, '/', name.n))
         return TIME_UNKNOWN;
     for (int with_arch = 0; with_arch < 2; with_arch++) {
-        snprintf(file, sizeof file, "/var/lib/dpkg/info/%.*s%s%.*s.list", (int)name.n, (const char *)name.p, with_arch ? ":" : "",
-                 with_arch ? (int)arch.n : 0, with_arch ? (const char *)arch.p : "");
+        snprintf(file, sizeof file, "/var/lib/dpkg/info/%.*s%s%.*s.list", (int)name.n, (const char *)name.p,
+                 with_arch ? ":" : "", with_arch ? (int)arch.n : 0, with_arch ? (const char *)arch.p : "");
         if (path_below(path, root, file) && stat(path, &st) == 0)
             return st.st_mtim.tv_sec;
     }
@@ -295,6 +304,6 @@ const struct pkg_manager pkg_dpkg = {
     .stamp = dpkg_stamp,
     .unpacked = dpkg_unpacked,
     .compare = dpkg_version_compare,
-    .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates", "/var/log/dpkg.log",
-                                   "/var/log/apt/history.log", NULL},
+    .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates",
+                                   "/var/log/dpkg.log", "/var/log/apt/history.log", NULL},
 };

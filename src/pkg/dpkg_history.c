@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* dpkg.log knows the second of each action, apt's history the command, the user and often more of the past. Both are read side by side,
- * oldest first; what apt planned counts only where dpkg.log is silent. */
+/* dpkg.log knows the second of each action, apt's history the command, the user and often more of the past. Both are
+ * read side by side, oldest first; what apt planned counts only where dpkg.log is silent. */
 
-#define DPKG_LOG "/var/log/dpkg.log"
-#define APT_HISTORY "/var/log/apt/history.log"
+#define DPKG_LOG       "/var/log/dpkg.log"
+#define APT_HISTORY    "/var/log/apt/history.log"
 #define CURSOR_VERSION 1
 
 struct merge {
@@ -20,7 +20,8 @@ struct merge {
     char native[64];
 };
 
-/* ---- the cursor ------------------------------------------------------------------------------------------------------ */
+/* ---- the cursor
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct log_position position_read(struct rd *r)
 {
@@ -59,7 +60,8 @@ static int64_t earlier(int64_t a, int64_t b)
     return a == TIME_UNKNOWN ? b : b == TIME_UNKNOWN || a < b ? a : b;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------------------ */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void emit(struct merge *m, const struct log_set *from, struct pkg_event *e)
 {
@@ -135,8 +137,13 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         const struct apt_item *item = &t->items[i];
-        struct pkg_event e = {.time = t->start, .precision = PKG_TRANSACTION, .name = item->name, .arch = item->arch,
-                              .command = t->command, .user = t->user, .automatic = item->automatic};
+        struct pkg_event e = {.time = t->start,
+                              .precision = PKG_TRANSACTION,
+                              .name = item->name,
+                              .arch = item->arch,
+                              .command = t->command,
+                              .user = t->user,
+                              .automatic = item->automatic};
         e.arch_or_all = m->native[0] == 0 || bytes_equal(item->arch, bytes_of(m->native));
         if (item->verb == APT_REINSTALL)
             emit_change(m, &m->apt.set, &e, item->new_version, item->new_version, item->arch);
@@ -145,9 +152,11 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
     }
 }
 
-/* ---- merging ----------------------------------------------------------------------------------------------------------- */
+/* ---- merging
+ * ----------------------------------------------------------------------------------------------------------- */
 
-/* apt's item that this action carries out, NULL if the transaction has none (any more: the next one may want the same in one second). */
+/* apt's item that this action carries out, NULL if the transaction has none (any more: the next one may want the same
+ * in one second). */
 static struct apt_item *item_of(const struct apt_transaction *t, const struct dpkg_action *a)
 {
     size_t low = 0, high = t->count;

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* dpkg.log (dpkg(1), --log): "DATE TIME WORD …". An action line ("upgrade NAME:ARCH OLD NEW") says what dpkg sets out to do; the status
- * lines behind it say what became of it. So an action counts once the next one begins, and not if its status lines contradict it. */
+/* dpkg.log (dpkg(1), --log): "DATE TIME WORD …". An action line ("upgrade NAME:ARCH OLD NEW") says what dpkg sets out
+ * to do; the status lines behind it say what became of it. So an action counts once the next one begins, and not if its
+ * status lines contradict it. */
 
 #define SPARE 128 /* octets of a slot for an architecture that changes */
 
@@ -14,11 +15,11 @@ static const struct {
     enum dpkg_deed deed;
     unsigned fields; /* behind the word */
 } words[] = {
-    {BYTES("status"), STATUS, DPKG_STARTUP, 3},     {BYTES("install"), BEGIN, DPKG_INSTALL, 3},
-    {BYTES("upgrade"), BEGIN, DPKG_UPGRADE, 3},     {BYTES("remove"), BEGIN, DPKG_REMOVE, 3},
-    {BYTES("disappear"), BEGIN, DPKG_REMOVE, 3},    {BYTES("startup"), BEGIN, DPKG_STARTUP, 0},
-    {BYTES("purge"), BEGIN, DPKG_STARTUP, 3},       {BYTES("configure"), BEGIN, DPKG_STARTUP, 3},
-    {BYTES("trigproc"), BEGIN, DPKG_STARTUP, 3},    {BYTES("conffile"), OTHER, DPKG_STARTUP, 0},
+    {BYTES("status"), STATUS, DPKG_STARTUP, 3},  {BYTES("install"), BEGIN, DPKG_INSTALL, 3},
+    {BYTES("upgrade"), BEGIN, DPKG_UPGRADE, 3},  {BYTES("remove"), BEGIN, DPKG_REMOVE, 3},
+    {BYTES("disappear"), BEGIN, DPKG_REMOVE, 3}, {BYTES("startup"), BEGIN, DPKG_STARTUP, 0},
+    {BYTES("purge"), BEGIN, DPKG_STARTUP, 3},    {BYTES("configure"), BEGIN, DPKG_STARTUP, 3},
+    {BYTES("trigproc"), BEGIN, DPKG_STARTUP, 3}, {BYTES("conffile"), OTHER, DPKG_STARTUP, 0},
 };
 
 struct parsed {
@@ -90,14 +91,16 @@ static void begin(struct dpkg_log *log, const struct parsed *l)
     bool has_old = !bytes_equal(l->field[1], BYTES("<none>")), has_new = !bytes_equal(l->field[2], BYTES("<none>"));
     a->old_version = has_old ? keep(slot, &used, l->field[1]) : (struct bytes){0};
     a->new_version = has_new ? keep(slot, &used, l->field[2]) : (struct bytes){0};
-    bool complete = a->name.n && used + SPARE <= sizeof slot->text && (a->deed == DPKG_REMOVE ? a->old_version.n : a->new_version.n);
+    bool complete = a->name.n && used + SPARE <= sizeof slot->text &&
+                    (a->deed == DPKG_REMOVE ? a->old_version.n : a->new_version.n);
     if (!complete) {
         slot->full = false;
         log_set_complain(&log->set, "an action without its package or version");
     }
 }
 
-/* Does a status line speak of the pending action's package? `all` counts as native: an upgrade may change the architecture. */
+/* Does a status line speak of the pending action's package? `all` counts as native: an upgrade may change the
+ * architecture. */
 static bool is_same(const struct dpkg_action *a, struct bytes name, struct bytes arch)
 {
     struct bytes all = BYTES("all");

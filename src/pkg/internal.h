@@ -14,9 +14,11 @@ bool path_below(char out[PATH_MAX], const char *root, const char *path) MUST_USE
 #define DIGEST_START 14695981039346656037u
 /* FNV-1a, 64 bits: tells files apart, withstands nobody. */
 uint64_t digest_add(uint64_t digest, const void *p, size_t n);
-/* Adds name, size, change time and inode of one file (of each entry, if it is a folder) to the digest. Missing counts too. */
+/* Adds name, size, change time and inode of one file (of each entry, if it is a folder) to the digest. Missing counts
+ * too. */
 uint64_t digest_add_file(uint64_t digest, const char *path);
-/* Letters, digits and the punctuation that package names, versions and architectures use: nothing that could break a line or a list. */
+/* Letters, digits and the punctuation that package names, versions and architectures use: nothing that could break a
+ * line or a list. */
 bool is_word(struct bytes b);
 
 /* Lines of a plain or gzipped file, or of memory, with bounded memory: an overlong line is skipped. */
@@ -33,10 +35,11 @@ struct lines {
 enum pkg_status lines_open(struct lines *l, const char *path) MUST_USE;
 /* b stays the caller's and must not change. */
 struct lines lines_of(struct bytes b);
-/* Goes forward to this offset, whose line has this number. False if the file is shorter: then the position is its end. */
+/* Goes forward to this offset, whose line has this number. False if the file is shorter: then the position is its end.
+ */
 bool lines_seek(struct lines *l, uint64_t offset, size_t number) MUST_USE;
-/* The next line without its LF (a CR stays); `whole`: there was an LF. `overlong` is set, and the line empty, for one that was too long.
- * False at the end, also of a file that breaks off (`damaged`). */
+/* The next line without its LF (a CR stays); `whole`: there was an LF. `overlong` is set, and the line empty, for one
+ * that was too long. False at the end, also of a file that breaks off (`damaged`). */
 bool lines_next(struct lines *l, struct bytes *line, bool *whole) MUST_USE;
 void lines_close(struct lines *l);
 
@@ -49,7 +52,8 @@ struct local_clock {
 };
 bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t) MUST_USE;
 
-/* ---- deb822.c ------------------------------------------------------------------------------------------------------ */
+/* ---- deb822.c ------------------------------------------------------------------------------------------------------
+ */
 
 /* The fields of a stanza that matter here. Views live until the next call. */
 struct deb822 {
@@ -67,14 +71,15 @@ void deb822_free(struct deb822 *d);
 /* Name and version of the source package that a Source field ("" or "name" or "name (version)") means. */
 void deb822_source(struct bytes source, struct pkg_package *p);
 
-/* ---- logset.c: a log and its rotated predecessors, read as one stream ---------------------------------------------- */
+/* ---- logset.c: a log and its rotated predecessors, read as one stream ----------------------------------------------
+ */
 
 /* What the cursor keeps of one log. */
 struct log_position {
     uint32_t head;        /* so many octets of the file's beginning … */
     uint64_t head_digest; /* … have this digest; head 0: no file was there, or none was read */
     uint64_t offset, line;
-    int64_t first, last;  /* the oldest and the newest time ever read, TIME_UNKNOWN */
+    int64_t first, last; /* the oldest and the newest time ever read, TIME_UNKNOWN */
 };
 struct log_mark {
     size_t file;
@@ -98,7 +103,8 @@ struct log_set {
     struct log_mark end; /* behind the last whole line read: the next run goes on there */
     struct local_clock clock;
 };
-void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, const struct pkg_sink *sink);
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before,
+                  const struct pkg_sink *sink);
 bool log_set_next(struct log_set *s, struct bytes *line) MUST_USE;
 /* Where the last line stood; for the cursor. */
 struct log_mark log_set_mark(const struct log_set *s);
@@ -122,7 +128,8 @@ struct dpkg_log {
     struct log_set set;
     struct dpkg_slot {
         struct dpkg_action action;
-        bool full, told, done, gone; /* told: a status line spoke of it; done: of its new version; gone: the last one says it is away */
+        bool full, told, done,
+            gone; /* told: a status line spoke of it; done: of its new version; gone: the last one says it is away */
         struct log_mark mark;
         char text[2048];
     } pending, ready;
@@ -160,7 +167,8 @@ struct apt_history {
 bool apt_history_next(struct apt_history *h, struct apt_transaction *t) MUST_USE;
 void apt_history_free(struct apt_history *h);
 
-/* ---- dpkg_history.c, dpkg_version.c, dpkg.c ------------------------------------------------------------------------ */
+/* ---- dpkg_history.c, dpkg_version.c, dpkg.c ------------------------------------------------------------------------
+ */
 
 enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
 uint64_t dpkg_logs_stamp(uint64_t digest, const char *root);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* logrotate leaves LOG.1, LOG.2.gz …, or LOG-YYYYMMDD.gz with `dateext`. A position survives rotation because a file is known by the
- * digest of its beginning, not by its name. */
+/* logrotate leaves LOG.1, LOG.2.gz …, or LOG-YYYYMMDD.gz with `dateext`. A position survives rotation because a file is
+ * known by the digest of its beginning, not by its name. */
 #define HEAD_OCTETS 4096
 
 /* How recent a file of the set is: larger is newer, the live log the newest; false if the name is none of the set's. */
@@ -81,7 +81,8 @@ void log_set_complain(struct log_set *s, const char *what)
     complain_file(s, s->files[s->file], (size_t)s->line, what, false);
 }
 
-/* Digest of the first `octets` of a file; *octets becomes what there is, if that is less. False if it cannot be read. */
+/* Digest of the first `octets` of a file; *octets becomes what there is, if that is less. False if it cannot be read.
+ */
 static bool head_digest(const char *path, uint32_t *octets, uint64_t *digest)
 {
     uint8_t head[HEAD_OCTETS];
@@ -126,8 +127,10 @@ static void seek_position(struct log_set *s)
     if (at == s->count) {
         s->lost = true;
         if (s->count)
-            complain_file(s, s->files[s->count - 1], 0,
-                          "the place where the last run stopped is gone: what happened between is known only from its outcome", false);
+            complain_file(
+                s, s->files[s->count - 1], 0,
+                "the place where the last run stopped is gone: what happened between is known only from its outcome",
+                false);
         return;
     }
     s->at = at;
@@ -137,16 +140,22 @@ static void seek_position(struct log_set *s)
     s->end = (struct log_mark){at, s->lines.offset, s->lines.number, true};
     if (!there) {
         s->lost = true;
-        complain_file(s, s->files[at], 0, "this log was cut off: what happened between is known only from its outcome", false);
+        complain_file(s, s->files[at], 0, "this log was cut off: what happened between is known only from its outcome",
+                      false);
     }
 }
 
-void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, const struct pkg_sink *sink)
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before,
+                  const struct pkg_sink *sink)
 {
     char full[PATH_MAX], folder[PATH_MAX];
     bool unreadable;
-    *s = (struct log_set){.root = root, .path = path, 
-                         .sink = sink, .position = before, .fresh = before.head == 0, .clock = {.last = before.last}};
+    *s = (struct log_set){.root = root,
+                          .path = path,
+                          .sink = sink,
+                          .position = before,
+                          .fresh = before.head == 0,
+                          .clock = {.last = before.last}};
     if (!path_below(full, root, path))
         return;
     char *base = strrchr(full, '/') + 1;
@@ -159,7 +168,8 @@ void log_set_open(struct log_set *s, const char *root, const char *path, struct 
             s->count++;
     free(found);
     if (unreadable)
-        complain_file(s, folder, 0, "this folder of logs cannot be read: the history is shorter than it could be", true);
+        complain_file(s, folder, 0, "this folder of logs cannot be read: the history is shorter than it could be",
+                      true);
     else if (s->count == 0)
         complain_file(s, full, 0, "there is no such log: the history is shorter and its times are less exact", false);
     seek_position(s);
@@ -184,7 +194,8 @@ bool log_set_next(struct log_set *s, struct bytes *line)
             continue;
         }
         if (s->lines.damaged)
-            complain_file(s, s->files[s->at], s->lines.number + 1, "the compressed file breaks off or is damaged here", true);
+            complain_file(s, s->files[s->at], s->lines.number + 1, "the compressed file breaks off or is damaged here",
+                          true);
         lines_close(&s->lines);
         s->open = false;
         s->at++;
@@ -203,7 +214,10 @@ void log_set_save(struct log_set *s, struct log_mark mark)
         mark = s->end;
     if (!mark.set)
         return; /* nothing was read: the place stays where it was */
-    struct log_position p = {.head = HEAD_OCTETS, .offset = mark.offset, .line = mark.line, .first = s->position.first,
+    struct log_position p = {.head = HEAD_OCTETS,
+                             .offset = mark.offset,
+                             .line = mark.line,
+                             .first = s->position.first,
                              .last = s->position.last};
     if (head_digest(s->files[mark.file], &p.head, &p.head_digest))
         s->position = p;

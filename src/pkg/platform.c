@@ -9,9 +9,9 @@
 static const struct {
     const char *arch, *machine;
 } machines[] = {
-    {"amd64", "x86_64"},  {"arm64", "aarch64"},   {"i386", "i686"},      {"armhf", "armv7l"}, {"armel", "armv5tel"},
-    {"ppc64el", "ppc64le"}, {"powerpc", "ppc"},     {"mips64el", "mips64"}, {"mipsel", "mips"},  {"loong64", "loongarch64"},
-    {"hppa", "parisc64"},
+    {"amd64", "x86_64"},   {"arm64", "aarch64"},       {"i386", "i686"},     {"armhf", "armv7l"},
+    {"armel", "armv5tel"}, {"ppc64el", "ppc64le"},     {"powerpc", "ppc"},   {"mips64el", "mips64"},
+    {"mipsel", "mips"},    {"loong64", "loongarch64"}, {"hppa", "parisc64"},
 };
 
 const char *dpkg_arch_machine(const char *arch)
@@ -30,8 +30,8 @@ static void copy(char *to, size_t size, struct bytes from)
     to[n] = 0;
 }
 
-/* What a shell makes of a value, os-release(5): quotes join, a backslash takes the next character as it is (in double quotes only
- * before $ " \ and `). */
+/* What a shell makes of a value, os-release(5): quotes join, a backslash takes the next character as it is (in double
+ * quotes only before $ " \ and `). */
 static void unquote(struct bytes value, char *to, size_t size)
 {
     char text[512];
@@ -39,7 +39,8 @@ static void unquote(struct bytes value, char *to, size_t size)
     uint8_t quote = 0;
     for (size_t i = 0; i < value.n && n < sizeof text; i++) {
         uint8_t c = value.p[i];
-        bool escapes = c == '\\' && quote != '\'' && i + 1 < value.n && (quote == 0 || strchr("$\"\\`", value.p[i + 1]));
+        bool escapes =
+            c == '\\' && quote != '\'' && i + 1 < value.n && (quote == 0 || strchr("$\"\\`", value.p[i + 1]));
         if (escapes && value.p[i + 1])
             text[n++] = (char)value.p[++i];
         else if (quote ? c == quote : c == '"' || c == '\'')

@@ -53,7 +53,8 @@ uint64_t digest_add_file(uint64_t digest, const char *path)
     uint64_t sum = 0;
     for (struct dirent *entry; (entry = readdir(folder));)
         if (entry->d_name[0] != '.')
-            sum += digest_add_state(digest_add(DIGEST_START, entry->d_name, strlen(entry->d_name)), dirfd(folder), entry->d_name);
+            sum += digest_add_state(digest_add(DIGEST_START, entry->d_name, strlen(entry->d_name)), dirfd(folder),
+                                    entry->d_name);
     closedir(folder);
     return digest_add(digest, &sum, sizeof sum);
 }
@@ -68,7 +69,8 @@ bool is_word(struct bytes b)
     return b.n > 0;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------------------------------------
+ */
 
 enum pkg_status lines_open(struct lines *l, const char *path)
 {
@@ -193,7 +195,8 @@ bool lines_seek(struct lines *l, uint64_t offset, size_t number)
     return l->offset == offset;
 }
 
-/* ---- local times ----------------------------------------------------------------------------------------------------- */
+/* ---- local times
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool two_digits(const uint8_t *p, int *v)
 {
@@ -203,15 +206,14 @@ static bool two_digits(const uint8_t *p, int *v)
     return true;
 }
 
-/* Asking libc costs 10 us a time: it is asked for four seconds of a month, and if they show no clock change the rest is counting. (Two
- * changes that undo each other lie more than ten days apart everywhere.) */
+/* Asking libc costs 10 us a time: it is asked for four seconds of a month, and if they show no clock change the rest is
+ * counting. (Two changes that undo each other lie more than ten days apart everywhere.) */
 static bool month_is_plain(struct local_clock *clock)
 {
     static const int probes[] = {11, 21};
     int64_t t;
     clock->days = 31;
-    while (clock->days > 27 &&
-           !time_from_local(clock->year, clock->month, clock->days, 23, 59, 59, TIME_UNKNOWN, &t))
+    while (clock->days > 27 && !time_from_local(clock->year, clock->month, clock->days, 23, 59, 59, TIME_UNKNOWN, &t))
         clock->days--;
     if (clock->days == 27 || !time_from_local(clock->year, clock->month, 1, 0, 0, 0, TIME_UNKNOWN, &clock->begin)) {
         clock->days = 0; /* no month */

@@ -85,11 +85,13 @@ static inline void root_rotate(const struct root *r, const char *from, const cha
 }
 
 /* One stanza of dpkg's status. */
-static inline void root_package(const struct root *r, const char *name, const char *arch, const char *version, const char *state)
+static inline void root_package(const struct root *r, const char *name, const char *arch, const char *version,
+                                const char *state)
 {
     char text[512];
-    snprintf(text, sizeof text, "Package: %s\nStatus: install ok %s\nArchitecture: %s\nVersion: %s\nDescription: short\n long\n .\n\n", name, state,
-             arch, version);
+    snprintf(text, sizeof text,
+             "Package: %s\nStatus: install ok %s\nArchitecture: %s\nVersion: %s\nDescription: short\n long\n .\n\n",
+             name, state, arch, version);
     root_append(r, "/var/lib/dpkg/status", text);
 }
 

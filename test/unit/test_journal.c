@@ -66,7 +66,8 @@ static enum journal_status collect_status(struct machine *m)
 
 static void differ(void *context, const char *what, const struct journal_record *record)
 {
-    wr_fmt(context, "%.*s %.*s: %s\n", (int)record->name.n, record->name.p, (int)record->version.n, record->version.p, what);
+    wr_fmt(context, "%.*s %.*s: %s\n", (int)record->name.n, record->name.p, (int)record->version.n, record->version.p,
+           what);
 }
 
 static bool count_event(void *context, const struct journal_event *e)
@@ -114,8 +115,9 @@ static bool put_event(void *context, const struct journal_event *e)
     struct wr *w = context;
     wr_fmt(w, "%u ", e->eid);
     put_time(w, e->time);
-    wr_fmt(w, " %s %s %.*s:%.*s %.*s", pkg_precision_name(e->precision), pkg_action_name(e->action), (int)e->record.name.n, e->record.name.p,
-           (int)e->record.arch.n, e->record.arch.p, (int)e->record.version.n, e->record.version.p);
+    wr_fmt(w, " %s %s %.*s:%.*s %.*s", pkg_precision_name(e->precision), pkg_action_name(e->action),
+           (int)e->record.name.n, e->record.name.p, (int)e->record.arch.n, e->record.arch.p, (int)e->record.version.n,
+           e->record.version.p);
     if (e->not_before != TIME_UNKNOWN) {
         wr_str(w, " since ");
         put_time(w, e->not_before);
@@ -129,7 +131,8 @@ static bool put_event(void *context, const struct journal_event *e)
 static void expect_events(struct machine *m, uint32_t earliest, const char *expected)
 {
     struct wr text = wr_of(0);
-    assert_int_equal(journal_each_event(m->journal, earliest, (struct bytes){0}, put_event, &text, &m->error), JOURNAL_OK);
+    assert_int_equal(journal_each_event(m->journal, earliest, (struct bytes){0}, put_event, &text, &m->error),
+                     JOURNAL_OK);
     assert_string_equal(wr_string(&text), expected);
     wr_free(&text);
 }
@@ -138,8 +141,8 @@ static bool put_record(void *context, const struct journal_record *r)
 {
     struct wr *w = context;
     assert_true(bytes_starts(r->software_id, BYTES(ID)));
-    wr_fmt(w, "%.*s:%.*s %.*s %s ", (int)r->name.n, r->name.p, (int)r->arch.n, r->arch.p, (int)r->version.n, r->version.p,
-           r->installed ? pkg_state_name(r->state) : "removed");
+    wr_fmt(w, "%.*s:%.*s %.*s %s ", (int)r->name.n, r->name.p, (int)r->arch.n, r->arch.p, (int)r->version.n,
+           r->version.p, r->installed ? pkg_state_name(r->state) : "removed");
     put_time(w, r->since);
     wr_fmt(w, " %s\n", pkg_precision_name(r->precision));
     return true;
@@ -156,19 +159,24 @@ static void expect_records(struct machine *m, enum journal_which which, const ch
 }
 
 #define DONE(time, name, version) "2024-01-01 " time " status unpacked " name " " version "\n"
-#define INSTALL(time, name, version) "2024-01-01 " time " install " name " <none> " version "\n" DONE(time, name, version)
+#define INSTALL(time, name, version)                                                                                   \
+    "2024-01-01 " time " install " name " <none> " version "\n" DONE(time, name, version)
 #define UPGRADE(time, name, old, new) "2024-01-01 " time " upgrade " name " " old " " new "\n" DONE(time, name, new)
-#define REMOVE(time, name, version) "2024-01-01 " time " remove " name " " version " <none>\n2024-01-01 " time " status config-files " name " " version "\n"
+#define REMOVE(time, name, version)                                                                                    \
+    "2024-01-01 " time " remove " name " " version " <none>\n2024-01-01 " time " status config-files " name            \
+    " " version "\n"
 
-/* ---- a life -------------------------------------------------------------------------------------------------------------- */
+/* ---- a life
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void test_first_run(void **state)
 {
     (void)state;
     struct machine m = machine_make();
-    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "new:all", "1") UPGRADE("10:00:01", "up:amd64", "1:1", "1:2") REMOVE("10:00:02", "gone:i386", "3")
-                                      "2024-01-01 10:00:03 upgrade re:all 4 4\n" DONE("10:00:03", "re:all", "4")
-                                          UPGRADE("10:00:04", "new:all", "1", "1+x"));
+    root_write(&m.root, DPKG_LOG,
+               INSTALL("10:00:00", "new:all", "1") UPGRADE("10:00:01", "up:amd64", "1:1", "1:2")
+                   REMOVE("10:00:02", "gone:i386", "3") "2024-01-01 10:00:03 upgrade re:all 4 4\n" DONE(
+                       "10:00:03", "re:all", "4") UPGRADE("10:00:04", "new:all", "1", "1+x"));
     root_package(&m.root, "new", "all", "1+x", "installed");
     root_package(&m.root, "up", "amd64", "1:2", "half-configured");
     root_package(&m.root, "re", "all", "4", "installed");
@@ -191,9 +199,10 @@ static void test_first_run(void **state)
                   "9 2024-01-01T10:00:03Z exact alter re:all 4\n"
                   "10 2024-01-01T10:00:04Z exact delete new:all 1\n"
                   "11 2024-01-01T10:00:04Z exact create new:all 1+x\n");
-    expect_records(&m, JOURNAL_INSTALLED, NULL,
-                   "new:all 1+x installed 2024-01-01T10:00:04Z exact\nold:amd64 5 installed 2024-01-01T10:00:00Z bound\n"
-                   "re:all 4 installed 2024-01-01T10:00:00Z bound\nup:amd64 1:2 half-configured 2024-01-01T10:00:01Z exact\n");
+    expect_records(
+        &m, JOURNAL_INSTALLED, NULL,
+        "new:all 1+x installed 2024-01-01T10:00:04Z exact\nold:amd64 5 installed 2024-01-01T10:00:00Z bound\n"
+        "re:all 4 installed 2024-01-01T10:00:00Z bound\nup:amd64 1:2 half-configured 2024-01-01T10:00:01Z exact\n");
     expect_records(&m, JOURNAL_REMOVED, NULL,
                    "gone:i386 3 removed 2024-01-01T10:00:02Z exact\nnew:all 1 removed 2024-01-01T10:00:04Z exact\n"
                    "up:amd64 1:1 removed 2024-01-01T10:00:01Z exact\n");
@@ -209,8 +218,8 @@ static void test_first_run(void **state)
 
 static bool put_identifier(void *context, const struct journal_record *r)
 {
-    wr_fmt(context, "%.*s %.*s %.*s %.*s\n", (int)r->software_id.n, r->software_id.p, (int)r->arch.n, r->arch.p, (int)r->source_name.n,
-           r->source_name.p, (int)r->source_version.n, r->source_version.p);
+    wr_fmt(context, "%.*s %.*s %.*s %.*s\n", (int)r->software_id.n, r->software_id.p, (int)r->arch.n, r->arch.p,
+           (int)r->source_name.n, r->source_name.p, (int)r->source_version.n, r->source_version.p);
     return true;
 }
 
@@ -222,13 +231,16 @@ static void test_identifiers(void **state)
     root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "libc-bin:amd64", "2.36+b1"));
     root_package(&m.root, "libc6", "amd64", "1:2.0+dfsg-1~bpo12+1", "installed");
     root_package(&m.root, "libc6", "i386", "1:2.0+dfsg-1~bpo12+1", "installed");
-    root_append(&m.root, STATUS, "Package: libc-bin\nSource: glibc (2.36)\nStatus: install ok installed\nVersion: 2.36+b1\nArchitecture: amd64\n\n");
+    root_append(&m.root, STATUS,
+                "Package: libc-bin\nSource: glibc (2.36)\nStatus: install ok installed\nVersion: "
+                "2.36+b1\nArchitecture: amd64\n\n");
     collect(&m);
     /* One identifier, two packages: the identifier loses the architecture, the journal does not (SWIMA-R13). */
-    assert_int_equal(journal_each_record(m.journal, JOURNAL_BOTH, TIME_UNKNOWN, put_identifier, &text, &m.error), JOURNAL_OK);
-    assert_string_equal(wr_string(&text), ID "libc-bin-2.36~b1 amd64 glibc 2.36\n"
-                                          ID "libc6-1~2.0~dfsg-1~bpo12~1 amd64 libc6 1:2.0+dfsg-1~bpo12+1\n"
-                                          ID "libc6-1~2.0~dfsg-1~bpo12~1 i386 libc6 1:2.0+dfsg-1~bpo12+1\n");
+    assert_int_equal(journal_each_record(m.journal, JOURNAL_BOTH, TIME_UNKNOWN, put_identifier, &text, &m.error),
+                     JOURNAL_OK);
+    assert_string_equal(wr_string(&text), ID "libc-bin-2.36~b1 amd64 glibc 2.36\n" ID
+                                             "libc6-1~2.0~dfsg-1~bpo12~1 amd64 libc6 1:2.0+dfsg-1~bpo12+1\n" ID
+                                             "libc6-1~2.0~dfsg-1~bpo12~1 i386 libc6 1:2.0+dfsg-1~bpo12+1\n");
     wr_free(&text);
     machine_free(&m);
 }
@@ -238,8 +250,9 @@ static void test_past(void **state)
 {
     (void)state;
     struct machine m = machine_make();
-    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1") UPGRADE("11:00:00", "a:all", "1", "2") REMOVE("12:00:00", "a:all", "2")
-                                      INSTALL("13:00:00", "a:all", "1"));
+    root_write(&m.root, DPKG_LOG,
+               INSTALL("10:00:00", "a:all", "1") UPGRADE("11:00:00", "a:all", "1", "2") REMOVE("12:00:00", "a:all", "2")
+                   INSTALL("13:00:00", "a:all", "1"));
     root_package(&m.root, "a", "all", "1", "triggers-pending");
     collect(&m);
     expect_records(&m, JOURNAL_BOTH, "2024-01-01T09:59:59Z", "");
@@ -249,7 +262,8 @@ static void test_past(void **state)
     expect_records(&m, JOURNAL_INSTALLED, "2024-01-01T12:30:00Z", "");
     expect_records(&m, JOURNAL_BOTH, "2024-01-02T00:00:00Z",
                    "a:all 1 triggers-pending 2024-01-01T13:00:00Z exact\na:all 2 removed 2024-01-01T12:00:00Z exact\n");
-    assert_int_equal(m.report.sources[0].installed + m.report.sources[0].removed, 2); /* SWIMA-R14: what comes back is the same record */
+    assert_int_equal(m.report.sources[0].installed + m.report.sources[0].removed,
+                     2); /* SWIMA-R14: what comes back is the same record */
     machine_free(&m);
 }
 
@@ -263,8 +277,10 @@ static void test_later_runs(void **state)
     collect(&m);
     uint32_t last = m.report.last_eid, epoch = m.report.epoch;
     root_append(&m.root, DPKG_LOG, UPGRADE("10:00:00", "a:amd64", "1", "2")); /* in the same second as the last one */
-    root_append(&m.root, APT_LOG, "\nStart-Date: 2024-01-01  10:00:00\nCommandline: apt upgrade\nRequested-By: me (1)\nUpgrade: a:amd64 (1, 2)\n"
-                                  "End-Date: 2024-01-01  10:00:00\n");
+    root_append(
+        &m.root, APT_LOG,
+        "\nStart-Date: 2024-01-01  10:00:00\nCommandline: apt upgrade\nRequested-By: me (1)\nUpgrade: a:amd64 (1, 2)\n"
+        "End-Date: 2024-01-01  10:00:00\n");
     root_write(&m.root, STATUS, "");
     root_package(&m.root, "dpkg", "amd64", "1", "installed");
     root_package(&m.root, "a", "amd64", "2", "installed");
@@ -288,7 +304,9 @@ static void test_unexplained(void **state)
     root_write(&m.root, "/var/lib/dpkg/info/stays.list", "/.\n");
     root_time(&m.root, "/var/lib/dpkg/info/stays.list", 1600000000);
     collect(&m);
-    expect_events(&m, 1, "1 2020-09-13T12:26:40Z bound create stays:all 1\n2 now bound create changes:all 1\n3 now bound create vanishes:all 1\n");
+    expect_events(&m, 1,
+                  "1 2020-09-13T12:26:40Z bound create stays:all 1\n2 now bound create changes:all 1\n3 now bound "
+                  "create vanishes:all 1\n");
     root_write(&m.root, STATUS, "");
     root_package(&m.root, "stays", "all", "1", "unpacked");
     root_package(&m.root, "changes", "all", "2", "installed");
@@ -299,9 +317,10 @@ static void test_unexplained(void **state)
                   "4 now bound delete changes:all 1 since now\n5 now bound create changes:all 2 since now\n"
                   "6 now bound create comes:amd64 1 since now\n7 now bound create comes:i386 1 since now\n"
                   "8 now bound delete vanishes:all 1 since now\n");
-    expect_records(&m, JOURNAL_INSTALLED, NULL,
-                   "changes:all 2 installed now bound\ncomes:amd64 1 installed now bound\ncomes:i386 1 installed now bound\n"
-                   "stays:all 1 unpacked 2020-09-13T12:26:40Z bound\n");
+    expect_records(
+        &m, JOURNAL_INSTALLED, NULL,
+        "changes:all 2 installed now bound\ncomes:amd64 1 installed now bound\ncomes:i386 1 installed now bound\n"
+        "stays:all 1 unpacked 2020-09-13T12:26:40Z bound\n");
     machine_free(&m);
 }
 
@@ -310,9 +329,10 @@ static void test_gaps(void **state)
 {
     (void)state;
     struct machine m = machine_make();
-    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1") INSTALL("11:00:00", "a:all", "3") /* 1 to 3 without a word */
-                                  UPGRADE("12:00:00", "a:all", "5", "6") REMOVE("13:00:00", "a:all", "7") REMOVE("13:00:01", "a:all", "7")
-                                      INSTALL("14:00:00", "b:all", "1") INSTALL("15:00:00", "c:all", "1"));
+    root_write(&m.root, DPKG_LOG,
+               INSTALL("10:00:00", "a:all", "1") INSTALL("11:00:00", "a:all", "3") /* 1 to 3 without a word */
+               UPGRADE("12:00:00", "a:all", "5", "6") REMOVE("13:00:00", "a:all", "7") REMOVE("13:00:01", "a:all", "7")
+                   INSTALL("14:00:00", "b:all", "1") INSTALL("15:00:00", "c:all", "1"));
     root_package(&m.root, "b", "all", "2", "installed");
     collect(&m);
     expect_events(&m, 1,
@@ -340,22 +360,26 @@ static void test_architecture_all(void **state)
     (void)state;
     struct machine m = machine_make();
     root_package(&m.root, "dpkg", "amd64", "1", "installed");
-    root_write(&m.root, APT_LOG, "\nStart-Date: 2024-01-01  10:00:00\nInstall: a:amd64 (1), b:amd64 (1), b:i386 (1)\nEnd-Date: 2024-01-01  10:00:00\n");
+    root_write(&m.root, APT_LOG,
+               "\nStart-Date: 2024-01-01  10:00:00\nInstall: a:amd64 (1), b:amd64 (1), b:i386 (1)\nEnd-Date: "
+               "2024-01-01  10:00:00\n");
     root_package(&m.root, "a", "all", "1", "installed");
     root_package(&m.root, "b", "amd64", "1", "installed");
     root_package(&m.root, "b", "i386", "1", "installed");
     collect(&m);
     assert_int_equal(m.report.last_eid, 4);
-    root_append(&m.root, APT_LOG, "\nStart-Date: 2024-01-01  11:00:00\nRemove: a:amd64 (1), b:i386 (1)\nEnd-Date: 2024-01-01  11:00:00\n"
-                                  "\nStart-Date: 2024-01-01  12:00:00\nInstall: a:amd64 (2)\nEnd-Date: 2024-01-01  12:00:00\n"
-                                  "\nStart-Date: 2024-01-01  13:00:00\nRemove: a:amd64 (2)\nEnd-Date: 2024-01-01  13:00:00\n");
+    root_append(&m.root, APT_LOG,
+                "\nStart-Date: 2024-01-01  11:00:00\nRemove: a:amd64 (1), b:i386 (1)\nEnd-Date: 2024-01-01  11:00:00\n"
+                "\nStart-Date: 2024-01-01  12:00:00\nInstall: a:amd64 (2)\nEnd-Date: 2024-01-01  12:00:00\n"
+                "\nStart-Date: 2024-01-01  13:00:00\nRemove: a:amd64 (2)\nEnd-Date: 2024-01-01  13:00:00\n");
     root_write(&m.root, STATUS, "");
     root_package(&m.root, "dpkg", "amd64", "1", "installed");
     root_package(&m.root, "b", "amd64", "1", "installed");
     collect(&m);
-    expect_events(&m, 5,
-                  "5 2024-01-01T11:00:00Z transaction delete a:all 1\n6 2024-01-01T11:00:00Z transaction delete b:i386 1\n"
-                  "7 2024-01-01T12:00:00Z transaction create a:all 2\n8 2024-01-01T13:00:00Z transaction delete a:all 2\n");
+    expect_events(
+        &m, 5,
+        "5 2024-01-01T11:00:00Z transaction delete a:all 1\n6 2024-01-01T11:00:00Z transaction delete b:i386 1\n"
+        "7 2024-01-01T12:00:00Z transaction create a:all 2\n8 2024-01-01T13:00:00Z transaction delete a:all 2\n");
     machine_free(&m);
 }
 
@@ -366,18 +390,22 @@ static void test_two_logs(void **state)
     struct machine m = machine_make();
     root_package(&m.root, "dpkg", "amd64", "1", "installed");
     root_package(&m.root, "b", "amd64", "2", "installed");
-    root_write(&m.root, APT_LOG, "\nStart-Date: 2024-01-01  10:00:00\nInstall: a:amd64 (1)\nUpgrade: b:amd64 (1, 2)\nEnd-Date: 2024-01-01  10:00:09\n"
-                                 "\nStart-Date: 2024-01-01  11:00:00\nRemove: a:amd64 (1)\nEnd-Date: 2024-01-01  11:00:09\n");
+    root_write(&m.root, APT_LOG,
+               "\nStart-Date: 2024-01-01  10:00:00\nInstall: a:amd64 (1)\nUpgrade: b:amd64 (1, 2)\nEnd-Date: "
+               "2024-01-01  10:00:09\n"
+               "\nStart-Date: 2024-01-01  11:00:00\nRemove: a:amd64 (1)\nEnd-Date: 2024-01-01  11:00:09\n");
     root_write(&m.root, DPKG_LOG, UPGRADE("10:00:05", "b:amd64", "1", "2") REMOVE("11:00:01", "a:amd64", "1"));
     collect(&m);
-    expect_events(&m, 1,
-                  "1 2024-01-01T10:00:00Z bound create b:amd64 1\n2 2024-01-01T10:00:00Z bound create dpkg:amd64 1\n"
-                  "3 2024-01-01T10:00:00Z transaction create a:amd64 1\n4 2024-01-01T10:00:00Z transaction delete b:amd64 1\n"
-                  "5 2024-01-01T10:00:00Z transaction create b:amd64 2\n6 2024-01-01T11:00:01Z exact delete a:amd64 1\n");
+    expect_events(
+        &m, 1,
+        "1 2024-01-01T10:00:00Z bound create b:amd64 1\n2 2024-01-01T10:00:00Z bound create dpkg:amd64 1\n"
+        "3 2024-01-01T10:00:00Z transaction create a:amd64 1\n4 2024-01-01T10:00:00Z transaction delete b:amd64 1\n"
+        "5 2024-01-01T10:00:00Z transaction create b:amd64 2\n6 2024-01-01T11:00:01Z exact delete a:amd64 1\n");
     machine_free(&m);
 }
 
-/* ---- what goes wrong -------------------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void test_lost_logs(void **state)
 {
@@ -418,10 +446,13 @@ static void test_unreadable_packages(void **state)
     assert_int_equal(m.report.new_events, 0);
     assert_int_equal(m.report.last_eid, last);
     struct wr text = wr_of(0);
-    assert_int_equal(journal_each_record(m.journal, JOURNAL_BOTH, TIME_UNKNOWN, put_record, &text, &m.error), JOURNAL_INCOMPLETE);
+    assert_int_equal(journal_each_record(m.journal, JOURNAL_BOTH, TIME_UNKNOWN, put_record, &text, &m.error),
+                     JOURNAL_INCOMPLETE);
     assert_string_equal(wr_string(&text), "a:all 1 installed now bound\n");
     wr_free(&text);
-    rmdir(root_path(&m.root, STATUS)); /* and now it is not there at all: that is no reason to believe that everything was removed */
+    rmdir(root_path(
+        &m.root,
+        STATUS)); /* and now it is not there at all: that is no reason to believe that everything was removed */
     assert_int_equal(collect_status(&m), JOURNAL_INCOMPLETE);
     assert_int_equal(m.report.sources[0].installed, 1);
     assert_int_equal(rename(kept, root_path(&m.root, STATUS)), 0);
@@ -454,15 +485,18 @@ static void test_unreadable_log(void **state)
     chmod(m.state, 0777);
     pid_t child = fork();
     if (child == 0) { /* as nobody */
-        bool ok = setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0 && collect_status(&m) == JOURNAL_OK &&
-                  m.report.sources[0].unreadable && strstr(wr_string(&m.complaints), "dpkg.log:0: this log cannot be read");
+        bool ok = setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0 &&
+                  collect_status(&m) == JOURNAL_OK && m.report.sources[0].unreadable &&
+                  strstr(wr_string(&m.complaints), "dpkg.log:0: this log cannot be read");
         ok = ok && collect_status(&m) == JOURNAL_OK && m.report.sources[0].unreadable; /* and it is said again */
         _exit(ok ? 0 : 1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    root_append(&m.root, DPKG_LOG, INSTALL("11:00:00", "b:all", "1")); /* older than the first run: what it tells is known by its outcome */
+    root_append(
+        &m.root, DPKG_LOG,
+        INSTALL("11:00:00", "b:all", "1")); /* older than the first run: what it tells is known by its outcome */
     root_package(&m.root, "b", "all", "1", "installed");
     collect(&m); /* as root */
     assert_false(m.report.sources[0].unreadable);
@@ -476,7 +510,8 @@ static size_t count_kept(const struct machine *m)
     DIR *d = opendir(m->state);
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d));)
-        count += strncmp(e->d_name, "journal.db.damaged-", 19) == 0 && !strstr(e->d_name, "-wal") && !strstr(e->d_name, "-shm");
+        count += strncmp(e->d_name, "journal.db.damaged-", 19) == 0 && !strstr(e->d_name, "-wal") &&
+                 !strstr(e->d_name, "-shm");
     closedir(d);
     return count;
 }
@@ -571,7 +606,8 @@ static void test_restored_journal(void **state)
     machine_free(&m);
 }
 
-/* ---- two at once, and sudden death ------------------------------------------------------------------------------------------- */
+/* ---- two at once, and sudden death
+ * ------------------------------------------------------------------------------------------- */
 
 static void add_transactions(struct machine *m, int from, int count)
 {
@@ -645,12 +681,23 @@ int main(void)
     setenv("TZ", "UTC", 1);
     tzset();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_run),          cmocka_unit_test(test_identifiers),      cmocka_unit_test(test_past),
-        cmocka_unit_test(test_later_runs),         cmocka_unit_test(test_unexplained),      cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_architecture_all),   cmocka_unit_test(test_two_logs),         cmocka_unit_test(test_lost_logs),
-        cmocka_unit_test(test_unreadable_packages), cmocka_unit_test(test_no_manager),      cmocka_unit_test(test_unreadable_log),
-        cmocka_unit_test(test_damaged_journal),    cmocka_unit_test(test_restored_journal), cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_killed),             cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_first_run),
+        cmocka_unit_test(test_identifiers),
+        cmocka_unit_test(test_past),
+        cmocka_unit_test(test_later_runs),
+        cmocka_unit_test(test_unexplained),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_architecture_all),
+        cmocka_unit_test(test_two_logs),
+        cmocka_unit_test(test_lost_logs),
+        cmocka_unit_test(test_unreadable_packages),
+        cmocka_unit_test(test_no_manager),
+        cmocka_unit_test(test_unreadable_log),
+        cmocka_unit_test(test_damaged_journal),
+        cmocka_unit_test(test_restored_journal),
+        cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

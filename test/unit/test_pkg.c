@@ -10,9 +10,9 @@
 
 #include <time.h>
 
-#define STATUS "/var/lib/dpkg/status"
+#define STATUS   "/var/lib/dpkg/status"
 #define DPKG_LOG "/var/log/dpkg.log"
-#define APT_LOG "/var/log/apt/history.log"
+#define APT_LOG  "/var/log/apt/history.log"
 
 /* What a manager tells, as lines of text. */
 struct told {
@@ -24,8 +24,9 @@ struct told {
 static bool take_package(void *context, const struct pkg_package *p)
 {
     struct told *t = context;
-    wr_fmt(&t->text, "%.*s %.*s %.*s %s src %.*s %.*s\n", (int)p->name.n, p->name.p, (int)p->arch.n, p->arch.p, (int)p->version.n,
-           p->version.p, pkg_state_name(p->state), (int)p->source_name.n, p->source_name.p, (int)p->source_version.n, p->source_version.p);
+    wr_fmt(&t->text, "%.*s %.*s %.*s %s src %.*s %.*s\n", (int)p->name.n, p->name.p, (int)p->arch.n, p->arch.p,
+           (int)p->version.n, p->version.p, pkg_state_name(p->state), (int)p->source_name.n, p->source_name.p,
+           (int)p->source_version.n, p->source_version.p);
     return true;
 }
 
@@ -34,9 +35,10 @@ static bool take_event(void *context, const struct pkg_event *e)
     struct told *t = context;
     char time[TIME_TEXT];
     time_format(e->time, time);
-    wr_fmt(&t->text, "%s %s %s %.*s:%.*s %.*s", time + 5, pkg_precision_name(e->precision), pkg_action_name(e->action), (int)e->name.n,
-           e->name.p, (int)e->arch.n, e->arch.p, (int)e->version.n, e->version.p);
-    wr_fmt(&t->text, "%s%s%s", e->arch_or_all ? " or-all" : "", e->weak ? " weak" : "", e->automatic ? " automatic" : "");
+    wr_fmt(&t->text, "%s %s %s %.*s:%.*s %.*s", time + 5, pkg_precision_name(e->precision), pkg_action_name(e->action),
+           (int)e->name.n, e->name.p, (int)e->arch.n, e->arch.p, (int)e->version.n, e->version.p);
+    wr_fmt(&t->text, "%s%s%s", e->arch_or_all ? " or-all" : "", e->weak ? " weak" : "",
+           e->automatic ? " automatic" : "");
     if (e->command.n || e->user.n)
         wr_fmt(&t->text, " [%.*s|%.*s]", (int)e->command.n, e->command.p, (int)e->user.n, e->user.p);
     wr_str(&t->text, "\n");
@@ -96,7 +98,8 @@ static void use_zone(const char *zone)
     tzset();
 }
 
-/* ---- platform ---------------------------------------------------------------------------------------------------------- */
+/* ---- platform
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void test_os_release(void **state)
 {
@@ -104,7 +107,8 @@ static void test_os_release(void **state)
     static const struct {
         const char *text, *id, *name, *version, *pretty;
     } rows[] = {
-        {"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n", "debian", "Debian", "12", "Debian GNU/Linux 12"},
+        {"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n", "debian", "Debian", "12",
+         "Debian GNU/Linux 12"},
         {"ID=arch\n", "arch", "Arch", "", "Arch"},
         {"ID='opensuse-leap'\nVERSION_ID='15.6'", "opensuse-leap", "Opensuse-leap", "15.6", "Opensuse-leap 15.6"},
         {"# ID=no\r\nID=\"ubuntu\"\r\nVERSION_ID=22\\.04\r\n", "ubuntu", "Ubuntu", "22.04", "Ubuntu 22.04"},
@@ -142,7 +146,8 @@ static void test_machine(void **state)
     root_remove(&r);
 }
 
-/* ---- versions ---------------------------------------------------------------------------------------------------------- */
+/* ---- versions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void test_versions(void **state)
 {
@@ -151,11 +156,26 @@ static void test_versions(void **state)
         const char *a, *b;
         int order;
     } rows[] = {
-        {"1.0", "1.0", 0},      {"1.0", "1.0-0", 0},      {"0:1.0", "1.0", 0},       {"1:0.1", "2.0", 1},     {"1.0~rc1", "1.0", -1},
-        {"1.0~~", "1.0~", -1},  {"1.0~", "1.0~~a", 1},    {"1.0a", "1.0", 1},        {"1.0a", "1.0+", -1},    {"1.10", "1.9", 1},
-        {"1.010", "1.10", 0},   {"1.0-1", "1.0-1.1", -1}, {"1.0-1-2", "1.0-1-1", 1}, {"", "0", 0},            {"a", "b", -1},
-        {"1.2-3+b1", "1.2-3", 1}, {"2.36-9+deb12u10", "2.36-9+deb12u9", 1}, {"1.0-1~bpo12+1", "1.0-1", -1},
-        {"99999999999999999999", "100000000000000000000", -1}, {"1:", "1", 1},
+        {"1.0", "1.0", 0},
+        {"1.0", "1.0-0", 0},
+        {"0:1.0", "1.0", 0},
+        {"1:0.1", "2.0", 1},
+        {"1.0~rc1", "1.0", -1},
+        {"1.0~~", "1.0~", -1},
+        {"1.0~", "1.0~~a", 1},
+        {"1.0a", "1.0", 1},
+        {"1.0a", "1.0+", -1},
+        {"1.10", "1.9", 1},
+        {"1.010", "1.10", 0},
+        {"1.0-1", "1.0-1.1", -1},
+        {"1.0-1-2", "1.0-1-1", 1},
+        {"", "0", 0},
+        {"a", "b", -1},
+        {"1.2-3+b1", "1.2-3", 1},
+        {"2.36-9+deb12u10", "2.36-9+deb12u9", 1},
+        {"1.0-1~bpo12+1", "1.0-1", -1},
+        {"99999999999999999999", "100000000000000000000", -1},
+        {"1:", "1", 1},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct bytes a = bytes_of(rows[i].a), b = bytes_of(rows[i].b);
@@ -164,7 +184,8 @@ static void test_versions(void **state)
     }
 }
 
-/* ---- what is installed --------------------------------------------------------------------------------------------------- */
+/* ---- what is installed
+ * --------------------------------------------------------------------------------------------------- */
 
 static void test_states(void **state)
 {
@@ -174,9 +195,11 @@ static void test_states(void **state)
     assert_int_equal(read_installed(&r, &t), PKG_ABSENT);
     told_free(&t);
     root_write(&r, STATUS,
-               "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: same\nSource: glibc (2.36-9+deb12u10)\n"
+               "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: same\nSource: glibc "
+               "(2.36-9+deb12u10)\n"
                "Version: 2.36-9+deb12u10+b1\nConffiles:\n /etc/x Package: no\nDescription: C\n\n"
-               "Package: libc6\nStatus: install ok installed\nArchitecture: i386\nSource: glibc\nVersion: 2.36-9+deb12u10\n\n\n"
+               "Package: libc6\nStatus: install ok installed\nArchitecture: i386\nSource: glibc\nVersion: "
+               "2.36-9+deb12u10\n\n\n"
                "package: half\nSTATUS:\tinstall reinstreq half-installed\nArchitecture: amd64\nVersion: 1:1~2+3\n\n"
                "Package: unp\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1\n\n"
                "Package: hc\nStatus: deinstall ok half-configured\nArchitecture: all\nVersion: 1\r\n\r\n"
@@ -196,7 +219,8 @@ static void test_states(void **state)
                                             "ta all 1 triggers-awaited src ta 1\n"
                                             "tp all 1 triggers-pending src tp 1\n"
                                             "last all 9 installed src last 9\n");
-    assert_string_equal(wr_string(&t.complaints), "status:51: a stanza without a known Status\nstatus:55: a stanza without Package\n");
+    assert_string_equal(wr_string(&t.complaints),
+                        "status:51: a stanza without a known Status\nstatus:55: a stanza without Package\n");
     told_free(&t);
     root_remove(&r);
 }
@@ -210,17 +234,23 @@ static void test_updates_and_images(void **state)
     root_package(&r, "a", "i386", "1", "installed");
     root_package(&r, "b", "all", "1", "installed");
     root_package(&r, "c", "amd64", "1", "installed");
-    root_write(&r, "/var/lib/dpkg/updates/0000", "Package: a\nStatus: install ok unpacked\nArchitecture: i386\nVersion: 2\n");
-    root_write(&r, "/var/lib/dpkg/updates/0001", "Package: b\nStatus: install ok half-configured\nArchitecture: amd64\nVersion: 2\n");
+    root_write(&r, "/var/lib/dpkg/updates/0000",
+               "Package: a\nStatus: install ok unpacked\nArchitecture: i386\nVersion: 2\n");
+    root_write(&r, "/var/lib/dpkg/updates/0001",
+               "Package: b\nStatus: install ok half-configured\nArchitecture: amd64\nVersion: 2\n");
     root_write(&r, "/var/lib/dpkg/updates/0002", "Package: c\nStatus: purge ok not-installed\n");
-    root_write(&r, "/var/lib/dpkg/updates/0003", "Package: d\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n");
-    root_write(&r, "/var/lib/dpkg/updates/0010", "Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2\n");
+    root_write(&r, "/var/lib/dpkg/updates/0003",
+               "Package: d\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n");
+    root_write(&r, "/var/lib/dpkg/updates/0010",
+               "Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2\n");
     root_write(&r, "/var/lib/dpkg/updates/tmp.i", "##padding##");
-    root_write(&r, "/var/lib/dpkg/status.d/tzdata", "Package: tzdata\nVersion: 2024a\nArchitecture: all\nDescription: x\n");
+    root_write(&r, "/var/lib/dpkg/status.d/tzdata",
+               "Package: tzdata\nVersion: 2024a\nArchitecture: all\nDescription: x\n");
     root_write(&r, "/var/lib/dpkg/status.d/tzdata.md5sums", "0123  usr/share\n");
     assert_int_equal(read_installed(&r, &t), PKG_OK);
-    assert_string_equal(wr_string(&t.text), "a amd64 1 installed src a 1\na i386 2 unpacked src a 2\nb amd64 2 installed src b 2\n"
-                                            "d all 1 installed src d 1\ntzdata all 2024a installed src tzdata 2024a\n");
+    assert_string_equal(wr_string(&t.text),
+                        "a amd64 1 installed src a 1\na i386 2 unpacked src a 2\nb amd64 2 installed src b 2\n"
+                        "d all 1 installed src d 1\ntzdata all 2024a installed src tzdata 2024a\n");
     assert_string_equal(wr_string(&t.complaints), "");
     told_free(&t);
     unlink(root_path(&r, STATUS)); /* an image without dpkg */
@@ -235,7 +265,10 @@ static void test_damaged_database(void **state)
     (void)state;
     struct root r = root_make();
     struct told t;
-    root_put(&r, STATUS, "\x7f" "ELF\0\0\n\0\0\0", 10, O_TRUNC);
+    root_put(&r, STATUS,
+             "\x7f"
+             "ELF\0\0\n\0\0\0",
+             10, O_TRUNC);
     assert_int_equal(read_installed(&r, &t), PKG_DAMAGED);
     told_free(&t);
     unlink(root_path(&r, STATUS));
@@ -249,7 +282,8 @@ static void test_damaged_database(void **state)
     root_remove(&r);
 }
 
-/* ---- dpkg.log alone -------------------------------------------------------------------------------------------------------- */
+/* ---- dpkg.log alone
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void test_dpkg_log(void **state)
 {
@@ -313,17 +347,20 @@ static void test_under_way(void **state)
     (void)state;
     struct root r = root_make();
     struct pkg_cursor cursor = {.after = wr_of(0)};
-    root_write(&r, DPKG_LOG, "2024-01-01 10:00:03 upgrade up:amd64 1 2\n2024-01-01 10:00:03 status half-configured up:amd64 1\n");
+    root_write(&r, DPKG_LOG,
+               "2024-01-01 10:00:03 upgrade up:amd64 1 2\n2024-01-01 10:00:03 status half-configured up:amd64 1\n");
     expect_history(&r, &cursor, "", NULL); /* not done yet: the next run reads it again */
     root_append(&r, DPKG_LOG, "2024-01-01 10:00:04 status unpacked up:amd64 2\n");
-    expect_history(&r, &cursor, "01-01T10:00:03Z exact delete up:amd64 1\n01-01T10:00:03Z exact create up:amd64 2\n", NULL);
+    expect_history(&r, &cursor, "01-01T10:00:03Z exact delete up:amd64 1\n01-01T10:00:03Z exact create up:amd64 2\n",
+                   NULL);
     root_append(&r, DPKG_LOG, "2024-01-01 10:00:05 remove up:amd64 2 <none>");
     expect_history(&r, &cursor, "01-01T10:00:05Z exact delete up:amd64 2\n", NULL);
     wr_free(&cursor.after);
     root_remove(&r);
 }
 
-/* ---- apt's history alone ------------------------------------------------------------------------------------------------- */
+/* ---- apt's history alone
+ * ------------------------------------------------------------------------------------------------- */
 
 static void test_apt_history(void **state)
 {
@@ -335,25 +372,28 @@ static void test_apt_history(void **state)
     root_write(&r, APT_LOG,
                "\nStart-Date: 2024-01-01  10:00:00\nCommandline: apt-get install foo\nRequested-By: admin (1000)\n"
                "Install: foo:amd64 (1:1.0+x~y-1), dep:i386 (2, automatic)\nEnd-Date: 2024-01-01  10:00:09\n"
-               "\nStart-Date: 2024-01-01  11:00:00\nComment: hello: world\nUpgrade: foo:amd64 (1:1.0+x~y-1, 2.0), dep:i386 (2, 3, automatic)\n"
+               "\nStart-Date: 2024-01-01  11:00:00\nComment: hello: world\nUpgrade: foo:amd64 (1:1.0+x~y-1, 2.0), "
+               "dep:i386 (2, 3, automatic)\n"
                "Error: Sub-process /usr/bin/dpkg returned an error code (1)\nEnd-Date: 2024-01-01  11:00:01\n"
                "\nStart-Date: 2024-01-01  11:00:01\nDowngrade: foo:amd64 (2.0, 1.9)\nEnd-Date: 2024-01-01  11:00:01\n"
-               "\nStart-Date: 2024-01-01  11:00:01\nReinstall: foo:amd64 (1.9)\nRemove: bar (1)\nEnd-Date: 2024-01-01  11:00:01\n"
-               "\nStart-Date: 2024-01-01  12:00:00\nPurge: foo:amd64 (1.9)\n" /* apt was killed */
+               "\nStart-Date: 2024-01-01  11:00:01\nReinstall: foo:amd64 (1.9)\nRemove: bar (1)\nEnd-Date: 2024-01-01  "
+               "11:00:01\n"
+               "\nStart-Date: 2024-01-01  12:00:00\nPurge: foo:amd64 (1.9)\n"     /* apt was killed */
                "\nStart-Date: 2024-01-01  13:00:00\nInstall: later:amd64 (1)\n"); /* under way */
-    expect_history(&r, &cursor,
-                   "01-01T10:00:00Z transaction create dep:i386 2 automatic [apt-get install foo|admin (1000)]\n"
-                   "01-01T10:00:00Z transaction create foo:amd64 1:1.0+x~y-1 or-all [apt-get install foo|admin (1000)]\n"
-                   "01-01T11:00:00Z transaction delete dep:i386 2 automatic\n"
-                   "01-01T11:00:00Z transaction create dep:i386 3 automatic\n"
-                   "01-01T11:00:00Z transaction delete foo:amd64 1:1.0+x~y-1 or-all\n"
-                   "01-01T11:00:00Z transaction create foo:amd64 2.0 or-all\n"
-                   "01-01T11:00:01Z transaction delete foo:amd64 2.0 or-all\n"
-                   "01-01T11:00:01Z transaction create foo:amd64 1.9 or-all\n"
-                   "01-01T11:00:01Z transaction delete bar:amd64 1 or-all\n"
-                   "01-01T11:00:01Z transaction alter foo:amd64 1.9 or-all\n"
-                   "01-01T12:00:00Z transaction delete foo:amd64 1.9 or-all\n",
-                   "dpkg.log:0: there is no such log: the history is shorter and its times are less exact\n");
+    expect_history(
+        &r, &cursor,
+        "01-01T10:00:00Z transaction create dep:i386 2 automatic [apt-get install foo|admin (1000)]\n"
+        "01-01T10:00:00Z transaction create foo:amd64 1:1.0+x~y-1 or-all [apt-get install foo|admin (1000)]\n"
+        "01-01T11:00:00Z transaction delete dep:i386 2 automatic\n"
+        "01-01T11:00:00Z transaction create dep:i386 3 automatic\n"
+        "01-01T11:00:00Z transaction delete foo:amd64 1:1.0+x~y-1 or-all\n"
+        "01-01T11:00:00Z transaction create foo:amd64 2.0 or-all\n"
+        "01-01T11:00:01Z transaction delete foo:amd64 2.0 or-all\n"
+        "01-01T11:00:01Z transaction create foo:amd64 1.9 or-all\n"
+        "01-01T11:00:01Z transaction delete bar:amd64 1 or-all\n"
+        "01-01T11:00:01Z transaction alter foo:amd64 1.9 or-all\n"
+        "01-01T12:00:00Z transaction delete foo:amd64 1.9 or-all\n",
+        "dpkg.log:0: there is no such log: the history is shorter and its times are less exact\n");
     root_append(&r, APT_LOG, "End-Date: 2024-01-01  13:00:05\n");
     expect_history(&r, &cursor, "01-01T13:00:00Z transaction create later:amd64 1 or-all\n", NULL);
     expect_history(&r, &cursor, "", NULL);
@@ -361,7 +401,8 @@ static void test_apt_history(void **state)
     root_remove(&r);
 }
 
-/* ---- both ------------------------------------------------------------------------------------------------------------------ */
+/* ---- both
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void test_merge(void **state)
 {
@@ -370,24 +411,30 @@ static void test_merge(void **state)
     struct pkg_cursor cursor = {.after = wr_of(0)};
     use_zone("UTC");
     root_package(&r, "dpkg", "amd64", "1.21", "installed");
-    root_write(&r, APT_LOG,
-               "\nStart-Date: 2023-12-31  10:00:00\nInstall: early:amd64 (1)\nEnd-Date: 2023-12-31  10:00:01\n" /* before dpkg.log */
-               "\nStart-Date: 2024-01-01  10:00:00\nCommandline: one\nInstall: a:amd64 (1, automatic), fails:amd64 (1)\n"
-               "Error: dpkg\nEnd-Date: 2024-01-01  10:00:05\n"
-               "\nStart-Date: 2024-01-01  10:00:05\nCommandline: two\nRequested-By: u (1)\nRemove: b:amd64 (1)\nEnd-Date: 2024-01-01  10:00:05\n"
-               "\nStart-Date: 2024-01-01  12:00:00\nInstall: silent:amd64 (1)\nEnd-Date: 2024-01-01  12:00:05\n"  /* dpkg.log has a gap */
-               "\nStart-Date: 2024-01-01  13:00:00\nInstall: broken:amd64 (1)\nError: x\nEnd-Date: 2024-01-01  13:00:05\n"
-               "\nStart-Date: 2024-01-01  14:00:00\nInstall: never:amd64 (1)\nEnd-Date: 2024-01-01  14:00:05\n");
-    root_write(&r, DPKG_LOG,
-               "2024-01-01 09:00:00 install lone:amd64 <none> 1\n2024-01-01 09:00:00 status unpacked lone:amd64 1\n"
-               "2024-01-01 10:00:01 startup archives unpack\n"
-               "2024-01-01 10:00:02 install a:all <none> 1\n2024-01-01 10:00:02 status unpacked a:all 1\n"
-               "2024-01-01 10:00:03 install fails:amd64 <none> 1\n2024-01-01 10:00:03 status half-installed fails:amd64 1\n"
-               "2024-01-01 10:00:03 status not-installed fails:amd64 <none>\n"
-               "2024-01-01 10:00:05 startup packages remove\n"
-               "2024-01-01 10:00:05 remove b:amd64 1 <none>\n2024-01-01 10:00:05 status config-files b:amd64 1\n"
-               "2024-01-01 11:00:00 install alone:amd64 <none> 1\n2024-01-01 11:00:00 status unpacked alone:amd64 1\n"
-               "2024-01-01 14:00:01 startup archives unpack\n");
+    root_write(
+        &r, APT_LOG,
+        "\nStart-Date: 2023-12-31  10:00:00\nInstall: early:amd64 (1)\nEnd-Date: 2023-12-31  10:00:01\n" /* before
+                                                                                                            dpkg.log */
+        "\nStart-Date: 2024-01-01  10:00:00\nCommandline: one\nInstall: a:amd64 (1, automatic), fails:amd64 (1)\n"
+        "Error: dpkg\nEnd-Date: 2024-01-01  10:00:05\n"
+        "\nStart-Date: 2024-01-01  10:00:05\nCommandline: two\nRequested-By: u (1)\nRemove: b:amd64 (1)\nEnd-Date: "
+        "2024-01-01  10:00:05\n"
+        "\nStart-Date: 2024-01-01  12:00:00\nInstall: silent:amd64 (1)\nEnd-Date: 2024-01-01  12:00:05\n" /* dpkg.log
+                                                                                                             has a gap
+                                                                                                           */
+        "\nStart-Date: 2024-01-01  13:00:00\nInstall: broken:amd64 (1)\nError: x\nEnd-Date: 2024-01-01  13:00:05\n"
+        "\nStart-Date: 2024-01-01  14:00:00\nInstall: never:amd64 (1)\nEnd-Date: 2024-01-01  14:00:05\n");
+    root_write(
+        &r, DPKG_LOG,
+        "2024-01-01 09:00:00 install lone:amd64 <none> 1\n2024-01-01 09:00:00 status unpacked lone:amd64 1\n"
+        "2024-01-01 10:00:01 startup archives unpack\n"
+        "2024-01-01 10:00:02 install a:all <none> 1\n2024-01-01 10:00:02 status unpacked a:all 1\n"
+        "2024-01-01 10:00:03 install fails:amd64 <none> 1\n2024-01-01 10:00:03 status half-installed fails:amd64 1\n"
+        "2024-01-01 10:00:03 status not-installed fails:amd64 <none>\n"
+        "2024-01-01 10:00:05 startup packages remove\n"
+        "2024-01-01 10:00:05 remove b:amd64 1 <none>\n2024-01-01 10:00:05 status config-files b:amd64 1\n"
+        "2024-01-01 11:00:00 install alone:amd64 <none> 1\n2024-01-01 11:00:00 status unpacked alone:amd64 1\n"
+        "2024-01-01 14:00:01 startup archives unpack\n");
     expect_history(&r, &cursor,
                    "12-31T10:00:00Z transaction create early:amd64 1 or-all\n"
                    "01-01T09:00:00Z exact create lone:amd64 1\n"
@@ -407,11 +454,13 @@ static void test_clock_changes(void **state)
     struct root r = root_make();
     struct pkg_cursor cursor = {.after = wr_of(0)};
     use_zone("Europe/Berlin");
-    root_write(&r, DPKG_LOG,
-               "2024-03-31 01:59:59 install a:all <none> 1\n2024-03-31 03:00:01 install b:all <none> 1\n"
-               "2024-10-27 01:59:59 install c:all <none> 1\n2024-10-27 02:30:00 install d:all <none> 1\n"
-               "2024-10-27 02:10:00 install e:all <none> 1\n2024-10-27 02:40:00 install f:all <none> 1\n"
-               "2024-10-27 03:00:00 install g:all <none> 1\n2024-10-20 10:00:00 install h:all <none> 1\n"); /* the clock was set back */
+    root_write(
+        &r, DPKG_LOG,
+        "2024-03-31 01:59:59 install a:all <none> 1\n2024-03-31 03:00:01 install b:all <none> 1\n"
+        "2024-10-27 01:59:59 install c:all <none> 1\n2024-10-27 02:30:00 install d:all <none> 1\n"
+        "2024-10-27 02:10:00 install e:all <none> 1\n2024-10-27 02:40:00 install f:all <none> 1\n"
+        "2024-10-27 03:00:00 install g:all <none> 1\n2024-10-20 10:00:00 install h:all <none> 1\n"); /* the clock was
+                                                                                                        set back */
     expect_history(&r, &cursor,
                    "03-31T00:59:59Z exact create a:all 1\n03-31T01:00:01Z exact create b:all 1\n"
                    "10-26T23:59:59Z exact create c:all 1\n10-27T00:30:00Z exact create d:all 1\n"
@@ -427,7 +476,8 @@ static void test_clock_changes(void **state)
 static void test_clock_short_cut(void **state)
 {
     (void)state;
-    static const char *const zones[] = {"UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"};
+    static const char *const zones[] = {
+        "UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"};
     for (size_t z = 0; z < ARRAY_LENGTH(zones); z++) {
         use_zone(zones[z]);
         struct local_clock clock = {.last = TIME_UNKNOWN};
@@ -440,7 +490,8 @@ static void test_clock_short_cut(void **state)
             strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
             clock.last = t - 3000;
             assert_true(local_clock_read(&clock, bytes_of(text), &back));
-            assert_true(time_from_local(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, t - 3000, &libc));
+            assert_true(time_from_local(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                                        t - 3000, &libc));
             assert_true(back == libc);
         }
     }
@@ -450,16 +501,26 @@ static void test_clock_short_cut(void **state)
 static void test_bad_times(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",                    "2024-01-01",          "2024-01-01 10:00",    "2024-13-01 10:00:00",
-                                        "2024-02-30 10:00:00", "2024-01-01 24:00:00", "2024-01-01 10:60:00", "2024-01-01T10:00:00",
-                                        "2O24-01-01 10:00:00", "2024-01-00 10:00:00", "0000-01-01 10:00:00", "2024-01-01 10:00:00x"};
+    static const char *const texts[] = {"",
+                                        "2024-01-01",
+                                        "2024-01-01 10:00",
+                                        "2024-13-01 10:00:00",
+                                        "2024-02-30 10:00:00",
+                                        "2024-01-01 24:00:00",
+                                        "2024-01-01 10:60:00",
+                                        "2024-01-01T10:00:00",
+                                        "2O24-01-01 10:00:00",
+                                        "2024-01-00 10:00:00",
+                                        "0000-01-01 10:00:00",
+                                        "2024-01-01 10:00:00x"};
     struct local_clock clock = {.last = TIME_UNKNOWN};
     int64_t t;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         assert_false(local_clock_read(&clock, bytes_of(texts[i]), &t));
 }
 
-/* ---- bad lines ------------------------------------------------------------------------------------------------------------- */
+/* ---- bad lines
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void test_bad_lines(void **state)
 {
@@ -472,22 +533,29 @@ static void test_bad_lines(void **state)
     root_put(&r, DPKG_LOG, long_line, sizeof long_line, O_APPEND);
     root_append(&r, DPKG_LOG, "\n\n");
     root_put(&r, DPKG_LOG, "2024-01-01 10:00:00 install n\0l:all <none> 1\n", 45, O_APPEND);
-    root_append(&r, DPKG_LOG, "2024-01-01 10:00:00 dance foo\n2024-01-01 10:00:00 install\n2024-01-01 10:00:00 install b:all 1\n"
-                              "2024-01-01 10:00:00 install b:all <none> <none>\n2024-01-01 10:00:00 install c:all <none> 1 2\n"
-                              "\xff\xfe\xfd\n2024-01-01 10:00:01 install z:all <none> 1");
-    root_write(&r, APT_LOG, "garbage\n\nEnd-Date: 2024-01-01  10:00:00\nStart-Date: tomorrow\n"
-                            "Start-Date: 2024-01-01  11:00:00\nColour: blue\nInstall: ok:amd64 (1), bad:amd64, worse:amd64 (), nul (1, 2, 3), "
-                            "fine:amd64 (2)\nInstall:\nEnd-Date: soon\n");
-    expect_history(&r, &cursor,
-                   "01-01T10:00:00Z exact create a:all 1\n01-01T10:00:01Z exact create z:all 1\n"
-                   "01-01T11:00:00Z transaction create fine:amd64 2 or-all\n01-01T11:00:00Z transaction create ok:amd64 1 or-all\n",
-                   "dpkg.log:2: not a line of dpkg.log\ndpkg.log:4: not a line of dpkg.log\n"
-                   "dpkg.log:5: not a line of dpkg.log\ndpkg.log:6: not a line of dpkg.log\ndpkg.log:7: not a line of dpkg.log\n"
-                   "dpkg.log:8: an action without its package or version\n"
-                   "history.log:1: not a line of apt's history\nhistory.log:3: outside of a transaction\nhistory.log:4: not a time\n"
-                   "history.log:6: not a line of apt's history\n"
-                   "history.log:7: an item that is not \"NAME:ARCH (VERSION)\"\nhistory.log:7: an item that is not \"NAME:ARCH (VERSION)\"\n"
-                   "history.log:9: not a time\ndpkg.log:9: not a line of dpkg.log\ndpkg.log:10: not a line of dpkg.log\n");
+    root_append(&r, DPKG_LOG,
+                "2024-01-01 10:00:00 dance foo\n2024-01-01 10:00:00 install\n2024-01-01 10:00:00 install b:all 1\n"
+                "2024-01-01 10:00:00 install b:all <none> <none>\n2024-01-01 10:00:00 install c:all <none> 1 2\n"
+                "\xff\xfe\xfd\n2024-01-01 10:00:01 install z:all <none> 1");
+    root_write(&r, APT_LOG,
+               "garbage\n\nEnd-Date: 2024-01-01  10:00:00\nStart-Date: tomorrow\n"
+               "Start-Date: 2024-01-01  11:00:00\nColour: blue\nInstall: ok:amd64 (1), bad:amd64, worse:amd64 (), nul "
+               "(1, 2, 3), "
+               "fine:amd64 (2)\nInstall:\nEnd-Date: soon\n");
+    expect_history(
+        &r, &cursor,
+        "01-01T10:00:00Z exact create a:all 1\n01-01T10:00:01Z exact create z:all 1\n"
+        "01-01T11:00:00Z transaction create fine:amd64 2 or-all\n01-01T11:00:00Z transaction create ok:amd64 1 "
+        "or-all\n",
+        "dpkg.log:2: not a line of dpkg.log\ndpkg.log:4: not a line of dpkg.log\n"
+        "dpkg.log:5: not a line of dpkg.log\ndpkg.log:6: not a line of dpkg.log\ndpkg.log:7: not a line of dpkg.log\n"
+        "dpkg.log:8: an action without its package or version\n"
+        "history.log:1: not a line of apt's history\nhistory.log:3: outside of a transaction\nhistory.log:4: not a "
+        "time\n"
+        "history.log:6: not a line of apt's history\n"
+        "history.log:7: an item that is not \"NAME:ARCH (VERSION)\"\nhistory.log:7: an item that is not \"NAME:ARCH "
+        "(VERSION)\"\n"
+        "history.log:9: not a time\ndpkg.log:9: not a line of dpkg.log\ndpkg.log:10: not a line of dpkg.log\n");
     wr_free(&cursor.after);
     root_remove(&r);
 }
@@ -512,9 +580,12 @@ static void test_overlong_line(void **state)
     root_remove(&r);
 }
 
-/* ---- logs change between two runs -------------------------------------------------------------------------------------------- */
+/* ---- logs change between two runs
+ * -------------------------------------------------------------------------------------------- */
 
-#define LINE(minute, name) "2024-01-01 10:" minute ":00 install " name ":all <none> 1\n2024-01-01 10:" minute ":00 status unpacked " name ":all 1\n"
+#define LINE(minute, name)                                                                                             \
+    "2024-01-01 10:" minute ":00 install " name ":all <none> 1\n2024-01-01 10:" minute ":00 status unpacked " name     \
+    ":all 1\n"
 #define EVENT(minute, name) "01-01T10:" minute ":00Z exact create " name ":all 1\n"
 
 static void test_rotation(void **state)
@@ -535,12 +606,14 @@ static void test_rotation(void **state)
     root_rotate(&r, DPKG_LOG, DPKG_LOG ".2.gz");
     root_write(&r, DPKG_LOG ".1", LINE("04", "d"));
     root_write(&r, DPKG_LOG, LINE("05", "e") "junk\n");
-    expect_history(&r, &cursor, EVENT("03", "c") EVENT("04", "d") EVENT("05", "e"), "dpkg.log:3: not a line of dpkg.log\n");
+    expect_history(&r, &cursor, EVENT("03", "c") EVENT("04", "d") EVENT("05", "e"),
+                   "dpkg.log:3: not a line of dpkg.log\n");
     assert_true(cursor.continuous);
     root_append(&r, DPKG_LOG, "more junk\n");
     expect_history(&r, &cursor, "", "dpkg.log:4: not a line of dpkg.log\n");
     struct pkg_cursor anew = {.after = wr_of(0)};
-    expect_history(&r, &anew, EVENT("01", "a") EVENT("02", "b") EVENT("03", "c") EVENT("04", "d") EVENT("05", "e"), NULL);
+    expect_history(&r, &anew, EVENT("01", "a") EVENT("02", "b") EVENT("03", "c") EVENT("04", "d") EVENT("05", "e"),
+                   NULL);
     wr_free(&cursor.after);
     wr_free(&anew.after);
     root_remove(&r);
@@ -572,7 +645,8 @@ static void test_lost_place(void **state)
     expect_history(&r, &cursor, EVENT("01", "a") EVENT("02", "b"), "");
     root_write(&r, DPKG_LOG, LINE("03", "c")); /* truncated, and written anew */
     expect_history(&r, &cursor, EVENT("03", "c"),
-                   "dpkg.log:0: the place where the last run stopped is gone: what happened between is known only from its outcome\n");
+                   "dpkg.log:0: the place where the last run stopped is gone: what happened between is known only from "
+                   "its outcome\n");
     assert_false(cursor.continuous);
     expect_history(&r, &cursor, "", "");
     assert_true(cursor.continuous);
@@ -584,7 +658,8 @@ static void test_lost_place(void **state)
     root_append(&r, DPKG_LOG, LINE("04", "d"));
     expect_history(&r, &cursor, EVENT("04", "d"), "");
     assert_int_equal(truncate(root_path(&r, DPKG_LOG), st.st_size), 0);
-    expect_history(&r, &cursor, "", "dpkg.log:0: this log was cut off: what happened between is known only from its outcome\n");
+    expect_history(&r, &cursor, "",
+                   "dpkg.log:0: this log was cut off: what happened between is known only from its outcome\n");
     assert_false(cursor.continuous);
     root_write(&r, DPKG_LOG, LINE("02", "old") LINE("05", "e")); /* what may be known already is not told again */
     expect_history(&r, &cursor, EVENT("05", "e"), NULL);
@@ -605,7 +680,8 @@ static void test_damaged_gz(void **state)
     struct stat st;
     char text[20000] = "";
     for (int i = 0; i < 200; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "2024-01-01 09:00:%02d install p%d:all <none> 1\n", i % 60, i * 7919);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "2024-01-01 09:00:%02d install p%d:all <none> 1\n",
+                 i % 60, i * 7919);
     root_write(&r, DPKG_LOG, text);
     root_rotate(&r, DPKG_LOG, DPKG_LOG ".1.gz");
     assert_int_equal(stat(root_path(&r, DPKG_LOG ".1.gz"), &st), 0);
@@ -627,10 +703,13 @@ static void test_strange_cursor(void **state)
     struct pkg_cursor cursor = {.after = wr_of(0)};
     root_write(&r, APT_LOG, "");
     root_write(&r, DPKG_LOG, LINE("01", "a"));
-    wr_str(&cursor.after, "\x01" "short");
+    wr_str(&cursor.after, "\x01"
+                          "short");
     expect_history(&r, &cursor, EVENT("01", "a"), "");
     wr_free(&cursor.after);
-    wr_str(&cursor.after, "\x63" "of a version that is not known yet, and long enough to be read as a whole cursor, if it were one of ours at all.....");
+    wr_str(&cursor.after, "\x63"
+                          "of a version that is not known yet, and long enough to be read as a whole cursor, if it "
+                          "were one of ours at all.....");
     expect_history(&r, &cursor, EVENT("01", "a"), "");
     wr_free(&cursor.after);
     root_remove(&r);
@@ -643,7 +722,8 @@ static void test_stamp(void **state)
     root_package(&r, "a", "all", "1", "installed");
     uint64_t last = pkg_dpkg.stamp(r.path);
     assert_true(pkg_dpkg.stamp(r.path) == last);
-    static const char *const files[] = {STATUS, DPKG_LOG, DPKG_LOG ".1", APT_LOG, "/var/lib/dpkg/updates/0001", "/var/lib/dpkg/status.d/x"};
+    static const char *const files[] = {
+        STATUS, DPKG_LOG, DPKG_LOG ".1", APT_LOG, "/var/lib/dpkg/updates/0001", "/var/lib/dpkg/status.d/x"};
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
         root_append(&r, files[i], "x\n");
         uint64_t now = pkg_dpkg.stamp(r.path);
@@ -670,13 +750,27 @@ int main(void)
 {
     use_zone("UTC");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_os_release),      cmocka_unit_test(test_machine),       cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_states),          cmocka_unit_test(test_updates_and_images), cmocka_unit_test(test_damaged_database),
-        cmocka_unit_test(test_dpkg_log),        cmocka_unit_test(test_under_way),     cmocka_unit_test(test_apt_history),
-        cmocka_unit_test(test_merge),           cmocka_unit_test(test_clock_changes), cmocka_unit_test(test_clock_short_cut),
-        cmocka_unit_test(test_bad_times),       cmocka_unit_test(test_bad_lines),     cmocka_unit_test(test_overlong_line),
-        cmocka_unit_test(test_rotation),        cmocka_unit_test(test_date_names),    cmocka_unit_test(test_lost_place),
-        cmocka_unit_test(test_damaged_gz),      cmocka_unit_test(test_strange_cursor), cmocka_unit_test(test_stamp),
+        cmocka_unit_test(test_os_release),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_updates_and_images),
+        cmocka_unit_test(test_damaged_database),
+        cmocka_unit_test(test_dpkg_log),
+        cmocka_unit_test(test_under_way),
+        cmocka_unit_test(test_apt_history),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_clock_changes),
+        cmocka_unit_test(test_clock_short_cut),
+        cmocka_unit_test(test_bad_times),
+        cmocka_unit_test(test_bad_lines),
+        cmocka_unit_test(test_overlong_line),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_date_names),
+        cmocka_unit_test(test_lost_place),
+        cmocka_unit_test(test_damaged_gz),
+        cmocka_unit_test(test_strange_cursor),
+        cmocka_unit_test(test_stamp),
         cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
