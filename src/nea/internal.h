@@ -204,12 +204,70 @@ void pb_language_put(struct wr *w, const char *ranges);
 /* A fatal error; for PB_VERSION_NOT_SUPPORTED the fault's offset is the bad version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault);
 
+/* ---- sasl.c: SASL mechanisms, sans-I/O ---- */
+
+#define SASL_NAME_MAX     20   /* octets of a mechanism's name (RFC 4422 §3.1) */
+#define SASL_MESSAGE_MAX  1024 /* octets that a mechanism takes or makes */
+#define SASL_NONCE        24   /* random octets of our nonce, a third more in base64 */
+#define SASL_FAILURES_MAX 3    /* wrong logins a connection */
+#define SASL_ROUNDS_MAX   16   /* SASL messages that we take in a connection */
+
+enum sasl_verdict {
+    SASL_SEND,   /* `out` is for the peer */
+    SASL_ASK,    /* server: the host is asked about x->login; go on with sasl_answer() */
+    SASL_DONE,   /* the other side has proved itself; server: `out` is additional data with success */
+    SASL_WRONG,  /* it has not, or what it says is no message of this mechanism */
+    SASL_BROKEN, /* our own trouble */
+};
+struct sasl;
+struct sasl_mechanism {
+    const char *name;
+    bool by_certificate; /* else by password */
+    bool shows_password; /* to the server, and to whoever plays one */
+    bool retry;          /* who speaks this reads results as RFC 6876 writes them, and may try again */
+    /* What the other side said; at first, and when the host has answered, nothing. */
+    enum sasl_verdict (*client)(struct sasl *x, struct bytes in, struct wr *out);
+    enum sasl_verdict (*server)(struct sasl *x, struct bytes in, struct wr *out);
+};
+enum { SASL_MECHANISMS = 3 };
+/* Strongest first: the order in which a server offers them and a client chooses. */
+extern const struct sasl_mechanism sasl_mechanisms[SASL_MECHANISMS];
+
+/* One exchange. */
+struct sasl {
+    const struct sasl_mechanism *mechanism;
+    const struct nea_crypto *crypto;
+    struct bytes user, password; /* client: its login */
+    struct bytes certificate;    /* server: the name in the peer's certificate */
+    unsigned step;
+    bool proven; /* client: nothing is left that the server must prove */
+    /* Server: whose login it is, what the host said of it. */
+    struct nea_login login;
+    enum nea_login_answer answer;
+    struct nea_verifier verifier;
+    uint8_t secret[NEA_LOGIN_TEXT_MAX]; /* login.password */
+    uint8_t signature[NEA_KEY];         /* client: what the server must say in the end */
+    uint8_t drawn[SASL_NONCE / 3 * 4];
+    struct bytes nonce, whole_nonce, gs2; /* ours, with the other's, the client-first message's header */
+    struct wr transcript; /* SCRAM's AuthMessage as it grows */
+    struct arena arena;
+};
+/* NULL: no memory, or no random numbers. */
+struct sasl *sasl_new(const struct sasl_mechanism *m, const struct nea_crypto *crypto) MUST_USE;
+void sasl_free(struct sasl *x);
+enum sasl_verdict sasl_answer(struct sasl *x, enum nea_login_answer answer, const struct nea_verifier *v,
+                              struct wr *out);
+/* Strict base64 (RFC 4648 §4). Decoding: the octets, SIZE_MAX if it is none or more than `size`. */
+void sasl_base64_put(struct wr *w, struct bytes b);
+size_t sasl_base64_get(struct bytes text, uint8_t *p, size_t size);
+
 /* ---- pt_tls.c: PT-TLS (RFC 6876) ---- */
 
 #define PT_HEADER     16
 #define PT_ERROR_COPY 1024
 
-enum pt_state { PT_VERSION, PT_AUTH, PT_DATA, PT_CLOSED };
+/* PT_AUTH: the next is a list of mechanisms (client) or a selection (server); PT_SASL: an exchange is under way. */
+enum pt_state { PT_VERSION, PT_AUTH, PT_SASL, PT_DATA, PT_CLOSED };
 enum pt_error_code {
     PT_OK,
     PT_MALFORMED,
@@ -253,6 +311,11 @@ struct pt_tls {
     uint32_t next_id;
     unsigned refused; /* messages answered with Type Not Supported */
     struct wr in;     /* octets of an unfinished message */
+    struct sasl *sasl;
+    uint8_t offered;  /* rows of sasl_mechanisms[] in the last list, as bits; a client strikes out what has failed */
+    bool asking;      /* the host owes an answer about a login */
+    bool proven;      /* a login has succeeded */
+    unsigned sasl_rounds, sasl_failures;
     struct wr out;
 };
 

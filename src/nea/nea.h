@@ -192,6 +192,44 @@ struct nea_component {
     void (*destroy)(void *state);
 };
 
+/* ---- Logins: SASL inside PT-TLS (RFC 6876 §3.8) ---------------------------------------------------------------- */
+
+/* SHA-256 and its company come from the host: this room links no crypto library. False: it failed, the login fails with it. */
+enum { NEA_KEY = 32, NEA_SALT_MAX = 64, NEA_LOGIN_TEXT_MAX = 255, NEA_ITERATIONS_MIN = 4096, NEA_ITERATIONS_MAX = 1000000 };
+struct nea_crypto {
+    bool (*hash)(struct bytes text, uint8_t out[NEA_KEY]);
+    bool (*hmac)(struct bytes key, struct bytes text, uint8_t out[NEA_KEY]);
+    bool (*pbkdf2)(struct bytes password, struct bytes salt, uint32_t iterations, uint8_t out[NEA_KEY]);
+    bool (*random)(uint8_t *p, size_t n);
+};
+
+/* What a server keeps of a password (RFC 5802 §3, SHA-256 as in RFC 7677): it verifies PLAIN and SCRAM, and does not log in itself. */
+struct nea_verifier {
+    uint32_t iterations;
+    size_t salt_size;
+    uint8_t salt[NEA_SALT_MAX], stored_key[NEA_KEY], server_key[NEA_KEY];
+};
+/* With a random salt. False: crypto failed. */
+bool nea_verifier_make(struct nea_verifier *v, const struct nea_crypto *crypto, struct bytes password, uint32_t iterations) MUST_USE;
+/* Costs `iterations` HMACs: milliseconds, nothing for an event loop. */
+bool nea_verifier_matches(const struct nea_verifier *v, const struct nea_crypto *crypto, struct bytes password) MUST_USE;
+/* SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, as PostgreSQL writes it. False: it is none, or iterations are out of bounds. */
+bool nea_verifier_parse(struct nea_verifier *v, struct bytes text) MUST_USE;
+void nea_verifier_print(struct wr *w, const struct nea_verifier *v);
+/* 1 to NEA_LOGIN_TEXT_MAX octets of UTF-8 without control characters: what a name or a password may be. RFC 4013's normalisation is not
+ * done: text as keyboards give it (ASCII, composed letters) is left alone by it. */
+bool nea_login_text(struct bytes text);
+/* Overwrites what was secret; the compiler cannot leave it out. */
+void nea_forget(void *p, size_t n);
+
+/* Somebody wants to log in; views are valid until the answer. */
+struct nea_login {
+    struct bytes name;
+    struct bytes password; /* PLAIN: to be verified. Empty (SCRAM): only the verifier is wanted */
+};
+/* With a verifier for NEA_LOGIN_RIGHT of SCRAM: that of a name without account is made up, so that nobody learns which names there are. */
+enum nea_login_answer { NEA_LOGIN_RIGHT, NEA_LOGIN_WRONG, NEA_LOGIN_UNAVAILABLE };
+
 /* ---- Sessions ------------------------------------------------------------------------------------------------------ */
 
 /* Bounds, all with defaults where 0: what one peer can cost. */
@@ -209,7 +247,15 @@ struct nea_config {
     enum nea_role role;      /* PB/PA role: NEA_CLIENT collects, NEA_SERVER validates */
     bool initiator;          /* who opened TCP: normally the client */
     struct bytes peer_name;  /* from the peer's verified certificate; empty if it had none. Copied. */
-    bool require_sasl;       /* server: ask for SASL even so (issue of policy); false with a certificate */
+    bool require_sasl;       /* server: a login is asked for, EXTERNAL if peer_name is known, passwords if login() is there */
+    /* Server: answer with nea_session_login(), soon or from within. NULL: there are no passwords. */
+    void (*login)(void *host, const struct nea_login *login);
+    /* Server: a login's outcome. After `proven` the name is the session's peer name, if it had none. NULL allowed. */
+    void (*login_done)(void *host, struct bytes name, bool proven);
+    const struct nea_crypto *crypto; /* where login() or `user` is given; outlives the session */
+    struct bytes user, password;     /* client: its login, if it has one. Not copied: valid as long as the session */
+    bool certificate;                /* client: TLS has shown ours, EXTERNAL is possible */
+    bool peer_verified;              /* client: TLS has verified the server's certificate; else PLAIN is never used */
     bool stay;               /* client: no CLOSE after the decision; an agent that waits for changes, and for the server's retries */
     const char *language;    /* client: Accept-Language value, e.g. "en"; NULL: none sent */
     struct nea_limits limits;
@@ -232,6 +278,8 @@ struct nea_session *nea_session_new(const struct nea_config *config, uint64_t no
 void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t now);
 /* Appends what is to be sent (TLS plaintext) to w. */
 void nea_session_out(struct nea_session *s, struct wr *w);
+/* The answer to config.login(): later output waits in out(). `verifier` is copied; NULL unless the login is SCRAM's and right. */
+void nea_session_login(struct nea_session *s, enum nea_login_answer answer, const struct nea_verifier *verifier);
 /* When tick() wants to be called, UINT64_MAX: never. */
 uint64_t nea_session_deadline(const struct nea_session *s);
 void nea_session_tick(struct nea_session *s, uint64_t now);

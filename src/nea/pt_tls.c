@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define REFUSED_MAX 64 /* messages of unknown types that are answered, before we lose patience */
+#define REFUSED_MAX  64 /* messages of unknown types that are answered, before we lose patience */
+#define SASL_OUT_MAX ((size_t)2 * SASL_MESSAGE_MAX)
 
 /* ---- writing ---- */
 
@@ -57,7 +58,7 @@ static void pt_fail(struct nea_session *s, enum pt_error_code code, struct bytes
     pt_fail_as(s, message, &fault);
 }
 
-/* ---- negotiation ---- */
+/* ---- negotiation: version ---- */
 
 static void enter_data(struct nea_session *s)
 {
@@ -65,20 +66,50 @@ static void enter_data(struct nea_session *s)
     broker_begin(s);
 }
 
-/* The version is agreed. The NEA Server says which SASL mechanisms it wants; the empty list ends the negotiation, also
- * where a certificate was enough (PT-R17). */
-static void enter_auth(struct nea_session *s, struct bytes cause)
+/* What may prove who the peer is: rows of sasl_mechanisms[] as bits. */
+static uint8_t usable_mechanisms(const struct nea_session *s)
 {
+    const struct nea_config *c = &s->config;
+    uint8_t usable = 0;
+    for (size_t i = 0; i < SASL_MECHANISMS; i++) {
+        const struct sasl_mechanism *m = &sasl_mechanisms[i];
+        bool can = m->by_certificate ? c->role == NEA_SERVER ? c->peer_name.n > 0 : c->certificate
+                                     : c->crypto && (c->role == NEA_SERVER ? c->login != NULL : c->user.n > 0);
+        /* Downgrade guard: a password itself goes out only to whom TLS has verified. */
+        if (can && (c->role == NEA_SERVER || !m->shows_password || c->peer_verified))
+            usable |= (uint8_t)(1u << i);
+    }
+    return usable;
+}
+
+/* PT-R17, PT-R45, RFC 6876 §3.8.3: the NEA Server says which logins it takes; the empty list ends the negotiation, also
+ * where a certificate was enough. */
+static void ask_for_login(struct nea_session *s, struct bytes cause)
+{
+    bool enough = !s->config.require_sasl || s->pt.proven;
     s->pt.state = PT_AUTH;
-    if (s->config.role != NEA_SERVER)
-        return;
-    if (s->config.require_sasl) {
+    s->pt.offered = enough ? 0 : usable_mechanisms(s);
+    if (!enough && !s->pt.offered) {
         pt_fail(s, PT_SASL_MECHANISM, cause, "PT-R19", "RFC 6876 §3.8.3",
                 "authentication is required and no SASL mechanism is available");
         return;
     }
-    pt_end(s, pt_begin(s, PT_SASL_MECHANISMS));
-    enter_data(s);
+    size_t start = pt_begin(s, PT_SASL_MECHANISMS);
+    for (size_t i = 0; i < SASL_MECHANISMS; i++)
+        if (s->pt.offered & 1u << i) {
+            wr_u8(&s->pt.out, strlen(sasl_mechanisms[i].name));
+            wr_str(&s->pt.out, sasl_mechanisms[i].name);
+        }
+    pt_end(s, start);
+    if (enough)
+        enter_data(s);
+}
+
+static void enter_auth(struct nea_session *s, struct bytes cause)
+{
+    s->pt.state = PT_AUTH;
+    if (s->config.role == NEA_SERVER)
+        ask_for_login(s, cause);
 }
 
 void pt_start(struct nea_session *s)
@@ -120,27 +151,270 @@ static void on_version_response(struct nea_session *s, const struct pt_message *
     enter_auth(s, m->whole);
 }
 
+/* ---- negotiation: SASL ---- */
+
+enum sasl_result { SASL_SUCCESS, SASL_FAILURE, SASL_ABORT, SASL_MECHANISM_FAILURE };
+
+/* A mechanism's name in a list or a selection; the reader is bad if it is none (the three high bits are reserved). */
+static struct bytes mechanism_name(struct rd *r)
+{
+    struct bytes name = rd_take(r, rd_u8(r) & 0x1f);
+    if (name.n == 0 || name.n > SASL_NAME_MAX)
+        rd_fail(r, rd_offset(r));
+    return name;
+}
+
+/* Its row; SASL_MECHANISMS: none of ours. Case counts. */
+static size_t mechanism_find(struct bytes name)
+{
+    size_t i = 0;
+    while (i < SASL_MECHANISMS && !bytes_equal(name, bytes_of(sasl_mechanisms[i].name)))
+        i++;
+    return i;
+}
+
+static void exchange_end(struct nea_session *s)
+{
+    sasl_free(s->pt.sasl);
+    s->pt.sasl = NULL;
+    s->pt.asking = false;
+    s->pt.state = PT_AUTH;
+}
+
+/* PT-L2: nobody talks us into endless rounds. */
+static bool patient(struct nea_session *s, const struct pt_message *m)
+{
+    if (++s->pt.sasl_rounds <= SASL_ROUNDS_MAX)
+        return true;
+    pt_fail(s, PT_SASL_MECHANISM, m->whole, "PT-L2", "own limit", "too many SASL messages");
+    return false;
+}
+
+static void send_sasl(struct nea_session *s, enum pt_type type, struct bytes head, struct bytes data)
+{
+    size_t start = pt_begin(s, type);
+    wr_bytes(&s->pt.out, head);
+    wr_bytes(&s->pt.out, data);
+    pt_end(s, start);
+}
+
+/* ---- the NEA Server's part ---- */
+
+static void send_result(struct nea_session *s, enum sasl_result result, struct bytes data)
+{
+    const uint8_t code[2] = {0, (uint8_t)result};
+    send_sasl(s, PT_SASL_RESULT, (struct bytes){code, 2}, data); /* PT-R25: data only with success */
+}
+
+static void login_succeeded(struct nea_session *s, struct bytes data)
+{
+    struct bytes name = s->pt.sasl->login.name;
+    send_result(s, SASL_SUCCESS, data);
+    s->pt.proven = true;
+    if (!s->peer_name.n)
+        wr_bytes(&s->peer_name, name);
+    if (s->config.login_done)
+        s->config.login_done(s->config.host, name, true);
+    exchange_end(s);
+    ask_for_login(s, (struct bytes){NULL, 0});
+}
+
+/* strongSwan reads the result's first octet alone, so that a failure looks like success to it: whoever may be one hears
+ * "abort" and finds the connection closed. Others may try again, not for ever. */
+static void login_failed(struct nea_session *s, enum sasl_verdict why)
+{
+    const struct sasl *x = s->pt.sasl;
+    bool again = why == SASL_WRONG && x->mechanism->retry && ++s->pt.sasl_failures < SASL_FAILURES_MAX;
+    send_result(s,
+                again               ? SASL_FAILURE
+                : why == SASL_WRONG ? SASL_ABORT
+                                    : SASL_MECHANISM_FAILURE,
+                (struct bytes){NULL, 0});
+    if (s->config.login_done && why == SASL_WRONG)
+        s->config.login_done(s->config.host, x->login.name, false);
+    if (!again)
+        nea_fault_set(&s->outcome.fault, PT_SASL_MECHANISM, 0, "PT-R26", "RFC 6876 §3.8.4",
+                      why == SASL_WRONG ? "the login failed" : "the login could not be verified");
+    exchange_end(s);
+    if (!again)
+        s->pt.state = PT_CLOSED;
+}
+
+static void server_go_on(struct nea_session *s, enum sasl_verdict verdict, struct wr *out)
+{
+    switch (verdict) {
+    case SASL_SEND:
+        send_sasl(s, PT_SASL_DATA, (struct bytes){NULL, 0}, wr_view(out));
+        break;
+    case SASL_ASK:
+        s->pt.asking = true;
+        s->config.login(s->config.host, &s->pt.sasl->login);
+        break;
+    case SASL_DONE:
+        login_succeeded(s, wr_view(out));
+        break;
+    default:
+        login_failed(s, verdict);
+    }
+}
+
+void nea_session_login(struct nea_session *s, enum nea_login_answer answer, const struct nea_verifier *verifier)
+{
+    if (!s->pt.asking || nea_session_finished(s)) /* it comes too late */
+        return;
+    struct wr out = wr_of(SASL_OUT_MAX);
+    s->pt.asking = false;
+    server_go_on(s, sasl_answer(s->pt.sasl, answer, verifier, &out), &out);
+    wr_free(&out);
+}
+
+/* PT-R40: what stands in the data is the mechanism's business. */
+static void server_hears(struct nea_session *s, struct bytes data)
+{
+    struct wr out = wr_of(SASL_OUT_MAX);
+    server_go_on(s, s->pt.sasl->mechanism->server(s->pt.sasl, data, &out), &out);
+    wr_free(&out);
+}
+
+static void on_selection(struct nea_session *s, const struct pt_message *m)
+{
+    struct rd r = rd_of(m->value, PT_HEADER);
+    size_t i = mechanism_find(mechanism_name(&r));
+    if (r.bad) {
+        pt_fail(s, PT_MALFORMED, m->whole, "PT-R46", "RFC 6876 §3.8.8", "malformed selection of a SASL mechanism");
+        return;
+    }
+    if (!(s->pt.offered & 1u << i)) {
+        pt_fail(s, PT_SASL_MECHANISM, m->whole, "PT-R26", "RFC 6876 §3.8.3", "a SASL mechanism that was not offered");
+        return;
+    }
+    if (!patient(s, m))
+        return;
+    s->pt.sasl = sasl_new(&sasl_mechanisms[i], s->config.crypto);
+    if (!s->pt.sasl) {
+        send_result(s, SASL_MECHANISM_FAILURE, (struct bytes){NULL, 0});
+        s->pt.state = PT_CLOSED;
+        return;
+    }
+    s->pt.sasl->certificate = s->config.peer_name;
+    s->pt.state = PT_SASL;
+    server_hears(s, rd_rest(&r));
+}
+
+/* ---- the NEA Client's part ---- */
+
+static void client_gives_up(struct nea_session *s, struct bytes cause, const char *why)
+{
+    exchange_end(s);
+    pt_fail(s, PT_SASL_MECHANISM, cause, "PT-R26", "RFC 6876 §3.8.4", why);
+}
+
+static void client_go_on(struct nea_session *s, enum pt_type type, struct bytes head, const struct pt_message *m)
+{
+    struct wr out = wr_of(SASL_OUT_MAX);
+    struct bytes data = type == PT_SASL_DATA ? m->value : (struct bytes){NULL, 0};
+    if (s->pt.sasl->mechanism->client(s->pt.sasl, data, &out) == SASL_SEND)
+        send_sasl(s, type, head, wr_view(&out));
+    else
+        client_gives_up(s, m->whole, "the server's part of the login makes no sense, or does not prove who it is");
+    if (out.p)
+        nea_forget(out.p, out.n);
+    wr_free(&out);
+}
+
+/* Selects the strongest mechanism that is left; false: there is none. */
+static bool select_mechanism(struct nea_session *s, const struct pt_message *m)
+{
+    uint8_t left = s->pt.offered & usable_mechanisms(s);
+    size_t i = 0;
+    while (i < SASL_MECHANISMS && !(left & 1u << i))
+        i++;
+    if (i == SASL_MECHANISMS)
+        return false;
+    s->pt.offered &= (uint8_t) ~(1u << i);
+    s->pt.sasl = sasl_new(&sasl_mechanisms[i], s->config.crypto);
+    if (!s->pt.sasl)
+        return false;
+    s->pt.sasl->user = s->config.user;
+    s->pt.sasl->password = s->config.password;
+    s->pt.state = PT_SASL;
+    struct wr head = wr_of(1 + SASL_NAME_MAX);
+    wr_u8(&head, strlen(sasl_mechanisms[i].name));
+    wr_str(&head, sasl_mechanisms[i].name);
+    client_go_on(s, PT_SASL_SELECTION, wr_view(&head), m);
+    wr_free(&head);
+    return true;
+}
+
 static void on_mechanisms(struct nea_session *s, const struct pt_message *m)
 {
     struct rd r = rd_of(m->value, PT_HEADER);
-    while (rd_more(&r)) {
-        size_t n = rd_u8(&r) & 0x1f;
-        rd_take(&r, n);
-        if (!n || n > 20)
-            rd_fail(&r, rd_offset(&r));
-    }
+    s->pt.offered = 0;
+    while (rd_more(&r))
+        s->pt.offered |= (uint8_t)(1u << mechanism_find(mechanism_name(&r)));
     if (r.bad)
         pt_fail(s, PT_MALFORMED, m->whole, "PT-R46", "RFC 6876 §3.8.7", "malformed list of SASL mechanisms");
-    else if (m->value.n)
-        pt_fail(s, PT_SASL_MECHANISM, m->whole, "PT-R26", "RFC 6876 §3.9",
-                "the server wants SASL and offers no mechanism that we have");
-    else
+    else if (!m->value.n)
         enter_data(s);
+    else if (patient(s, m) && !select_mechanism(s, m))
+        pt_fail(s, PT_SASL_MECHANISM, m->whole, "PT-R26", "RFC 6876 §3.9",
+                s->config.user.n ? "the server wants a login by a mechanism that we do not have or may not use"
+                                 : "the server wants a login, and we have none for it");
 }
 
-static void on_sasl(struct nea_session *s, const struct pt_message *m)
+/* A password that is wrong stays wrong in another mechanism; what failed on the server's side may be tried otherwise.
+ * PT-R22: at once, the server sends no new list. */
+static void on_failure(struct nea_session *s, enum sasl_result result, const struct pt_message *m)
 {
-    pt_fail(s, PT_INVALID_MESSAGE, m->whole, "PT-R24", "RFC 6876 §3.8", "SASL message outside an exchange");
+    bool by_certificate = s->pt.sasl->mechanism->by_certificate;
+    exchange_end(s);
+    for (size_t i = 0; i < SASL_MECHANISMS && result == SASL_FAILURE; i++)
+        if (sasl_mechanisms[i].by_certificate == by_certificate)
+            s->pt.offered &= (uint8_t) ~(1u << i);
+    if (result != SASL_ABORT && select_mechanism(s, m))
+        return;
+    nea_fault_set(&s->outcome.fault, PT_SASL_MECHANISM, 0, "PT-R26", "RFC 6876 §3.8.10",
+                  result == SASL_MECHANISM_FAILURE ? "the server could not verify our login (RFC 6876 §3.8.10)"
+                                                   : "the server refused our login (RFC 6876 §3.8.10)");
+    s->pt.state = PT_CLOSED;
+}
+
+/* strongSwan writes the code into one octet, RFC 6876 §3.8.10 into two. */
+static void on_result(struct nea_session *s, const struct pt_message *m)
+{
+    struct rd r = rd_of(m->value, PT_HEADER);
+    uint32_t code = m->value.n == 1 ? rd_u8(&r) : rd_u16(&r);
+    struct wr ignored = wr_of(SASL_OUT_MAX);
+    struct sasl *x = s->pt.sasl;
+    if (r.bad || code > SASL_MECHANISM_FAILURE) {
+        pt_fail(s, PT_MALFORMED, m->whole, "PT-R46", "RFC 6876 §3.8.10", "malformed SASL result");
+    } else if (!patient(s, m)) {
+        ; /* it has been said */
+    } else if (code != SASL_SUCCESS) {
+        on_failure(s, (enum sasl_result)code, m);
+    } else {
+        if (!x->proven)
+            x->mechanism->client(x, rd_rest(&r), &ignored);
+        if (x->proven)
+            exchange_end(s);
+        else
+            client_gives_up(s, m->whole, "the server did not prove that it knows the password");
+    }
+    wr_free(&ignored);
+}
+
+/* ---- both sides ---- */
+
+static void on_sasl_data(struct nea_session *s, const struct pt_message *m)
+{
+    if (s->pt.asking)
+        pt_fail(s, PT_INVALID_MESSAGE, m->whole, "PT-R24", "RFC 6876 §3.8.9", "SASL data that nobody has asked for");
+    else if (!patient(s, m))
+        return;
+    else if (s->config.role == NEA_SERVER)
+        server_hears(s, m->value);
+    else
+        client_go_on(s, PT_SASL_DATA, (struct bytes){NULL, 0}, m);
 }
 
 static void on_batch(struct nea_session *s, const struct pt_message *m)
@@ -183,9 +457,9 @@ static const struct pt_row {
     [PT_VERSION_REQUEST] = {"Version Request", IN(PT_VERSION), BY_INITIATOR, 20, on_version_request},
     [PT_VERSION_RESPONSE] = {"Version Response", IN(PT_VERSION), BY_RESPONDER, 20, on_version_response},
     [PT_SASL_MECHANISMS] = {"SASL Mechanisms", IN(PT_AUTH), BY_SERVER, 0, on_mechanisms},
-    [PT_SASL_SELECTION] = {"SASL Mechanism Selection", IN(PT_AUTH), BY_CLIENT, 0, on_sasl},
-    [PT_SASL_DATA] = {"SASL Authentication Data", IN(PT_AUTH), BY_ANY, 0, on_sasl},
-    [PT_SASL_RESULT] = {"SASL Result", IN(PT_AUTH), BY_SERVER, 0, on_sasl},
+    [PT_SASL_SELECTION] = {"SASL Mechanism Selection", IN(PT_AUTH), BY_CLIENT, 0, on_selection},
+    [PT_SASL_DATA] = {"SASL Authentication Data", IN(PT_SASL), BY_ANY, 0, on_sasl_data}, /* PT-R24 */
+    [PT_SASL_RESULT] = {"SASL Result", IN(PT_SASL), BY_SERVER, 0, on_result},
     [PT_BATCH] = {"PB-TNC Batch", IN(PT_DATA), BY_ANY, 0, on_batch}, /* PT-R10, PT-R19 */
     [PT_ERROR] = {"PT-TLS Error", IN(PT_VERSION) | IN(PT_AUTH) | IN(PT_DATA), BY_ANY, 0, on_error},
 };

@@ -52,6 +52,7 @@ struct nea_session *nea_session_new(const struct nea_config *config, uint64_t no
     wr_bytes(&s->peer_name, config->peer_name);
     wr_str(&s->language, config->language ? config->language : "");
     s->config.language = config->language ? wr_string(&s->language) : NULL;
+    s->config.peer_name = wr_view(&s->peer_name);
     if (s->peer_name.bad || s->language.bad || !broker_start(s)) {
         nea_session_free(s);
         return NULL;
@@ -132,6 +133,7 @@ void nea_session_free(struct nea_session *s)
     if (!s)
         return;
     broker_free(s);
+    sasl_free(s->pt.sasl);
     wr_free(&s->pt.in);
     wr_free(&s->pt.out);
     wr_free(&s->peer_name);

@@ -20,6 +20,15 @@ struct net_tls *net_tls_new(bool server, const char *ca, const char *certificate
                             struct error *error) MUST_USE;
 void net_tls_free(struct net_tls *tls);
 
+/* ---- hashes, for rooms that include no crypto library; false: out of memory ------------------------------------- */
+
+bool net_sha256(struct bytes text, uint8_t out[32]) MUST_USE;
+bool net_hmac_sha256(struct bytes key, struct bytes text, uint8_t out[32]) MUST_USE;
+/* PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256, one block. */
+bool net_pbkdf2_sha256(struct bytes password, struct bytes salt, uint32_t iterations, uint8_t out[32]) MUST_USE;
+/* Unpredictable octets. */
+bool net_random(uint8_t *p, size_t n) MUST_USE;
+
 /* ---- loops ------------------------------------------------------------------------------------------------------ */
 
 struct net_loop;
