@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-extern const struct cli_command cli_scan, cli_collect, cli_list, cli_history, cli_check, cli_assess;
+extern const struct cli_command cli_scan, cli_collect, cli_list, cli_history, cli_check, cli_assess, cli_decode;
 
 int main(int argc, char **argv)
 {
@@ -14,6 +14,7 @@ int main(int argc, char **argv)
         cli_history,
         cli_check,
         cli_assess,
+        cli_decode,
         {.noun = "serve", .program = "muster-server", .summary = "the policy server: PT-TLS, HTTPS API and page"},
         {.noun = "pki", .verb = "issue", .arguments = "NAME", .program = "muster-server", .summary = "a certificate for an endpoint"},
         {.noun = "endpoint", .verb = "list", .program = "muster-fleet", .summary = "the endpoints that the server knows"},

@@ -129,6 +129,32 @@ void pa_error_put(struct wr *w, struct bytes message, const struct nea_fault *fa
 /* One attribute (or a skipped one, as hex) as a JSON object. */
 void pa_attribute_json(struct json *j, const struct pa_attribute *attribute);
 
+/* ---- Decoding for people: muster decode ----------------------------------------------------------------------- */
+
+/* What captured octets are. The names are pt-tls, pb-tnc, pa-tnc, pa-attributes. */
+enum nea_kind {
+    NEA_PT_TLS,        /* TLS plaintext of one direction: PT-TLS messages */
+    NEA_PB_TNC,        /* batches back to back */
+    NEA_PA_TNC,        /* one PA-TNC message */
+    NEA_PA_ATTRIBUTES, /* attributes without a message header, such as a reassembled one; never guessed */
+    NEA_KIND_COUNT,
+};
+const char *nea_kind_name(enum nea_kind kind);
+/* NEA_KIND_COUNT if there is no such name. */
+enum nea_kind nea_kind_find(const char *name);
+/* What the octets look like most; always one of them. */
+enum nea_kind nea_kind_guess(struct bytes octets);
+/* Explains octets with the protocols' own tables, into the object that is open in *j: "kind", "messages", "faults" and, if there are any,
+ * the first one as "error". A fault carries its offset in its message or batch (as the protocol's own error would), its position in the
+ * octets, rule and section; decoding goes on behind it where the framing still allows that. Segments are shown, and what they make
+ * together is shown with the last one. Returns the number of faults. */
+size_t nea_decode(struct json *j, struct bytes octets, enum nea_kind kind);
+/* Whether the octets are text (hexadecimal digits, then) rather than a capture itself, whose first octets are control characters. */
+bool nea_hex_is(struct bytes input);
+/* Appends the octets that a text of hexadecimal digits means: with blanks, commas, 0x, comments behind #, and the offsets and characters
+ * of xxd and hexdump -C. False, and the line that is wrong, if it is none. */
+bool nea_hex_read(struct bytes text, struct wr *octets, struct error *error);
+
 /* ---- Collectors and validators: the shape of TCG's IF-IMC and IF-IMV ------------------------------------------ */
 
 struct nea_session;

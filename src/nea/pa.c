@@ -641,9 +641,10 @@ static void shape_json(struct json *j, const struct pa_shape *shape, const void 
 
 void pa_attribute_members(struct json *j, const struct pa_attribute *at)
 {
+    const struct pa_type *known = pa_type_find(at->vendor, at->number); /* also where its value was refused */
     json_number(j, "vendor", at->vendor);
     json_number(j, "type", at->number);
-    json_string(j, "name", at->type ? at->type->name : NULL);
+    json_string(j, "name", known ? known->name : NULL);
     json_bool(j, "noskip", at->flags & PA_NOSKIP);
     json_number(j, "offset", (int64_t)at->offset);
     if (at->type) {

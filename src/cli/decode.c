@@ -1,0 +1,99 @@
+/* muster decode: captured messages explained. */
+#include "cli/cli.h"
+#include "nea/nea.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INPUT_MAX ((size_t)64 << 20)
+
+/* All of a file, or of standard input for "-". */
+static int read_input(const struct cli *cli, const char *path, struct wr *input)
+{
+    uint8_t block[65536];
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : 0;
+    while (fd >= 0 && !input->bad && (n = read(fd, block, sizeof block)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        wr_bytes(input, (struct bytes){block, (size_t)n});
+    }
+    int status = n < 0        ? cli_fail(cli, EXIT_NOT_FOUND, "%s: %s", path, strerror(errno))
+                 : input->bad ? cli_usage(cli, "%s: larger than %zu MiB", path, INPUT_MAX >> 20)
+                              : EXIT_DONE;
+    if (fd >= 0 && !standard)
+        close(fd);
+    return status;
+}
+
+static void drain(void *context)
+{
+    cli_flush(context);
+}
+
+static int explain(struct cli *cli, struct bytes octets, enum nea_kind kind)
+{
+    struct json j = {0};
+    if (cli_json(cli)) {
+        j = cli_json_begin(cli, "decode");
+    } else {
+        j = json_of(cli_out(cli));
+        j.outline = true;
+        json_object(&j, NULL);
+    }
+    j.drain = drain;
+    j.context = cli;
+    size_t faults = nea_decode(&j, octets, kind);
+    json_object_end(&j);
+    wr_str(cli_out(cli), cli_json(cli) ? "\n" : "");
+    return faults ? EXIT_NO : EXIT_DONE;
+}
+
+static int decode(struct cli *cli, struct wr *input, struct wr *octets)
+{
+    const char *path = cli_argument(cli, 0) ? cli_argument(cli, 0) : "-", *name = cli_value(cli, "kind");
+    enum nea_kind kind = name ? nea_kind_find(name) : NEA_KIND_COUNT;
+    struct error error = {""};
+    if (name && kind == NEA_KIND_COUNT)
+        return cli_usage(cli, "--kind takes pt-tls, pb-tnc, pa-tnc or pa-attributes, not \"%s\"", name);
+    int status = read_input(cli, path, input);
+    if (status != EXIT_DONE)
+        return status;
+    struct bytes b = wr_view(input);
+    if (nea_hex_is(b)) {
+        if (!nea_hex_read(b, octets, &error))
+            return cli_usage(cli, "%s: %s", path, error.text);
+        b = wr_view(octets);
+    }
+    if (!b.n)
+        return cli_usage(cli, "%s: there is nothing in it", path);
+    return explain(cli, b, name ? kind : nea_kind_guess(b));
+}
+
+static int run(struct cli *cli)
+{
+    struct wr input = wr_of(INPUT_MAX), octets = wr_of(INPUT_MAX);
+    int status = decode(cli, &input, &octets);
+    wr_free(&input);
+    wr_free(&octets);
+    return status;
+}
+
+static const struct cli_option options[] = {
+    {"kind", "KIND", "what it is, where that cannot be seen: pt-tls, pb-tnc, pa-tnc or pa-attributes"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_decode = {
+    .noun = "decode",
+    .arguments = "[FILE]",
+    .summary = "explain captured PT-TLS, PB-TNC or PA-TNC octets, binary or hexadecimal; exit 1 if they have faults",
+    .max_arguments = 1,
+    .options = options,
+    .run = run,
+};
