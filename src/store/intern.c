@@ -55,8 +55,19 @@ struct names {
     size_t missing;
 };
 
-/* Lists each text without a number once, in the order of the items: neighbours in a set get neighbouring numbers. */
+/* Lists each text without a number once, in the digests' order: the look-up walks the index once from left to right. */
 static void list_missing(struct names *n)
+{
+    n->missing = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        const struct name *name = n->index[i];
+        if (!name->id && (i == 0 || !same_digest(name, n->index[i - 1])))
+            n->digests[n->missing++] = (struct bytes){name->digest, DIGEST_SIZE};
+    }
+}
+
+/* The same in the order of the items, with the texts: neighbours in a set get neighbouring numbers. */
+static void list_new(struct names *n)
 {
     n->missing = 0;
     for (size_t i = 0; i < n->count; i++) {
@@ -103,6 +114,7 @@ enum store_status intern_names(struct work *w, struct name *items, size_t count)
         enum store_status status = take_numbers(w, &n, &rows, &taken);
         if (status != STORE_OK || n.missing == 0)
             return status;
+        list_new(&n);
         ASK(w->s, ST_SOFTWARE_ADD, &rows, w->error, NUM(w->learnt), OCTS(n.digests, n.missing),
             OCTS(n.texts, n.missing));
         if ((status = take_numbers(w, &n, &rows, &taken)) != STORE_OK)

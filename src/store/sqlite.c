@@ -172,7 +172,8 @@ static enum store_status engine_open(struct store *s, const char *path, struct e
     s->connection = c;
     enum db_status status = db_open(&c->db, path, DB_CREATE, &schema, error);
     if (status == DB_OK)
-        status = db_run(c->db, "PRAGMA cache_size=-32768", error); /* 32 MiB */
+        /* 32 MiB */
+        status = db_run(c->db, "PRAGMA cache_size=-32768", error);
     if (status != DB_OK)
         return status_of(status);
     int code = sqlite3_create_module_v2(db_handle(c->db), "zip", &zip_module, NULL, NULL);

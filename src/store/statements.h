@@ -46,10 +46,12 @@ STATEMENT(SET_ADD, "nBB",
 STATEMENT(MEMBER_ADD, "NNN",
           "INSERT INTO change_member(software, change_set, net) SELECT z.a, z.b, z.c FROM zip($1, $2, $3) AS z WHERE 1 = 1"
           " ON CONFLICT DO NOTHING")
-STATEMENT(SOFTWARE_FIND, "B", "SELECT s.digest, s.id FROM zip($1) AS z CROSS JOIN software s WHERE s.digest = z.a")
+STATEMENT(SOFTWARE_FIND, "B",
+          "SELECT s.digest, s.id FROM zip($1) AS z CROSS JOIN software s"
+          " WHERE substr(s.digest, 1, 4) = substr(z.a, 1, 4) AND s.digest = z.a")
 STATEMENT(SOFTWARE_ADD, "nBB",
           "INSERT INTO software(learnt, digest, identifier) SELECT $1, z.a, z.b FROM zip($2, $3) AS z WHERE 1 = 1"
-          " ON CONFLICT(digest) DO NOTHING RETURNING digest, id")
+          " ON CONFLICT DO NOTHING RETURNING digest, id")
 STATEMENT(CHANGE_ADD, "nnnnnnnb",
           "INSERT INTO change(endpoint, change_set, epoch, first_eid, last_eid, time, learnt, detail)"
           " VALUES($1, $2, $3, $4, $5, $6, $7, $8)")
