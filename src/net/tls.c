@@ -33,7 +33,9 @@ static bool set_policy(SSL_CTX *c, bool server)
 
 static const char *last_reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* a missing file is told first, what did not work without it last */
+    if (!ERR_SYSTEM_ERROR(code))
+        code = ERR_peek_last_error();
     if (ERR_SYSTEM_ERROR(code))
         return strerror((int)ERR_GET_REASON(code));
     const char *reason = ERR_reason_error_string(code);
