@@ -136,6 +136,12 @@ static uint32_t load(const uint8_t *p, size_t n)
 
 static bool decode_shape(const struct pa_shape *shape, struct in *in, void *out);
 
+/* A number above the largest legal one of its row. */
+static bool too_large(const struct pa_field *f, uint32_t value)
+{
+    return f->argument && value > f->argument;
+}
+
 /* `list` has the count already; items up to the end of the value if `counted` is false. Only checks: items are decoded
  * one by one by whoever wants them. */
 static bool decode_list(const struct pa_type *owner, struct in *in, bool counted, struct pa_list *list)
@@ -176,7 +182,10 @@ static bool decode_shape(const struct pa_shape *shape, struct in *in, void *out)
         size_t n;
         switch ((enum pa_kind)f->kind) {
         case KIND_U8:
-            *(uint8_t *)to = *p++;
+            *(uint8_t *)to = *p;
+            if (too_large(f, *p))
+                return in_fail(in, p);
+            p++;
             continue;
         case KIND_CODE8: /* PA-R31, RFC 5792 §4.2.5: unknown values count as 0 */
             *(uint8_t *)to = *p > f->argument ? 0 : *p;
@@ -187,15 +196,19 @@ static bool decode_shape(const struct pa_shape *shape, struct in *in, void *out)
             continue;
         case KIND_U16:
             *(uint16_t *)to = (uint16_t)load(p, 2);
+            if (too_large(f, *(uint16_t *)to))
+                return in_fail(in, p);
             p += 2;
             continue;
         case KIND_U24:
             *(uint32_t *)to = load(p, 3);
+            if (too_large(f, *(uint32_t *)to))
+                return in_fail(in, p);
             p += 3;
             continue;
         case KIND_U32:
             *(uint32_t *)to = load(p, 4);
-            if (f->argument && *(uint32_t *)to > f->argument)
+            if (too_large(f, *(uint32_t *)to))
                 return in_fail(in, p);
             p += 4;
             continue;
