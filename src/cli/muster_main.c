@@ -17,6 +17,9 @@ int main(int argc, char **argv)
         cli_decode,
         {.noun = "serve", .program = "muster-server", .summary = "the policy server: PT-TLS, HTTPS API and page"},
         {.noun = "pki", .verb = "issue", .arguments = "NAME", .program = "muster-server", .summary = "a certificate for an endpoint"},
+        {.noun = "account", .verb = "add", .arguments = "NAME", .program = "muster-server", .summary = "a password for an endpoint without certificate"},
+        {.noun = "account", .verb = "list", .program = "muster-server", .summary = "the names that endpoints may log in by"},
+        {.noun = "account", .verb = "remove", .arguments = "NAME", .program = "muster-server", .summary = "nobody logs in by this name any more"},
         {.noun = "endpoint", .verb = "list", .program = "muster-fleet", .summary = "the endpoints that the server knows"},
         {.noun = "endpoint", .verb = "show", .arguments = "ID", .program = "muster-fleet", .summary = "one endpoint and its software, now or --at T"},
     };

@@ -58,16 +58,20 @@ static const struct cli_option issue_options[] = {
     {"out", "DIR", "where NAME.crt and NAME.key go (default: this folder)"},
     {NULL, NULL, NULL},
 };
-static const struct cli_command table[] = {
-    {"serve", NULL, "", "The policy server: assesses endpoints over PT-TLS, and answers what they have over HTTPS.",
-     NULL, 0, 0, serve_options, run_serve},
-    {"pki", "issue", "NAME",
-     "Issues a certificate and key for an endpoint, signed by the authority of the server's state folder.", NULL, 1, 1,
-     issue_options, run_issue},
-};
+extern const struct cli_command cli_account_add, cli_account_list, cli_account_remove;
 
 int main(int argc, char **argv)
 {
+    const struct cli_command commands[] = {
+        {"serve", NULL, "", "The policy server: assesses endpoints over PT-TLS, and answers what they have over HTTPS.",
+         NULL, 0, 0, serve_options, run_serve},
+        {"pki", "issue", "NAME",
+         "Issues a certificate and key for an endpoint, signed by the authority of the server's state folder.", NULL, 1,
+         1, issue_options, run_issue},
+        cli_account_add,
+        cli_account_list,
+        cli_account_remove,
+    };
     signal(SIGPIPE, SIG_IGN);
-    return cli_main("muster-server", table, ARRAY_LENGTH(table), argc, argv);
+    return cli_main("muster-server", commands, ARRAY_LENGTH(commands), argc, argv);
 }

@@ -26,19 +26,23 @@ static void clear_report(struct assessment *a)
 
 struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address)
 {
-    /* The two names live as long as the session and outlast the arena's resets. */
-    struct assessment *a = calloc(1, sizeof *a + endpoint.n + address.n);
+    /* The address lives as long as the session and outlasts the arena's resets. */
+    struct assessment *a = calloc(1, sizeof *a + address.n);
     if (!a)
         return NULL;
     a->host = host;
     a->arena = arena_of(ARENA_LIMIT);
-    uint8_t *names = (uint8_t *)(a + 1);
-    memcpy(names, endpoint.p, endpoint.n);
-    memcpy(names + endpoint.n, address.p, address.n);
-    a->report.endpoint = (struct bytes){names, endpoint.n};
-    a->report.address = (struct bytes){names + endpoint.n, address.n};
+    memcpy(a + 1, address.p, address.n);
+    a->report.address = (struct bytes){(const uint8_t *)(a + 1), address.n};
+    assessment_identify(a, endpoint);
     clear_report(a);
     return a;
+}
+
+void assessment_identify(struct assessment *a, struct bytes endpoint)
+{
+    snprintf(a->endpoint, sizeof a->endpoint, "%.*s", (int)endpoint.n, (const char *)endpoint.p);
+    a->report.endpoint = bytes_of(a->endpoint);
 }
 
 bool assessment_storable(struct bytes text)

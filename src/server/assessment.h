@@ -37,6 +37,7 @@ enum { ASSESSMENT_PARTS = 4, ASSESSMENT_SOFTWARE = 2 };
 
 struct assessment {
     const struct assessment_host *host; /* NULL: the session is gone, a request of it is still under way */
+    char endpoint[256];                 /* report.endpoint */
     struct arena arena;                 /* what the report's views point to: at most 64 MiB a session */
     struct store_report report;
     struct assessment_software
@@ -63,9 +64,11 @@ struct assessment {
     bool (*on_conflict)(void *swima, const struct store_receipt *receipt);
 };
 
-/* NULL: no memory. `endpoint` and `address` are copied. */
+/* NULL: no memory. `endpoint` (empty: not known yet) and `address` are copied. */
 struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint,
                                   struct bytes address) MUST_USE;
+/* Who it is, if that was not known yet; before the first exchange. */
+void assessment_identify(struct assessment *a, struct bytes endpoint);
 /* The session is gone: freed at once, or when the request under way comes back. */
 void assessment_release(struct assessment *a);
 /* A validator takes part. NULL: there are too many. */

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX ((size_t)64 << 10)
-
 bool server_folder_make(const char *path, struct error *error)
 {
     char part[PATH_MAX];
@@ -65,8 +63,8 @@ enum file_status server_file_read(const char *path, bool secret, struct arena *a
         error_set(error, "%s: cannot be read: %s", path, strerror(errno));
         goto failed;
     }
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > FILE_MAX) {
-        error_set(error, "%s: this is not what belongs here (a regular file of at most 64 KiB)", path);
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size >= arena->limit) {
+        error_set(error, "%s: this is not what belongs here (a regular file below %zu KiB)", path, arena->limit >> 10);
         goto failed;
     }
     if (secret && (st.st_mode & 077)) {

@@ -9,7 +9,7 @@ enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED };
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;
-/* Reads a regular file of at most 64 KiB into an arena, with a NUL behind it. `secret`: FILE_FAILED unless it is its
+/* Reads a regular file that the arena's limit lets in, with a NUL behind it. `secret`: FILE_FAILED unless it is its
  * owner's alone. */
 enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
                                   struct error *error) MUST_USE;

@@ -32,6 +32,7 @@ struct server {
     char db[PATH_MAX + 16], certificate[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], json[PATH_MAX];
     struct net_tls *tls;
     struct store_threads *store;
+    struct logins *logins;
     struct http_server *http;
     struct net_loop *loop; /* the main thread's: signals */
     struct worker workers[WORKERS_MAX];
@@ -128,6 +129,12 @@ static int start_store(struct server *s)
     }
 }
 
+static int start_logins(struct server *s)
+{
+    s->logins = logins_start(s->options->state, &s->error);
+    return s->logins ? STATUS_OK : STATUS_INTERNAL;
+}
+
 /* The first listener finds out whether the port is free, and which one it is; the others share it. */
 static bool listen_one(struct server *s, struct worker *w, bool first, unsigned max_streams)
 {
@@ -166,7 +173,7 @@ static int start_listening(struct server *s)
         max = (unsigned)share;
     for (; s->worker_count < count; s->worker_count++) {
         struct worker *w = &s->workers[s->worker_count];
-        *w = (struct worker){.loop = net_loop_new(), .store = s->store, .out = wr_of(0)};
+        *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .out = wr_of(0)};
         w->limits.max_batch = s->options->max_message;
         if (!w->loop) {
             error_set(&s->error, "no memory for a worker");
@@ -283,6 +290,7 @@ static void stop(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         pthread_join(s->threads[i], NULL);
     store_threads_stop(s->store);
+    logins_stop(s->logins);
     for (unsigned i = 0; i < s->worker_count; i++) {
         net_loop_free(s->workers[i].loop);
         wr_free(&s->workers[i].out);
@@ -294,7 +302,7 @@ static void stop(struct server *s)
 int server_run(const struct server_options *options)
 {
     static int (*const steps[])(struct server *) = {
-        take_options, prepare_state, start_store, start_listening, start_http, start_workers, write_addresses,
+        take_options, prepare_state, start_store, start_logins, start_listening, start_http, start_workers, write_addresses,
     };
     struct server *s = calloc(1, sizeof *s);
     int status = STATUS_OK;

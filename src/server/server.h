@@ -28,4 +28,15 @@ bool pki_ensure(const char *state, const char *const *names, size_t name_count, 
 /* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days. NAME: letters, digits, . - _, at most 64. */
 bool pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
 
+/* ---- accounts: STATE/endpoints.passwd, passwords of endpoints without a certificate ---------------------------------- */
+
+enum account_status { ACCOUNT_MADE = 0, ACCOUNT_REPLACED, ACCOUNT_ABSENT, ACCOUNT_REFUSED, ACCOUNT_FAILED };
+/* A running server takes changes at the next login. REPLACED: the name had another password; REFUSED: what no name or password can be. */
+enum account_status account_add(const char *state, const char *name, struct bytes password, uint32_t iterations, struct error *error) MUST_USE;
+/* REPLACED: it is gone; ABSENT: there was none. */
+enum account_status account_remove(const char *state, const char *name, struct error *error) MUST_USE;
+/* By name. MADE, or FAILED. */
+enum account_status account_each(const char *state, void (*visit)(void *context, struct bytes name, uint32_t iterations), void *context,
+                                 struct error *error) MUST_USE;
+
 #endif

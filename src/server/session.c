@@ -1,4 +1,5 @@
-/* A session: plaintext of one TLS stream into a NEA session and back, and the assessment that its validators share. */
+/* A session: plaintext of one TLS stream into a NEA session and back, the assessment that its validators share, and the
+ * login of an endpoint without certificate. */
 #include "server/session.h"
 
 #include "server/assessment.h"
@@ -13,6 +14,9 @@ struct session {
     struct nea_session *nea;   /* NULL: the peer was refused */
     struct assessment *assessment;
     struct assessment_host host;
+    bool known;                  /* by certificate or login */
+    struct login_request *login; /* under way */
+    struct net_timer *patience;  /* until it is handed on */
 };
 
 static const struct nea_component *const validators[] = {&server_os_validator, &server_swima_validator};
@@ -50,28 +54,132 @@ static bool submit(void *context, struct store_request *request)
     return store_threads_submit(s->worker->store, request);
 }
 
+/* What strangers cause is logged, but not without end. */
+static bool may_log(const struct session *s)
+{
+    struct worker *w = s->worker;
+    uint64_t second = net_loop_now(w->loop) / 1000;
+    if (s->known)
+        return true;
+    if (second != w->log_second) {
+        w->log_second = second;
+        w->log_lines = 0;
+    }
+    return w->log_lines++ < STRANGER_LINES;
+}
+
 static void log_of_session(void *context, enum log_level level, const char *text)
 {
     struct session *s = context;
-    log_line(level, "%s: %s", net_stream_address(s->stream), text);
+    if (may_log(s))
+        log_line(level, "%s: %s", net_stream_address(s->stream), text);
 }
 
-/* PT-R17, RFC 6876 §3.8.3: the certificate is authentication enough; without one nobody gets in. */
+/* ---- logins ---- */
+
+static void end_login(struct session *s, enum nea_login_answer answer, const struct nea_verifier *verifier)
+{
+    s->login = NULL;
+    nea_session_login(s->nea, answer, verifier);
+}
+
+/* The session may be gone; then only the request is left. */
+static void login_done(struct login_request *r)
+{
+    struct session *s = r->context;
+    if (s) {
+        end_login(s, r->answer, r->login.password.n ? NULL : &r->verifier);
+        flush(s);
+    }
+    login_request_free(r);
+}
+
+static void hand_on(struct session *s)
+{
+    struct login_request *r = s->login;
+    if (logins_submit(s->worker->logins, r))
+        return;
+    end_login(s, NEA_LOGIN_UNAVAILABLE, NULL);
+    login_request_free(r);
+}
+
+static void patience_over(void *context)
+{
+    struct session *s = context;
+    net_timer_stop(s->patience);
+    s->patience = NULL;
+    hand_on(s);
+    flush(s);
+}
+
+static void on_login(void *context, const struct nea_login *login)
+{
+    struct session *s = context;
+    unsigned wait = logins_charge(s->worker->logins, net_stream_address(s->stream), net_loop_now(s->worker->loop));
+    s->login = login_request_new(login);
+    if (!s->login) {
+        nea_session_login(s->nea, NEA_LOGIN_UNAVAILABLE, NULL);
+        return;
+    }
+    s->login->loop = s->worker->loop;
+    s->login->done = login_done;
+    s->login->context = s;
+    if (wait)
+        s->patience = net_timer_start(s->worker->loop, wait, patience_over, s);
+    if (!s->patience)
+        hand_on(s);
+}
+
+static void on_login_done(void *context, struct bytes name, bool proven)
+{
+    struct session *s = context;
+    const char *address = net_stream_address(s->stream);
+    if (proven) {
+        s->known = true;
+        logins_refund(s->worker->logins, address, net_loop_now(s->worker->loop));
+        net_stream_authenticated(s->stream);
+        assessment_identify(s->assessment, name);
+    } else if (may_log(s)) {
+        log_line(LOG_WARNING, "PT-TLS: %s: login of \"%.*s\" failed", address, (int)name.n, (const char *)name.p);
+    }
+}
+
+/* Leaves the request to the thread that has it. */
+static void forget_login(struct session *s)
+{
+    if (s->patience) {
+        net_timer_stop(s->patience);
+        login_request_free(s->login);
+    } else if (s->login) {
+        s->login->context = NULL;
+    }
+}
+
+/* ---- the stream ---- */
+
+/* PT-R17, PT-R45, RFC 6876 §3.8.3: the certificate is authentication enough; without one a login is asked for, and
+ * where nobody has an account nobody gets in. */
 static void on_open(void *context, struct net_stream *stream, struct bytes peer)
 {
     struct session *s = context;
     s->stream = stream;
-    if (!peer.n) {
+    if (!peer.n && !logins_possible(s->worker->logins)) {
         net_stream_abort(stream, "the peer has no certificate");
         return;
     }
-    net_stream_authenticated(stream);
+    s->known = peer.n > 0;
+    if (s->known)
+        net_stream_authenticated(stream);
     s->host = (struct assessment_host){.submit = submit, .wake = wake, .context = s, .loop = s->worker->loop};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};
     struct nea_config config = {
         .role = NEA_SERVER,
         .peer_name = peer,
+        .require_sasl = !s->known,
+        .crypto = &server_crypto,
+        .login = on_login,
+        .login_done = on_login_done,
         .limits = s->worker->limits,
         .components = validators,
         .contexts = contexts,
@@ -100,25 +208,13 @@ static void on_tick(void *context)
     flush(s);
 }
 
-/* What strangers cause is logged, but not without end. */
-static bool may_log(struct worker *w, bool stranger)
-{
-    uint64_t second = net_loop_now(w->loop) / 1000;
-    if (!stranger)
-        return true;
-    if (second != w->log_second) {
-        w->log_second = second;
-        w->log_lines = 0;
-    }
-    return w->log_lines++ < STRANGER_LINES;
-}
-
 static void on_closed(void *context, const char *why)
 {
     struct session *s = context;
-    if (why && may_log(s->worker, !s->nea))
+    if (why && may_log(s))
         log_line(LOG_INFO, "PT-TLS: %s%s%s", s->stream ? net_stream_address(s->stream) : "", s->stream ? ": " : "",
                  why);
+    forget_login(s);
     if (s->nea) {
         nea_session_close(s->nea);
         nea_session_free(s->nea);

@@ -4,6 +4,7 @@
 
 #include "nea/nea.h"
 #include "net/net.h"
+#include "server/accounts.h"
 #include "server/store_threads.h"
 
 /* A thread with its loop, its listener and its sessions; nothing of it is shared but the store threads. */
@@ -11,6 +12,7 @@ struct worker {
     struct net_loop *loop;
     struct net_listener *listener;
     struct store_threads *store;
+    struct logins *logins; /* shared as well; NULL: only certificates */
     struct nea_limits limits;
     struct wr out;       /* one turn's plaintext */
     uint64_t log_second; /* strangers may cause STRANGER_LINES log lines a second */

@@ -1,0 +1,134 @@
+/* muster account: passwords of endpoints without a certificate, on the server's state folder. */
+#include "cli/secret.h"
+#include "server/server.h"
+
+enum { DEFAULT_ITERATIONS = 4096, MAX_ITERATIONS = 1000000 }; /* of RFC 7677 §4 */
+
+static int exit_of(const struct cli *cli, enum account_status status, const struct error *error)
+{
+    switch (status) {
+    case ACCOUNT_ABSENT:
+        return cli_fail(cli, EXIT_NOT_FOUND, "there is no account \"%s\"", cli_argument(cli, 0));
+    case ACCOUNT_REFUSED:
+        return cli_fail(cli, EXIT_USAGE, "%s", error->text);
+    case ACCOUNT_FAILED:
+        return cli_fail(cli, EXIT_INTERNAL, "%s", error->text);
+    default:
+        return EXIT_DONE;
+    }
+}
+
+static void print_change(struct cli *cli, const char *what)
+{
+    if (cli_json(cli)) {
+        struct json j = cli_json_begin(cli, "account");
+        json_string(&j, "name", cli_argument(cli, 0));
+        json_string(&j, "change", what);
+        json_object_end(&j);
+        wr_u8(cli_out(cli), '\n');
+    } else {
+        wr_fmt(cli_out(cli), "%s: %s\n", cli_argument(cli, 0), what);
+    }
+}
+
+static int run_add(struct cli *cli)
+{
+    struct secret password;
+    struct error error = {""};
+    uint64_t iterations;
+    if (!cli_value(cli, "password-file"))
+        return cli_usage(cli, "--password-file FILE is missing (\"-\": standard input)");
+    if (!cli_unsigned(cli, "iterations", DEFAULT_ITERATIONS, MAX_ITERATIONS, &iterations) ||
+        !cli_secret(cli, "password-file", &password))
+        return EXIT_USAGE;
+    enum account_status status =
+        account_add(cli_state(cli), cli_argument(cli, 0), password.view, (uint32_t)iterations, &error);
+    cli_secret_forget(&password);
+    int code = exit_of(cli, status, &error);
+    if (code == EXIT_DONE)
+        print_change(cli, status == ACCOUNT_MADE ? "added" : "changed");
+    return code;
+}
+
+static int run_remove(struct cli *cli)
+{
+    struct error error = {""};
+    int code = exit_of(cli, account_remove(cli_state(cli), cli_argument(cli, 0), &error), &error);
+    if (code == EXIT_DONE)
+        print_change(cli, "removed");
+    return code;
+}
+
+struct listing {
+    struct cli *cli;
+    struct json *json; /* NULL: lines */
+};
+
+static void print_account(void *context, struct bytes name, uint32_t iterations)
+{
+    struct listing *l = context;
+    if (l->json) {
+        json_object(l->json, NULL);
+        json_text(l->json, "name", name);
+        json_string(l->json, "mechanism", "SCRAM-SHA-256");
+        json_number(l->json, "iterations", iterations);
+        json_object_end(l->json);
+    } else {
+        wr_bytes(cli_out(l->cli), name);
+        wr_u8(cli_out(l->cli), '\n');
+    }
+}
+
+static int run_list(struct cli *cli)
+{
+    struct error error = {""};
+    struct json j;
+    struct listing l = {.cli = cli};
+    if (cli_json(cli)) {
+        j = cli_json_begin(cli, "accounts");
+        json_array(&j, "items");
+        l.json = &j;
+    }
+    enum account_status status = account_each(cli_state(cli), print_account, &l, &error);
+    if (status != ACCOUNT_MADE)
+        wr_reset(cli_out(cli)); /* half a list is none */
+    else if (l.json) {
+        json_array_end(&j);
+        json_object_end(&j);
+        wr_u8(cli_out(cli), '\n');
+    }
+    return exit_of(cli, status, &error);
+}
+
+static const struct cli_option add_options[] = {
+    {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},
+    {"iterations", "N", "what a guess costs: 4096 to 1000000 (default: 4096); a login costs the endpoint as much"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_account_add = {
+    .noun = "account",
+    .verb = "add",
+    .arguments = "NAME",
+    .summary = "An endpoint without certificate may log in by this name and password; or gets a new password.",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .options = add_options,
+    .run = run_add,
+};
+const struct cli_command cli_account_list = {
+    .noun = "account",
+    .verb = "list",
+    .arguments = "",
+    .summary = "The names that endpoints without certificate may log in by.",
+    .run = run_list,
+};
+const struct cli_command cli_account_remove = {
+    .noun = "account",
+    .verb = "remove",
+    .arguments = "NAME",
+    .summary = "Nobody logs in by this name any more; what is stored of the endpoint stays.",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_remove,
+};
