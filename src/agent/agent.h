@@ -133,7 +133,8 @@ enum agent_status {
 struct agent_assessment {
     const char *host; /* name or address; the server's certificate must carry it */
     uint16_t port;    /* 271 by default */
-    const char *ca, *certificate, *key; /* PEM files */
+    const char *ca, *certificate, *key; /* PEM files; certificate and key NULL: it logs in */
+    struct bytes user, password;        /* if the server asks for a login (SASL); empty: it has none */
     struct agent_posture *posture;
     struct agent_inventory *inventory;
     const char *language;

@@ -45,6 +45,8 @@ static void session_log(void *host, enum log_level level, const char *text)
     log_line(level == LOG_ERROR ? LOG_ERROR : LOG_DEBUG, "%s", text);
 }
 
+static const struct nea_crypto crypto = {net_sha256, net_hmac_sha256, net_pbkdf2_sha256, net_random};
+
 static void on_open(void *context, struct net_stream *s, struct bytes peer)
 {
     struct run *r = context;
@@ -54,6 +56,11 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
         .role = NEA_CLIENT,
         .initiator = true,
         .peer_name = peer,
+        .peer_verified = true, /* else net/ had not opened it */
+        .certificate = r->a->certificate != NULL,
+        .user = r->a->user,
+        .password = r->a->password,
+        .crypto = &crypto,
         .language = r->a->language,
         .limits = r->a->limits,
         .components = components,
@@ -137,7 +144,8 @@ static enum agent_status explain(const struct run *r, unsigned timeout_ms, struc
         error_set(error, "no result: %s", r->why[0] ? r->why : "the server closed the connection");
         return AGENT_FAILED;
     }
-    /* In TLS 1.3 the server judges our certificate when our side of the handshake is done: its alert comes here, too. */
+    /* In TLS 1.3 the server judges our certificate when our side of the handshake is done: its alert comes here, too.
+     */
     error_set(error, "%s", r->why[0] ? r->why : "the server closed the connection before the assessment began");
     return AGENT_UNREACHED;
 }

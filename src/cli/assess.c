@@ -1,10 +1,11 @@
 /* muster assess: one assessment of this machine by a policy server. */
 #include "cli/local.h"
+#include "cli/secret.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_PORT = 271 };
+enum { DEFAULT_PORT = 271 }; /* PT-R1, RFC 6876 §3.2 */
 
 /* NAME, ADDRESS, [ADDRESS], an IPv6 address as it is; all but the last with :PORT. False: it is none of them. */
 static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
@@ -94,18 +95,43 @@ static int assess(struct cli *cli, const struct agent_assessment *a)
     return verdict.access == NEA_ACCESS_ALLOWED ? EXIT_DONE : EXIT_NO;
 }
 
+/* A certificate with its key, a name with its password, or both; EXIT_DONE, or what was said. */
+static int take_identity(struct cli *cli, struct agent_assessment *a, struct secret *password)
+{
+    const char *user = cli_value(cli, "user"), *file = cli_value(cli, "password-file");
+    a->ca = cli_value(cli, "ca");
+    a->certificate = cli_value(cli, "cert");
+    a->key = cli_value(cli, "key");
+    if (!a->ca)
+        return cli_usage(cli, "--ca FILE is missing");
+    if (!a->certificate != !a->key)
+        return cli_usage(cli, "--%s FILE is missing", a->certificate ? "key" : "cert");
+    if (!user != !file)
+        return cli_usage(cli,
+                         user ? "--password-file FILE is missing (\"-\": standard input)" : "--user NAME is missing");
+    if (!user)
+        return a->key ? EXIT_DONE
+                      : cli_usage(
+                            cli, "who is it? Give --cert FILE and --key FILE, or --user NAME and --password-file FILE");
+    a->user = bytes_of(user);
+    if (!nea_login_text(a->user))
+        return cli_usage(cli, "--user takes 1 to %d octets of UTF-8 without control characters", NEA_LOGIN_TEXT_MAX);
+    if (!cli_secret(cli, "password-file", password))
+        return EXIT_USAGE;
+    a->password = password->view;
+    return EXIT_DONE;
+}
+
 static int run(struct cli *cli)
 {
     char host[256];
+    struct secret password = {.view = {NULL, 0}};
     uint64_t timeout, max_message;
     struct journal_report report;
     struct agent_posture posture;
     struct agent_inventory inventory = {0};
     struct agent_assessment a = {
         .host = host,
-        .ca = cli_value(cli, "ca"),
-        .certificate = cli_value(cli, "cert"),
-        .key = cli_value(cli, "key"),
         .posture = &posture,
         .inventory = &inventory,
         .language = cli_value(cli, "language"),
@@ -113,8 +139,6 @@ static int run(struct cli *cli)
     if (!split_host(cli_argument(cli, 0), host, sizeof host, &a.port))
         return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
                          cli_argument(cli, 0));
-    if (!a.ca || !a.certificate || !a.key)
-        return cli_usage(cli, "--%s FILE is missing", !a.ca ? "ca" : !a.certificate ? "cert" : "key");
     if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout) ||
         !cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
         return EXIT_USAGE;
@@ -122,13 +146,17 @@ static int run(struct cli *cli)
     a.limits.max_message = max_message;
     if (!a.language)
         a.language = "en";
+    int status = take_identity(cli, &a, &password);
+    if (status != EXIT_DONE)
+        return status;
 
     /* EXIT_UNKNOWN: a package database could not be read, the journal tells what was known before. */
     int known = local_collect(cli, cli_state(cli), &inventory.journal, &report);
     if (known != EXIT_DONE && known != EXIT_UNKNOWN)
         return known;
     agent_posture_read(cli_root(cli), &posture);
-    int status = assess(cli, &a);
+    status = assess(cli, &a);
+    cli_secret_forget(&password);
     journal_close(inventory.journal);
     return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
 }
@@ -137,6 +165,8 @@ static const struct cli_option options[] = {
     {"ca", "FILE", "the CA that the server's certificate must come from (PEM)"},
     {"cert", "FILE", "this machine's certificate (PEM)"},
     {"key", "FILE", "the key of that certificate (PEM)"},
+    {"user", "NAME", "the name to log in by, where the server wants a login"},
+    {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},
     {"timeout", "S", "give up after so many seconds (default: 60)"},
     {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented"},
     {"language", "TAG", "in which the server shall explain itself (default: en)"},
