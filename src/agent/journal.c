@@ -145,6 +145,7 @@ enum journal_status journal_renew(struct journal *j, struct error *error)
         status = open_file(j, error);
     if (status == JOURNAL_OK)
         error_set(error,
+                  /* SWIMA-R46, RFC 8412 §3.7.6 */
                   "the journal was damaged (%.300s); it is kept as %.150s, and a new one with a new epoch begins",
                   why.text, kept);
     return status;

@@ -150,7 +150,7 @@ static struct moment untold(const struct pkg_event *e, int64_t since)
     return (struct moment){e->time, since <= e->time ? since : TIME_UNKNOWN, PKG_BOUND, 0};
 }
 
-/* The version that an event takes away or alters, brought there if no log told how it came. NULL: nothing to do. */
+/* SWIMA-R22, R25, R29, RFC 8412 §3.6. The version that an event takes away or alters, brought there if no log told how it came. NULL: nothing to do. */
 static struct entry *ensure(struct run *r, const struct pkg_event *e)
 {
     struct entry *there = find_there(&r->present, e);

@@ -199,7 +199,7 @@ static void take_complaint(void *context, const char *file, size_t line, const c
         r->options->complain(r->options->context, file, line, what);
 }
 
-/* Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages
+/* SWIMA-R24, R35, RFC 8412 §3.6: what no log explains is the net change. Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages
  * show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
@@ -349,7 +349,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     r->seq = (int64_t)h.last_eid - h.shift;
     r->records = h.records;
     r->collected = h.collected;
-    /* SWIMA-R33, R35, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told
+    /* SWIMA-R33, R35, R111, RFC 8412 §3.7.1: a copy of the journal that took its place may lack events that were told
      * already. */
     report->new_epoch = !h.found || h.file != file || is_older(r, &h);
     if (report->new_epoch) {

@@ -75,7 +75,8 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
     char version[sizeof s->version];
     snprintf(version, sizeof version, "%s%s%s", p->platform.version, p->platform.version[0] ? " " : "",
              p->platform.machine);
-    agent_keep_text(s->version, sizeof s->version, bytes_of(version)); /* UTF-8, whatever os-release holds */
+    agent_keep_text(s->version, sizeof s->version, bytes_of(version)); /* SWIMA-R95: UTF-8, whatever
+                                                                         os-release holds */
     agent_keep_text(s->name, sizeof s->name, bytes_of(p->platform.name));
     snprintf(s->device, sizeof s->device, "%s", p->device_id);
     time_format(p->last_boot, s->last_boot); /* unknown prints as the reserved time that §4.2.5 wants */
@@ -88,7 +89,7 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
     s->password.value = p->default_password;
     s->device_id.id = bytes_of(s->device);
 
-    /* strongSwan's order, so that whoever compares messages finds them alike. */
+    /* PA-R54, RFC 5792 §4.2: at least product and version. strongSwan's order, so that whoever compares messages finds them alike. */
     tell(s, PA_PRODUCT_INFORMATION, &s->product);
     tell(s, PA_STRING_VERSION, &s->string_version);
     tell(s, PA_NUMERIC_VERSION, &s->numeric_version);
@@ -139,7 +140,8 @@ static void receive(void *state, const struct nea_delivery *delivery)
     struct pa_out asked[ARRAY_LENGTH(s->out)];
     size_t count = 0;
     agent_hear(s->heard, NAME, delivery->message);
-    /* Only what is asked for, once, and of that what we know; nothing to say is no message (RFC 5792 §4.2.1). */
+    /* Only what is asked for, once, and of that what we know; nothing to say is no message (PA-R24, RFC 5792
+     * §4.2.1). */
     for (size_t i = 0; i < s->count; i++)
         if (is_asked(delivery->message, s->out[i].type))
             asked[count++] = s->out[i];
@@ -150,7 +152,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
 const struct nea_component agent_os_collector = {
     .name = NAME,
     .vendor = PEN_IETF,
-    .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
+    .subtype = PA_SUBTYPE_OPERATING_SYSTEM, /* PA-R4, RFC 5792 §3.5: of vendor 0 */
     .accepts = PA_BIT(ATTRIBUTE_REQUEST) | PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,
     .begin_handshake = begin_handshake,

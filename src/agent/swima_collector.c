@@ -72,7 +72,7 @@ static bool read_targets(struct answer *a)
     return true;
 }
 
-/* SWIMA-R19, R20, R21, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for
+/* SWIMA-R13, R19, R20, R21, R104, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for
  * octet, and no other; an identifier that nothing carries yields nothing. */
 static bool is_wanted(const struct answer *a, struct bytes software_id)
 {
@@ -97,6 +97,7 @@ static bool put_item(struct answer *a, const struct pa_type *type, const void *i
     return true;
 }
 
+/* SWIMA-R15, RFC 8412 §3.4.4: a locator that is not known is empty. SWIMA-R18: the source's number is the same for ever. */
 static bool take_record(void *context, const struct journal_record *r)
 {
     struct answer *a = context;
@@ -124,6 +125,7 @@ static void event_time(const struct answer *a, const struct journal_event *e, ch
     time_format(e->time != TIME_UNKNOWN ? e->time : bound, text);
 }
 
+/* SWIMA-R36, R38, R45, R84, RFC 8412 §3.7: every event from the earliest asked for, all of this epoch. */
 static bool take_event(void *context, const struct journal_event *e)
 {
     struct answer *a = context;
@@ -225,6 +227,7 @@ static void send_error(const struct swima_state *s, uint16_t to, const struct an
     wr_free(&information);
 }
 
+/* SWIMA-R101, R102, RFC 8412 §5.7: a direct answer has no Fulfillment flag, and a copy of the Request ID. */
 static void send_response(const struct swima_state *s, uint16_t to, const struct answer *a)
 {
     const struct pa_list items = {wr_view(&a->items), a->count};
@@ -254,6 +257,7 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
     nea_send(s->connection, to, &out, 1);
 }
 
+/* SWIMA-R30, R69, R70, R74, RFC 8412 §4.1: one response or one error, last of all. */
 static void answer_request(const struct swima_state *s, uint16_t to, const struct pa_swima_request *request)
 {
     struct answer a = {.request = request};
@@ -276,7 +280,7 @@ static void answer_subscription_status(const struct swima_state *s, uint16_t to)
     nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SUBSCRIPTION_STATUS_RESPONSE], &none, 0}, 1);
 }
 
-/* SWIMA-R87, R107, R108, RFC 8412 §5.14: every source that can stand in a record, with a text for people. */
+/* SWIMA-R16, R17, R87, R107, R108, RFC 8412 §5.14: every source that can stand in a record, with a text for people. */
 static void answer_source_metadata(const struct swima_state *s, uint16_t to)
 {
     struct wr items = wr_of(0);
@@ -325,7 +329,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
 const struct nea_component agent_swima_collector = {
     .name = NAME,
     .vendor = PEN_IETF,
-    .subtype = PA_SUBTYPE_SWIMA,
+    .subtype = PA_SUBTYPE_SWIMA, /* SWIMA-R97, RFC 8412 §5.2 */
     .accepts = PA_BIT(SWIMA_REQUEST) | PA_BIT(SUBSCRIPTION_STATUS_REQUEST) | PA_BIT(SOURCE_METADATA_REQUEST) |
                PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,

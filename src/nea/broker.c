@@ -55,7 +55,7 @@ static void put_pa_header(struct wr *w, struct nea_connection *c, uint16_t to, s
     struct nea_session *s = c->session;
     bool server = s->config.role == NEA_SERVER;
     struct pb_pa header = {
-        /* PB-R33, PA-R35: a known receiver alone gets it */
+        /* PB-R33, PA-R35, SWIMA-R11: a known receiver alone gets it */
         .flags = to == NEA_ANY ? 0 : PB_PA_EXCL, .vendor = c->component->vendor,   .subtype = c->component->subtype,
         .collector = server ? to : c->id,        .validator = server ? c->id : to,
     };
@@ -68,7 +68,7 @@ static void put_pa_header(struct wr *w, struct nea_connection *c, uint16_t to, s
 static size_t outgoing_room(struct outgoing *o, size_t least)
 {
     struct nea_session *s = o->c->session;
-    size_t max = s->config.limits.max_message;
+    size_t max = s->config.limits.max_message; /* SEG-R9: a response and a segment may share a message */
     if (o->pb != SIZE_MAX && s->queue.n - o->pa + least > max)
         outgoing_end(o);
     if (o->pb == SIZE_MAX)
@@ -104,7 +104,7 @@ static void put_attribute(struct outgoing *o, struct wr *attribute, const char *
             nea_note(s, LOG_WARNING, "%s: too many segmented transfers, a %s is not sent", o->c->component->name, name);
         else
             put_envelope(o, t);
-    } else if (PA_MESSAGE_HEADER + n > s->config.limits.max_message) {
+    } else if (PA_MESSAGE_HEADER + n > s->config.limits.max_message) { /* SEG-R7: no contract */
         nea_note(s, LOG_WARNING, "%s: a %s of %zu octets is larger than a message and is not sent",
                  o->c->component->name, name, n);
     } else {
@@ -189,7 +189,7 @@ size_t nea_max_message(const struct nea_connection *c)
 
 /* ---- receiving ---- */
 
-/* Answers a fault where that is allowed: never an error with an error (PA-R36), and nothing at all from a SWIMA
+/* PA-R34, R39, R51, RFC 5792 §4.2.8: one error alone in a message, of vendor 0. Only where that is allowed: never an error with an error (PA-R36), and nothing at all from a SWIMA
  * validator (SWIMA-R72, PA-R52). `head` is what the error quotes, offsets count from `base` in `message`. */
 static void answer_fault(struct nea_connection *c, uint16_t from, bool has_error, struct bytes head,
                          struct bytes message, size_t base, const struct nea_fault *fault)
@@ -340,7 +340,8 @@ static void deliver_to(struct nea_connection *c, uint16_t from, struct bytes oct
         hand_over(c, from, &message);
 }
 
-/* PB-R29, PB-R30: to all who are subscribed, or to the named one if it is. */
+/* PB-R29, R30, R31, R34, RFC 5793 §4.5: each message to all who are subscribed, or to the named one if it is; to nobody
+ * without a word. */
 static void deliver(struct nea_session *s, const struct pb_pa *pa)
 {
     bool server = s->config.role == NEA_SERVER;
@@ -355,6 +356,7 @@ static void deliver(struct nea_session *s, const struct pb_pa *pa)
 
 /* ---- the messages of a batch ---- */
 
+/* PB-R61, RFC 5793 §4.8: several are told, none is obeyed. */
 static void append_text(struct wr *w, struct bytes text)
 {
     if (w->n)
@@ -363,6 +365,7 @@ static void append_text(struct wr *w, struct bytes text)
     w->bad = false; /* full: what fits is told */
 }
 
+/* PB-R46, R48, R69, R70, RFC 5793 §4.9: whatever its code, the FATAL flag tells what follows. */
 static void take_error(struct nea_session *s, struct bytes value)
 {
     struct rd r = rd_of(value, 0);
@@ -486,7 +489,7 @@ static void take_batch(struct nea_session *s, struct bytes batch)
     for (struct rd r = pb_batch_messages(batch); pb_message_next(&r, role, type, &m);)
         if (!m.ignored && (type != PB_CLOSE || m.type == PB_ERROR))
             take_message(s, &m);
-    if (type == PB_CLOSE)
+    if (type == PB_CLOSE) /* PB-R68, RFC 5793 §4.1 */
         s->state = PB_END;
     if (s->state == PB_END)
         return;

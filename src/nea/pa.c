@@ -212,7 +212,7 @@ static bool decode_shape(const struct pa_shape *shape, struct in *in, void *out)
                 return in_fail(in, p);
             p += 4;
             continue;
-        case KIND_RESERVED: /* PA-R11, RFC 5792 §3.6: ignored */
+        case KIND_RESERVED: /* PA-R11, RFC 5792 §3.6, SWIMA-R81, R82, RFC 8412 §5.6: ignored */
             p += f->argument;
             continue;
         case KIND_FIXED:
@@ -370,7 +370,7 @@ enum pa_error_code pa_attribute_frame(struct rd *r, struct pa_attribute *at, boo
     return PA_OK;
 }
 
-/* Whether `receiver` takes attributes of this type. */
+/* Whether `receiver` takes attributes of this type. PA-R53, RFC 5792 §3.1: each has one direction. */
 static bool takes(const struct pa_type *type, enum nea_role receiver, uint64_t accepts)
 {
     if (!type || (accepts && !(accepts >> row_of(type) & 1)))
@@ -441,7 +441,7 @@ enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, 
     out->attributes = arena_zalloc(a, count, sizeof *out->attributes);
     if (!out->attributes)
         return refuse(fault, PA_DROP, 8, "PA-L1", "own limit", "message larger than its memory bound");
-    while (rd_more(&r)) {
+    while (rd_more(&r)) { /* PA-R3, R13, R14, RFC 5792 §4: any number, all in the format of this version */
         enum pa_error_code code = pa_attribute_frame(&r, &at, &is_error, fault);
         if (code == PA_OK)
             code = pa_attribute_decode(a, &at, receiver, accepts, fault);
@@ -456,6 +456,8 @@ enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, 
 
 /* ---- encoding ---- */
 
+/* PA-R1, RFC 5792 §1.2, SWIMA-R99, RFC 8412 §5.3: in the order of the table, numbers in network order. PA-R48: what a
+ * field means is its owner's. */
 static void encode_shape(struct wr *w, const struct pa_shape *shape, const void *in)
 {
     for (const struct pa_field *f = shape->fields, *last = f + shape->count; f < last; f++) {
@@ -529,7 +531,7 @@ void pa_item_put(struct wr *w, const struct pa_type *type, const void *item)
 
 void pa_message_put(struct wr *w, uint32_t id)
 {
-    wr_u8(w, 1); /* PA-R7, RFC 5792 §3.6 */
+    wr_u8(w, 1); /* PA-R7, R8, RFC 5792 §3.6 */
     wr_u24(w, 0);
     wr_u32(w, id);
 }

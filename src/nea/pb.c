@@ -8,7 +8,7 @@
 
 #define C NEA_CLIENT
 #define S NEA_SERVER
-/* Whatever is not in this table is illegal: Unexpected Batch Type when received, never sent. */
+/* Whatever is not in this table is illegal: Unexpected Batch Type when received, never sent (PB-R13, RFC 5793 §4.1). */
 static const struct pb_step steps[] = {
     /* state, role, direction, batch, action, next */
     {PB_INIT, S, PB_RX, PB_CDATA, PB_PROCESS, PB_SERVER_WORKING},
@@ -86,11 +86,13 @@ static const struct pb_message_row {
     [PB_REASON] = {"PB-Reason-String", "PB-R51", "RFC 5793 §4.11", SKIP_ALWAYS, true, false, 0, 17, 0},
 };
 
+/* PB-R58, R66, RFC 5793 §4.3: all of them are understood; those with server_only come from servers alone. */
 const char *pb_message_name(uint32_t type)
 {
     return type < PB_MESSAGE_TYPES ? rows[type].name : NULL;
 }
 
+/* PB-R5, RFC 5793 §4: what is wrong and not specified otherwise is a fatal Invalid Parameter. */
 static enum pb_error_code refuse(struct nea_fault *f, enum pb_error_code code, size_t offset, const char *rule,
                                  const char *section, const char *text)
 {
@@ -98,7 +100,7 @@ static enum pb_error_code refuse(struct nea_fault *f, enum pb_error_code code, s
     return code;
 }
 
-/* Counted text, counted language tag, nothing behind (PB-R41, PB-R51). `at` is the offset of `value` in the batch. */
+/* Counted text, counted language tag, nothing behind (PB-R41, R51, R60, RFC 5793 §4.8.1, §4.11). `at` is the offset of `value` in the batch. */
 static enum pb_error_code check_text(struct bytes value, size_t at, const char *rule, const char *section,
                                      struct nea_fault *f)
 {
@@ -204,6 +206,7 @@ static enum pb_error_code frame_message(struct rd *r, struct pb_message *m, size
     return PB_OK;
 }
 
+/* PB-R6, R23, RFC 5793 §4.1, §4.2: any number of messages behind one header, several of a type too. */
 struct pb_walk pb_walk_of(struct bytes batch, enum nea_role receiver, unsigned type)
 {
     return (struct pb_walk){.r = pb_batch_messages(batch), .receiver = receiver, .type = type};
@@ -255,7 +258,7 @@ enum pb_error_code pb_header_check(struct bytes batch, enum nea_role receiver, u
     rd_u8(&r);
     *type = rd_u8(&r) & 0x0f; /* PB-R10: reserved bits are ignored */
     uint32_t length = rd_u32(&r);
-    /* PB-R7: the version first, even of a batch too short for a header; elsewhere the layout is unknown. */
+    /* PB-R7, R8: the version first, even of a batch too short for a header; elsewhere the layout is unknown. */
     if (batch.n && version != PB_VERSION) {
         nea_fault_set(f, PB_VERSION_NOT_SUPPORTED, version, "PB-R7", section,
                       "unsupported PB-TNC version %u (PB-R7, %s)", version, section);
@@ -328,6 +331,7 @@ struct bytes pb_text_read(struct bytes value)
 
 /* ---- writing ---- */
 
+/* PB-R64, RFC 5793 §1.2: as drawn, big-endian. */
 size_t pb_batch_begin(struct wr *w, enum nea_role sender, enum pb_type type)
 {
     size_t start = w->n;
@@ -400,6 +404,8 @@ void pb_language_put(struct wr *w, const char *ranges)
     pb_message_end(w, m);
 }
 
+/* PB-R45, R47, R65, RFC 5793 §4.9: ours are always fatal, of vendor 0, with the parameters that the code has; we speak one
+ * version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault)
 {
     size_t m = pb_message_begin(w, PB_NOSKIP, PB_ERROR);

@@ -36,6 +36,7 @@ void pt_batch_end(struct nea_session *s, size_t start)
 }
 
 /* Answers a bad message (PT-R33) and, unless it only has an unknown type, closes. */
+/* PT-R37, R38, RFC 6876 §3.9: in the format of version 1, of vendor 0. */
 static void pt_fail_as(struct nea_session *s, struct bytes message, const struct nea_fault *fault)
 {
     nea_note(s, LOG_WARNING, "%s", fault->text);
@@ -454,6 +455,7 @@ static const struct pt_row {
     void (*take)(struct nea_session *s, const struct pt_message *m);
 } rows[PT_TYPES] = {
     [PT_EXPERIMENTAL] = {"Experimental", 0, BY_ANY, 0, NULL}, /* PT-R44 */
+    /* PT-R9, R16, RFC 6876 §3.4.2: once, at the beginning. */
     [PT_VERSION_REQUEST] = {"Version Request", IN(PT_VERSION), BY_INITIATOR, 20, on_version_request},
     [PT_VERSION_RESPONSE] = {"Version Response", IN(PT_VERSION), BY_RESPONDER, 20, on_version_response},
     [PT_SASL_MECHANISMS] = {"SASL Mechanisms", IN(PT_AUTH), BY_SERVER, 0, on_mechanisms},
@@ -565,7 +567,7 @@ static bool done(const struct nea_session *s)
     return s->pt.state == PT_CLOSED || s->state == PB_END;
 }
 
-/* Whole messages are taken where they lie; only what is cut is kept, and only what has come of it. */
+/* PT-R31, RFC 6876 §3.4.2.3: either side may say several things at a time. Whole messages are taken where they lie; only what is cut is kept, and only what has come of it. */
 void pt_feed(struct nea_session *s, struct bytes b)
 {
     struct wr *in = &s->pt.in;

@@ -195,7 +195,7 @@ static enum sasl_verdict external_server(struct sasl *x, struct bytes in, struct
     return x->certificate.n && (in.n == 0 || bytes_equal(in, x->certificate)) ? SASL_DONE : SASL_WRONG;
 }
 
-/* ---- PLAIN: RFC 4616. PT-R18 ---- */
+/* ---- PLAIN: RFC 4616. PT-R18, R39 ---- */
 
 static enum sasl_verdict plain_client(struct sasl *x, struct bytes in, struct wr *out)
 {

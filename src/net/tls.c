@@ -45,7 +45,7 @@ static const char *last_reason(void)
 static bool load(struct net_tls *tls, const char *ca, const char *certificate, const char *key, struct error *error)
 {
     SSL_CTX *c = tls->context;
-    if (!SSL_CTX_load_verify_file(c, ca)) {
+    if (!SSL_CTX_load_verify_file(c, ca)) { /* PT-R42, RFC 6876 §4.2.6: this file alone, not the system's */
         error_set(error, "cannot read CA certificates from %s: %s", ca, last_reason());
         return false;
     }
@@ -56,7 +56,7 @@ static bool load(struct net_tls *tls, const char *ca, const char *certificate, c
     }
     if (!certificate && !key && !tls->server)
         return true; /* a client may authenticate by other means (SASL) */
-    if (!certificate || !key) {
+    if (!certificate || !key) { /* PT-R5, RFC 6876 §3.4.2.1 */
         error_set(error, "a certificate and its key are needed together");
         return false;
     }

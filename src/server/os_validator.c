@@ -97,7 +97,7 @@ static void refused(void *state, const struct nea_fault *fault)
     os->failed = true;
 }
 
-/* Asks for what is missing, all in one (PA-R35: from whoever has told the rest). True: something is. */
+/* Asks for what is missing, all in one, each type with its own vendor (PA-R45, RFC 5792 §4.2.1; PA-R35: from whoever has told the rest). True: something is. */
 static bool ask_for_the_rest(struct os *os)
 {
     struct wr list = wr_of(0);

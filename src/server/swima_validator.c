@@ -59,7 +59,7 @@ static void forget_events(struct swima *v)
     v->count = v->capacity = 0;
 }
 
-/* From the first event that is not stored; events of an endpoint never seen, from the first there is (SWIMA-R32). */
+/* SWIMA-R30, R104, RFC 8412 §3.7. From the first event that is not stored; events of an endpoint never seen, from the first there is (SWIMA-R32). */
 static void ask_for_news(struct swima *v)
 {
     const struct assessment *a = v->assessment;
@@ -325,7 +325,7 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
     settle(v);
 }
 
-/* SWIMA-R10, RFC 8412 §3.3: what answers no request of ours is discarded. */
+/* SWIMA-R10, R101, RFC 8412 §3.3, §5.7: what answers no request of ours is discarded. */
 static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
 {
     if (v->state == SWIMA_ASKED && id == v->request_id && !(flags & FULFILMENT))
@@ -412,6 +412,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
             take(state, delivery->from, &delivery->message->attributes[i]);
 }
 
+/* SWIMA-R109, RFC 8412 §5.15: handled here, without a word to the endpoint. */
 static void refused(void *state, const struct nea_fault *fault)
 {
     struct swima *v = state;

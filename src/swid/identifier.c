@@ -34,6 +34,7 @@ void swid_tag_id(struct wr *w, const struct swid_product *product, struct bytes 
     put_folded(w, version);
 }
 
+/* SWIMA-R90, RFC 8412 §6.1.2. */
 void swid_software_id(struct wr *w, const struct swid_creator *creator, const struct swid_product *product, struct bytes package,
                       struct bytes version)
 {

@@ -177,6 +177,7 @@ enum { IDS = 0x20, SUBSCRIBE = 0x40, CLEAR = 0x80 };
 
 /* ---- SWIMA ---- */
 
+/* SWIMA-R4, R15, R18, R37, R100, R101, R102 */
 static void an_inventory_tells_everything_installed(void **state)
 {
     struct swima *s = *state;
@@ -199,6 +200,7 @@ static void an_inventory_tells_everything_installed(void **state)
     assert_int_equal(s->verdict.records_sent, 10);
 }
 
+/* SWIMA-R30, R31, R37, R38, R42, R84, R100, R104, R105 */
 static void events_begin_at_the_earliest_asked_for(void **state)
 {
     static const struct {
@@ -223,6 +225,7 @@ static void events_begin_at_the_earliest_asked_for(void **state)
     assert_int_equal(s->verdict.events_sent, 27);
 }
 
+/* SWIMA-R37, R42 */
 static void an_empty_journal_answers_with_nothing(void **state)
 {
     struct swima *s = *state;
@@ -234,6 +237,7 @@ static void an_empty_journal_answers_with_nothing(void **state)
     assert_int_equal(((const struct pa_sw_id_inventory *)only_answer(s, PA_SW_ID_INVENTORY))->records.count, 0);
 }
 
+/* SWIMA-R25, R106 */
 static void a_time_is_never_the_zero_time(void **state)
 {
     static const struct {
@@ -257,6 +261,7 @@ static void a_time_is_never_the_zero_time(void **state)
     }
 }
 
+/* SWIMA-R13, R19, R20, R21, R104 */
 static void targets_filter_octet_for_octet(void **state)
 {
     struct swima *s = *state;
@@ -334,6 +339,7 @@ static unsigned follow(struct swima *s, uint32_t *events)
     return answers;
 }
 
+/* SWIMA-R39, R40, R105 */
 static void a_large_event_list_comes_in_parts(void **state)
 {
     struct swima *s = *state;
@@ -353,6 +359,7 @@ static void a_large_event_list_comes_in_parts(void **state)
     assert_true(rd_left(&r) > 0);
 }
 
+/* SWIMA-R39, R40 */
 static void a_partial_list_may_end_behind_its_last_match(void **state)
 {
     struct swima *s = *state;
@@ -372,6 +379,7 @@ static void a_partial_list_may_end_behind_its_last_match(void **state)
     wr_free(&w);
 }
 
+/* SWIMA-R43, R110 */
 static void an_inventory_is_whole_or_refused(void **state)
 {
     struct swima *s = *state;
@@ -394,6 +402,7 @@ static void an_inventory_is_whole_or_refused(void **state)
     }
 }
 
+/* SWIMA-R68, R80 */
 static void what_is_not_available_is_refused_whole(void **state)
 {
     struct swima *s = *state;
@@ -409,6 +418,7 @@ static void what_is_not_available_is_refused_whole(void **state)
     only_answer(s, PA_SW_ID_EVENTS);
 }
 
+/* SWIMA-R69, R70, R74, R79 */
 static void each_request_gets_its_own_answer_in_order(void **state)
 {
     struct swima *s = *state;
@@ -428,6 +438,7 @@ static void each_request_gets_its_own_answer_in_order(void **state)
     answer_at(s, 2, PA_SW_ID_INVENTORY);
 }
 
+/* SWIMA-R37 */
 static void a_snapshot_is_of_one_moment(void **state)
 {
     struct swima *s = *state;
@@ -443,6 +454,7 @@ static void a_snapshot_is_of_one_moment(void **state)
     fake.moves = 0;
 }
 
+/* SWIMA-R69, R110 */
 static void a_broken_journal_is_an_error_without_our_paths(void **state)
 {
     struct swima *s = *state;
@@ -455,6 +467,7 @@ static void a_broken_journal_is_an_error_without_our_paths(void **state)
     log_set_level(LOG_INFO);
 }
 
+/* SWIMA-R4 */
 static void what_is_not_known_now_is_not_told(void **state)
 {
     struct swima *s = *state;
@@ -465,6 +478,7 @@ static void what_is_not_known_now_is_not_told(void **state)
     }
 }
 
+/* SWIMA-R16, R17, R57, R87, R107, R108 */
 static void status_and_sources_are_answered(void **state)
 {
     struct swima *s = *state;
@@ -507,6 +521,7 @@ static struct agent_posture ubuntu(void)
     };
 }
 
+/* PA-R4, R22, R54 */
 static void the_os_message_is_the_recorded_one(void **state)
 {
     (void)state;
@@ -545,6 +560,7 @@ static size_t ask(void *s, struct nea_connection *c, const int *types, size_t co
     return c->count ? c->sent[0].count : 0;
 }
 
+/* PA-R23, R24 */
 static void a_request_gets_what_is_asked_and_known(void **state)
 {
     (void)state;
@@ -569,6 +585,7 @@ static void a_request_gets_what_is_asked_and_known(void **state)
     connection_free(c);
 }
 
+/* SWIMA-R95 */
 static void odd_platforms_make_proper_attributes(void **state)
 {
     static const struct {
@@ -609,6 +626,7 @@ static void odd_platforms_make_proper_attributes(void **state)
 
 /* ---- what validators say ---- */
 
+/* PA-R40, R41, SWIMA-R77 */
 static void verdicts_are_noted_and_harmless(void **state)
 {
     (void)state;

@@ -211,6 +211,7 @@ static const void *said_attribute(const struct bench *t, struct arena *a, unsign
 
 /* ---- routing ---- */
 
+/* PB-R29, R30, R31, R34 */
 static void exclusive_or_for_all(void **state)
 {
     (void)state;
@@ -231,6 +232,7 @@ static void exclusive_or_for_all(void **state)
     bench_free(t);
 }
 
+/* PB-R2, R15, R18, R43 */
 static void nothing_of_a_bad_batch_is_acted_on(void **state)
 {
     (void)state;
@@ -247,6 +249,7 @@ static void nothing_of_a_bad_batch_is_acted_on(void **state)
     bench_free(t);
 }
 
+/* PB-R43, R44, R45, R46, R48, R68, R69, R70 */
 static void errors_of_the_peer(void **state)
 {
     (void)state;
@@ -263,6 +266,9 @@ static void errors_of_the_peer(void **state)
         {PB_CLOSE, "\x80\0\0\0\0\0\0\5\0\0\0\x14\x80\0\0\0\0\0\0\0", 20, 0, true},
         {PB_CLOSE, "\x80\0\0\0\0\0\0\5\0\0\0\x13\x80\0\0\0\0\0\0", 19, 0, true},
         {PB_CLOSE, "", 0, 0, true},
+        {PB_CDATA, "\x80\0\0\0\0\0\0\5\0\0\0\x14\0\0\x90\x2a\0\7\0\0", 20, PB_RESULT, false}, /* a vendor's own code */
+        {PB_CDATA, "\x80\0\0\0\0\0\0\5\0\0\0\x14\x80\0\x90\x2a\0\7\0\0", 20, 0, true},
+        {PB_CLOSE, "\x80\0\0\0\0\0\0\5\0\0\0\x18\x80\0\0\0\0\4\0\0\2\3\3\0", 24, 0, true}, /* version 3 only */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct bench *t = bench_of(NEA_SERVER, 0, &swima, NULL);
@@ -277,6 +283,7 @@ static void errors_of_the_peer(void **state)
 
 /* ---- faults in PA-TNC messages ---- */
 
+/* PA-R17, R34, R35, R36, R37, R39, R47, PB-R33, SWIMA-R11 */
 static void faults_are_answered_to_the_sender_alone(void **state)
 {
     (void)state;
@@ -306,6 +313,7 @@ static void faults_are_answered_to_the_sender_alone(void **state)
     bench_free(t);
 }
 
+/* PA-R52, SWIMA-R72, R109 */
 static void a_swima_validator_never_answers_with_an_error(void **state)
 {
     (void)state;
@@ -326,6 +334,7 @@ static void a_swima_validator_never_answers_with_an_error(void **state)
     bench_free(t);
 }
 
+/* PA-R18, R23 */
 static void what_is_not_accepted_is_skipped_or_refused(void **state)
 {
     (void)state;
@@ -352,8 +361,34 @@ static void what_is_not_accepted_is_skipped_or_refused(void **state)
 
 /* ---- segmentation ---- */
 
+/* PA-R12: also errors have their own. */
+static void message_identifiers_are_not_reused(void **state)
+{
+    (void)state;
+    uint32_t seen[16], count = 0;
+    struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    for (unsigned round = 0; round < 8; round++) {
+        struct wr w = batch(t, PB_SDATA);
+        t->m[0].answer = 100;
+        put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\1\0\0\0\0\0\0\1"));
+        put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, BYTES("\2\0\0\0\0\0\0\1"));
+        hear(t, &w);
+        for (unsigned n = 0; n < 2; n++) {
+            struct rd r = rd_of(said(t, n).message, 0);
+            rd_take(&r, 4);
+            uint32_t id = rd_u32(&r);
+            assert_false(r.bad);
+            for (unsigned i = 0; i < count; i++)
+                assert_int_not_equal(seen[i], id);
+            seen[count++] = id;
+        }
+    }
+    bench_free(t);
+}
+
 /* TCG IF-M Segmentation, the table of a base attribute of 12 + 36 octets: how many Next Segments, and the size of the
  * last. */
+/* SEG-R8 */
 static void cutting(void **state)
 {
     (void)state;
@@ -414,6 +449,7 @@ static void base_identifiers_wrap(void **state)
     seg_reset(&s);
 }
 
+/* SEG-R3, R5 */
 static void contracts_are_lowered_never_raised(void **state)
 {
     (void)state;
@@ -435,6 +471,7 @@ static void contracts_are_lowered_never_raised(void **state)
 }
 
 /* The answer of a collector, pulled segment by segment as recorded: 976 octets each under a limit of 1,000. */
+/* SEG-R2, R3, R8 */
 static void pulled_segment_by_segment(void **state)
 {
     (void)state;
@@ -487,6 +524,7 @@ static void pulled_segment_by_segment(void **state)
 }
 
 /* What a sender of segments can do wrong; a collector answers with the pseudo header and cancels. */
+/* SEG-R10, R11 */
 static void reassembly_of_nonsense(void **state)
 {
     (void)state;
@@ -562,6 +600,7 @@ static void a_hold_at_the_last_moment(void **state)
     bench_free(t);
 }
 
+/* PB-R3, R67 */
 static void retries_of_either_side(void **state)
 {
     (void)state;
@@ -609,6 +648,7 @@ static void retries_of_either_side(void **state)
     bench_free(t);
 }
 
+/* PB-R32, R68 */
 static void a_thousand_exchanges(void **state)
 {
     (void)state;
@@ -625,6 +665,7 @@ static void a_thousand_exchanges(void **state)
     bench_free(t);
 }
 
+/* PB-R51, R60, R61, R66 */
 static void reasons_and_remediation_reach_the_client(void **state)
 {
     (void)state;
@@ -724,6 +765,7 @@ static void replay(struct bench *t, const struct line *l)
     wr_free(&w);
 }
 
+/* SEG-R1, R2, R6, R9, PA-R3 */
 static void recorded_sessions(void **state)
 {
     (void)state;
@@ -768,6 +810,7 @@ int main(void)
         cmocka_unit_test(faults_are_answered_to_the_sender_alone),
         cmocka_unit_test(a_swima_validator_never_answers_with_an_error),
         cmocka_unit_test(what_is_not_accepted_is_skipped_or_refused),
+        cmocka_unit_test(message_identifiers_are_not_reused),
         cmocka_unit_test(cutting),
         cmocka_unit_test(base_identifiers_wrap),
         cmocka_unit_test(contracts_are_lowered_never_raised),

@@ -169,6 +169,7 @@ static void expect_records(struct machine *m, enum journal_which which, const ch
 /* ---- a life
  * -------------------------------------------------------------------------------------------------------------- */
 
+/* SWIMA-R22, R25, R31, R32 */
 static void test_first_run(void **state)
 {
     (void)state;
@@ -223,6 +224,7 @@ static bool put_identifier(void *context, const struct journal_record *r)
     return true;
 }
 
+/* SWIMA-R13 */
 static void test_identifiers(void **state)
 {
     (void)state;
@@ -267,6 +269,7 @@ static void test_past(void **state)
     machine_free(&m);
 }
 
+/* SWIMA-R14, R22, R29, R31, R36 */
 static void test_later_runs(void **state)
 {
     (void)state;
@@ -294,6 +297,7 @@ static void test_later_runs(void **state)
 }
 
 /* dpkg changed, and no log says so. */
+/* SWIMA-R22, R24, R35 */
 static void test_unexplained(void **state)
 {
     (void)state;
@@ -516,6 +520,7 @@ static size_t count_kept(const struct machine *m)
     return count;
 }
 
+/* SWIMA-R33, R34, R45, R46 */
 static void test_damaged_journal(void **state)
 {
     (void)state;
@@ -564,6 +569,7 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
+/* SWIMA-R33, R34, R35, R36, R111 */
 static void test_restored_journal(void **state)
 {
     (void)state;
@@ -642,6 +648,7 @@ static void test_two_at_once(void **state)
     machine_free(&m);
 }
 
+/* SWIMA-R36, R46 */
 static void test_killed(void **state)
 {
     (void)state;

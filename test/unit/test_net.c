@@ -208,6 +208,7 @@ static void a_conversation_arrives_whole(void **state)
 }
 
 /* What must be refused, and the line that says why. */
+/* PT-R3, R5, R6, R42 */
 static void bad_certificates_are_named(void **state)
 {
     static const struct {

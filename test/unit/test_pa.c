@@ -83,6 +83,9 @@ static void check_vector(const char *name, const char *code, const char *offset,
     arena_free(&arena);
 }
 
+/* PA-R1, R3, R6, R9, R11, R13, R14, R16, R18, R19, R20, R21, R25, R26, R28, R29, R30, R31, R32, R33, R42, R43, R46,
+ * R47, R49, R50; SWIMA-R81, R82, R88, R99, R106, R110: what each vector is about stands in its name and its expected
+ * code */
 static void golden_vectors(void **state)
 {
     (void)state;
@@ -116,6 +119,7 @@ static struct nea_fault fault_of(struct bytes message, enum nea_role receiver)
     return fault;
 }
 
+/* PA-R7, R8, R9, R37, R38, R39, R51 */
 static void errors_quote_the_message(void **state)
 {
     (void)state;
@@ -149,6 +153,7 @@ static void errors_quote_the_message(void **state)
     wr_free(&w);
 }
 
+/* PA-R16, R18, R53 */
 static void direction_is_heeded(void **state)
 {
     (void)state;
@@ -161,6 +166,37 @@ static void direction_is_heeded(void **state)
     assert_int_equal(fault_of(message, NEA_SERVER).code, PA_OK);
     m[8] = 0x7f;
     assert_int_equal(fault_of(message, NEA_CLIENT).code, PA_OK);
+}
+
+/* PA-R40, R43, R44; PA-R31: an unknown status is no fault, it means 0. */
+static void values_outside_their_range(void **state)
+{
+    static const struct {
+        uint8_t type, largest;
+    } rows[] = {{9, 4}, {11, 2}, {12, 1}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        uint8_t m[] = {1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, rows[i].type, 0, 0, 0, 16, 0, 0, 0, 0};
+        struct bytes message = {m, sizeof m};
+        for (unsigned value = 0; value < 256; value++) {
+            m[23] = (uint8_t)value;
+            struct nea_fault fault = fault_of(message, NEA_OBSERVER);
+            assert_int_equal(fault.code, value > rows[i].largest ? PA_INVALID_PARAMETER : PA_OK);
+            assert_int_equal(fault.offset, value > rows[i].largest ? 20 : 0);
+        }
+        m[20] = 0x80;
+        m[23] = 0;
+        assert_int_equal(fault_of(message, NEA_OBSERVER).code, PA_INVALID_PARAMETER);
+    }
+    uint8_t status[44] = {1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 36, 4, 255};
+    memcpy(status + 24, "0000-00-00T00:00:00Z", 20);
+    struct arena arena = arena_of(4096);
+    struct pa_message m;
+    struct nea_fault fault;
+    assert_int_equal(pa_message_decode(&arena, (struct bytes){status, sizeof status}, NEA_SERVER, &m, &fault), PA_OK);
+    const struct pa_operational_status *f = m.attributes[0].fields;
+    assert_int_equal(f->status + f->result, 0);
+    arena_free(&arena);
 }
 
 static void lists_are_walked_item_by_item(void **state)
@@ -201,6 +237,7 @@ static void lists_are_walked_item_by_item(void **state)
     wr_free(&w);
 }
 
+/* PA-R49 */
 static void what_does_not_fit_is_not_encoded(void **state)
 {
     (void)state;
@@ -237,6 +274,7 @@ static void many_unknown_attributes_cost_little(void **state)
     wr_free(&w);
 }
 
+/* PA-R22 */
 static void every_row_can_be_found(void **state)
 {
     (void)state;
@@ -252,6 +290,7 @@ int main(void)
         cmocka_unit_test(golden_vectors),
         cmocka_unit_test(errors_quote_the_message),
         cmocka_unit_test(direction_is_heeded),
+        cmocka_unit_test(values_outside_their_range),
         cmocka_unit_test(lists_are_walked_item_by_item),
         cmocka_unit_test(what_does_not_fit_is_not_encoded),
         cmocka_unit_test(many_unknown_attributes_cost_little),

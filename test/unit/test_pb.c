@@ -33,6 +33,7 @@ static void check_step(const char *expected, enum pb_state state, enum nea_role 
                  direction == PB_RX ? "receives" : "sends", pb_type_name(type), got, expected[type - 1]);
 }
 
+/* PB-R1, R3, R12, R13 */
 static void every_state_and_batch(void **state)
 {
     (void)state;
@@ -45,6 +46,7 @@ static void every_state_and_batch(void **state)
 }
 
 /* The same through the parser: every state, every type value, both directions, both roles. */
+/* PB-R5, R9, R10, R11, R12, R16 */
 static void every_batch_header(void **state)
 {
     (void)state;
@@ -75,6 +77,7 @@ static void every_batch_header(void **state)
                 }
 }
 
+/* PB-R3 */
 static void crossing_retries_are_ignored(void **state)
 {
     (void)state;
@@ -179,6 +182,8 @@ static const struct wrong {
      PB_INVALID_PARAMETER, 25},
 };
 
+/* PB-R5, R14, R18, R19, R20, R21, R22, R23, R25, R26, R27, R28, R35, R36, R37, R38, R40, R41, R42, R49, R51, R57, R58,
+ * R59, R60 */
 static void the_error_matrix(void **state)
 {
     (void)state;
@@ -199,6 +204,7 @@ static void the_error_matrix(void **state)
     }
 }
 
+/* PB-R6, R7, R8, R16, R17 */
 static void headers(void **state)
 {
     (void)state;
@@ -229,6 +235,7 @@ static void headers(void **state)
     }
 }
 
+/* PB-R7, R45, R47, R64, R65 */
 static void errors_as_they_are_sent(void **state)
 {
     (void)state;
@@ -275,6 +282,7 @@ static void walk(const char *name, struct bytes batch, enum nea_role receiver, e
     arena_free(&arena);
 }
 
+/* PB-R1, R6, R23, R64, R66 */
 static void recorded_batches(void **state)
 {
     (void)state;

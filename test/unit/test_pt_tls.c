@@ -39,6 +39,7 @@ static void assert_says(struct nea_session *s, const char *heard, size_t heard_n
     wr_free(&w);
 }
 
+/* PT-R9, R10, R11, R12, R13, R14, R17, R30, R45 */
 static void the_usual_negotiation(void **state)
 {
     (void)state;
@@ -59,6 +60,7 @@ static void the_usual_negotiation(void **state)
 }
 
 /* The NEA Server opened the connection: it sends the Version Request, and the mechanisms all the same. */
+/* PT-R11, R17, R31 */
 static void the_other_way_round(void **state)
 {
     (void)state;
@@ -166,6 +168,7 @@ static const struct {
     {"mechanisms in the data phase", NEA_CLIENT, DATA, M(NO_MECHANISMS), PT_INVALID_MESSAGE, 16},
 };
 
+/* PT-R9, R12, R13, R14, R15, R16, R19, R24, R28, R29, R32, R34, R37, R38, R43, R44, R46 */
 static void each_error(void **state)
 {
     (void)state;
@@ -185,6 +188,7 @@ static void each_error(void **state)
     }
 }
 
+/* PT-R33 */
 static void the_copy_is_cut(void **state)
 {
     (void)state;
@@ -223,6 +227,7 @@ static void an_empty_batch_is_the_brokers_business(void **state)
     nea_session_free(s);
 }
 
+/* PT-R19, R26 */
 static void without_the_sasl_that_is_demanded(void **state)
 {
     (void)state;
@@ -248,6 +253,7 @@ static void idle_connections_are_small(void **state)
     nea_session_free(s);
 }
 
+/* PT-R30 */
 static void identifiers_roll_over(void **state)
 {
     (void)state;

@@ -151,6 +151,7 @@ static bool contains(const struct wr *w, const char *text)
     return w->n && memmem(w->p, w->n, text, strlen(text)) != NULL;
 }
 
+/* PT-R18, R22, R39, R45 */
 static void logins(void **state)
 {
     static const struct {
@@ -237,6 +238,7 @@ static void assert_error(struct nea_session *s, unsigned code, size_t copied)
 }
 
 /* strongSwan 6's client, as recorded: our server lets it in, and its octets are its own. */
+/* PT-R18, R20, R39 */
 static void strongswans_client_as_recorded(void **state)
 {
     (void)state;
@@ -315,6 +317,7 @@ static struct nea_session *asked(struct host *h)
     return s;
 }
 
+/* PT-R10, R19, R22, R24, R26 */
 static void what_a_client_may_not_do(void **state)
 {
     static const struct {
@@ -376,6 +379,7 @@ static void what_a_client_may_not_do(void **state)
     }
 }
 
+/* PT-R24, R25, R26, R46 */
 static void what_a_server_may_not_do(void **state)
 {
     static const struct {
@@ -412,6 +416,7 @@ static void what_a_server_may_not_do(void **state)
 }
 
 /* A SCRAM server that says "success" and proves nothing, or the wrong thing. */
+/* PT-R40 */
 static void success_wants_a_proof(void **state)
 {
     static const char *const ends[] = {"", "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "e=invalid-proof"};
@@ -449,6 +454,7 @@ static void success_wants_a_proof(void **state)
     }
 }
 
+/* PT-R26 */
 static void three_failures_and_no_more(void **state)
 {
     (void)state;
@@ -525,6 +531,7 @@ static void the_clients_second_try(void **state)
 }
 
 /* T6: two rounds, then the empty list. */
+/* PT-R22, R45 */
 static void two_rounds(void **state)
 {
     (void)state;

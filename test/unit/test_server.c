@@ -421,6 +421,7 @@ static struct play play(struct endpoint *e, struct fake_store *f)
 
 /* ---- tests ------------------------------------------------------------------------------------------------------ */
 
+/* SWIMA-R30, R32, R97 */
 static void a_first_assessment_asks_for_events_from_the_first(void **state)
 {
     (void)state;
@@ -457,6 +458,7 @@ static void a_first_assessment_asks_for_events_from_the_first(void **state)
     assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
 }
 
+/* SWIMA-R8, R10, R40, R72, R78, R79, R88, R100, R101, R109 */
 static void whoever_does_not_tell_is_never_allowed(void **state)
 {
     static const char *const names[HABITS] = {
@@ -501,6 +503,7 @@ static void without_a_collector_nobody_is_let_in(void **state)
     assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
 }
 
+/* PA-R26, R35, R45 */
 static void missing_posture_is_asked_for_once(void **state)
 {
     (void)state;
@@ -537,6 +540,7 @@ static void an_endpoint_without_events_gives_its_inventory(void **state)
     }
 }
 
+/* SWIMA-R44, R47 */
 static void a_lost_epoch_is_mended_by_an_inventory(void **state)
 {
     (void)state;
@@ -554,6 +558,7 @@ static void a_lost_epoch_is_mended_by_an_inventory(void **state)
     assert_int_equal(f.position.last_eid, 10);
 }
 
+/* SWIMA-R40, R41 */
 static void partial_lists_are_put_together(void **state)
 {
     (void)state;
@@ -570,6 +575,7 @@ static void partial_lists_are_put_together(void **state)
     assert_int_equal(f.last[0].last_consulted, 100);
 }
 
+/* SWIMA-R31, R48, R83, R106 */
 static void oddities_of_real_peers_are_taken(void **state)
 {
     (void)state;
@@ -586,6 +592,7 @@ static void oddities_of_real_peers_are_taken(void **state)
     }
 }
 
+/* SWIMA-R44 */
 static void gaps_are_asked_for(void **state)
 {
     (void)state;

@@ -336,6 +336,7 @@ static struct world small(void)
 
 /* ---- the tests ---- */
 
+/* PB-R2, R14, R35, R50, R58, R63, R66 */
 static void an_assessment(void **state)
 {
     (void)state;
@@ -353,6 +354,7 @@ static void an_assessment(void **state)
     assert_int_equal(w.validator.destroyed, 1);
 }
 
+/* PT-R31, R43 */
 static void in_any_cuts(void **state)
 {
     (void)state;
@@ -366,6 +368,7 @@ static void in_any_cuts(void **state)
     }
 }
 
+/* SEG-R1, R4, R6 */
 static void segments_both_ways(void **state)
 {
     (void)state;
@@ -568,6 +571,7 @@ static void the_worst_verdict_wins(void **state)
     }
 }
 
+/* PB-R32, PT-R36 */
 static void a_retry_is_a_new_exchange(void **state)
 {
     (void)state;
@@ -583,6 +587,7 @@ static void a_retry_is_a_new_exchange(void **state)
     assert_int_equal(w.collector.destroyed, 1);
 }
 
+/* SEG-R7 */
 static void what_a_message_cannot_carry_is_dropped(void **state)
 {
     (void)state;

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+/* SWIMA-R8, R90 */
 static void identifiers_are_built_as_the_field_builds_them(void **state)
 {
     (void)state;
