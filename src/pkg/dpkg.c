@@ -277,6 +277,30 @@ void dpkg_native_arch(const char *root, char *arch, size_t size)
     lines_close(&lines);
 }
 
+/* Debian's names of architectures where `uname -m` says something else on them. */
+static const struct {
+    const char *arch, *machine;
+} machines[] = {
+    {"amd64", "x86_64"},   {"arm64", "aarch64"},       {"i386", "i686"},     {"armhf", "armv7l"},
+    {"armel", "armv5tel"}, {"ppc64el", "ppc64le"},     {"powerpc", "ppc"},   {"mips64el", "mips64"},
+    {"mipsel", "mips"},    {"loong64", "loongarch64"}, {"hppa", "parisc64"},
+};
+
+static const char *machine_of(const char *arch)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(machines); i++)
+        if (strcmp(machines[i].arch, arch) == 0)
+            return machines[i].machine;
+    return arch;
+}
+
+static void dpkg_machine(const char *root, char *arch, size_t size)
+{
+    char own[64];
+    dpkg_native_arch(root, own, sizeof own);
+    snprintf(arch, size, "%s", machine_of(own));
+}
+
 /* dpkg writes the list of a package's files when it unpacks it: info/NAME.list, or NAME:ARCH.list if versions of
  * several architectures may stand side by side. */
 static int64_t dpkg_unpacked(const char *root, struct bytes name, struct bytes arch)
@@ -297,12 +321,13 @@ static int64_t dpkg_unpacked(const char *root, struct bytes name, struct bytes a
 const struct pkg_manager pkg_dpkg = {
     .name = "dpkg",
     .doc = "Debian, Ubuntu and their kin: /var/lib/dpkg, dpkg.log and apt's history.log",
-    .source = 1,
+    .source = PKG_SOURCE_DPKG,
     .present = dpkg_present,
     .installed = dpkg_installed,
     .history = dpkg_history,
     .stamp = dpkg_stamp,
     .unpacked = dpkg_unpacked,
+    .native_arch = dpkg_machine,
     .compare = dpkg_version_compare,
     .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates",
                                    "/var/log/dpkg.log", "/var/log/apt/history.log", NULL},

@@ -173,14 +173,21 @@ void apt_history_free(struct apt_history *h);
 enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
 uint64_t dpkg_logs_stamp(uint64_t digest, const char *root);
 int dpkg_version_compare(struct bytes a, struct bytes b);
-/* The native architecture of a root ("amd64"); "" if nothing tells. */
+/* dpkg's own name of a root's native architecture ("amd64"); "" if nothing tells. */
 void dpkg_native_arch(const char *root, char *arch, size_t size);
-/* amd64 → x86_64 …; the name itself where `uname -m` says the same. */
-const char *dpkg_arch_machine(const char *arch);
 
 /* An os-release file without what the machine itself says. */
 void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
 
-extern const struct pkg_manager pkg_dpkg;
+/* ---- manager.c --------------------------------------------------------------------------------------------------- */
+
+/* Every package manager, one name a line, in the order of all output: M(name) stands for `pkg_name`, defined in a file of
+ * its own. */
+#ifndef PKG_MANAGERS /* a test has its own list */
+#define PKG_MANAGERS(M) \
+    M(dpkg)
+#endif
+#define PKG_MANAGER_EXTERN(name) extern const struct pkg_manager pkg_##name;
+PKG_MANAGERS(PKG_MANAGER_EXTERN)
 
 #endif

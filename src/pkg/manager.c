@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct pkg_manager *const pkg_managers[] = {&pkg_dpkg, NULL};
+#define PKG_MANAGER_ROW(name) &pkg_##name,
+const struct pkg_manager *const pkg_managers[] = {PKG_MANAGERS(PKG_MANAGER_ROW) NULL};
 
 const struct pkg_manager *pkg_manager_find(const char *name)
 {

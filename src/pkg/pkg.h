@@ -95,11 +95,23 @@ struct pkg_cursor {
     int64_t reaches_back; /* the oldest moment the logs tell of, TIME_UNKNOWN if there are none */
 };
 
+/* SWIMA Source Identification Numbers (RFC 8412 §3.4.5). They stand in journals and on servers: a number is given once and never again, and
+ * one that no row carries yet is kept for the file that its name promises. */
+enum pkg_source {
+    PKG_SOURCE_DPKG = 1,
+    PKG_SOURCE_RPM = 2,
+    PKG_SOURCE_APK = 3,
+    PKG_SOURCE_PACMAN = 4,
+    PKG_SOURCE_SNAP = 5,
+    PKG_SOURCE_FLATPAK = 6,
+    PKG_SOURCE_TAGS = 7, /* SWID tag files that vendors laid down */
+};
+
 /* A package manager. */
 struct pkg_manager {
     const char *name; /* "dpkg": the source's name in every output */
     const char *doc;
-    uint8_t source; /* its SWIMA Source Identification Number, fixed for ever */
+    uint8_t source; /* enum pkg_source */
     /* True if ROOT has this manager's database. */
     bool (*present)(const char *root);
     /* Every package that is there now (not those of which only configuration is left). */
@@ -112,6 +124,8 @@ struct pkg_manager {
     uint64_t (*stamp)(const char *root);
     /* When this package's files were laid down, as their own times tell: a hint where no log says more. TIME_UNKNOWN; may be NULL. */
     int64_t (*unpacked)(const char *root, struct bytes name, struct bytes arch);
+    /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
+    void (*native_arch)(const char *root, char *arch, size_t size);
     /* The manager's version order: <0, 0, >0. */
     int (*compare)(struct bytes a, struct bytes b);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */

@@ -5,23 +5,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-/* Debian's names of architectures where `uname -m` says something else on them. */
-static const struct {
-    const char *arch, *machine;
-} machines[] = {
-    {"amd64", "x86_64"},   {"arm64", "aarch64"},       {"i386", "i686"},     {"armhf", "armv7l"},
-    {"armel", "armv5tel"}, {"ppc64el", "ppc64le"},     {"powerpc", "ppc"},   {"mips64el", "mips64"},
-    {"mipsel", "mips"},    {"loong64", "loongarch64"}, {"hppa", "parisc64"},
-};
-
-const char *dpkg_arch_machine(const char *arch)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(machines); i++)
-        if (strcmp(machines[i].arch, arch) == 0)
-            return machines[i].machine;
-    return arch;
-}
-
 static void copy(char *to, size_t size, struct bytes from)
 {
     size_t n = utf8_cut(from, size - 1);
@@ -97,10 +80,11 @@ static void read_machine(const char *root, struct pkg_platform *platform)
 {
     struct utsname host;
     char arch[64] = "";
-    if (strcmp(root, "/") != 0)
-        dpkg_native_arch(root, arch, sizeof arch);
+    for (size_t i = 0; pkg_managers[i] && !arch[0] && strcmp(root, "/") != 0; i++)
+        if (pkg_managers[i]->native_arch)
+            pkg_managers[i]->native_arch(root, arch, sizeof arch);
     if (arch[0])
-        copy(platform->machine, sizeof platform->machine, bytes_of(dpkg_arch_machine(arch)));
+        copy(platform->machine, sizeof platform->machine, bytes_of(arch));
     else if (uname(&host) == 0)
         copy(platform->machine, sizeof platform->machine, bytes_of(host.machine));
     /* Raspbian runs armhf binaries that any Pi executes, and names its machine so. */

@@ -735,17 +735,6 @@ static void test_stamp(void **state)
     root_remove(&r);
 }
 
-static void test_rows(void **state)
-{
-    (void)state;
-    for (size_t i = 0; pkg_managers[i]; i++) {
-        assert_ptr_equal(pkg_manager_find(pkg_managers[i]->name), pkg_managers[i]);
-        assert_ptr_equal(pkg_manager_by_source(pkg_managers[i]->source), pkg_managers[i]);
-    }
-    assert_null(pkg_manager_find("none"));
-    assert_null(pkg_manager_by_source(255));
-}
-
 int main(void)
 {
     use_zone("UTC");
@@ -771,7 +760,6 @@ int main(void)
         cmocka_unit_test(test_damaged_gz),
         cmocka_unit_test(test_strange_cursor),
         cmocka_unit_test(test_stamp),
-        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

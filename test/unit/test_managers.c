@@ -1,0 +1,211 @@
+/* What every package manager owes, whichever it is. A new one adds a row to fixtures[]: a root as small as it can be,
+ * and what `installed` must tell of it. Its logs and the odd lines of its files want a test file of their own, as
+ * test_pkg.c is dpkg's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The real rows, and the smallest one there can be. */
+#include "pkg/internal.h"
+#define PKG_MANAGER_NAMES(M) PKG_MANAGERS(M) M(list)
+extern const struct pkg_manager pkg_list;
+
+#include "roots.h"
+
+#include "list_manager.h"
+
+struct fixture {
+    const struct pkg_manager *manager;
+    struct {
+        const char *path, *text;
+    } files[3];              /* the first one is the database: a line more in it must change the stamp */
+    const char *installed;   /* "NAME VERSION ARCH STATE SOURCE SOURCE-VERSION SECOND", a line a package */
+    const char *native_arch; /* NULL: this manager does not know */
+    const char *older, *newer;
+};
+static const struct fixture fixtures[] = {
+    {
+        .manager = &pkg_dpkg,
+        .files = {{"/var/lib/dpkg/status", "Package: libc6\nStatus: install ok installed\nArchitecture: arm64\n"
+                                           "Source: glibc (2.36-9)\nVersion: 2.36-9+b1\n\n"},
+                  {"/var/lib/dpkg/arch", "arm64\n"}},
+        .installed = "libc6 2.36-9+b1 arm64 installed glibc 2.36-9 -\n",
+        .native_arch = "aarch64",
+        .older = "1.0~rc1-1",
+        .newer = "1.0-1",
+    },
+    {
+        .manager = &pkg_list,
+        .files = {{LIST_PACKAGES, "a 1 x86_64 1700000000\nb 2-1 noarch -\n"}},
+        .installed = "a 1 x86_64 installed a 1 1700000000\nb 2-1 noarch installed b 2-1 -\n",
+        .older = "1",
+        .newer = "2",
+    },
+};
+
+static const struct pkg_manager *const rows[] = {
+#define ROW(name) &pkg_##name,
+    PKG_MANAGER_NAMES(ROW)
+#undef ROW
+};
+
+static bool take_package(void *context, const struct pkg_package *p)
+{
+    struct wr *w = context;
+    const struct bytes words[] = {p->name,        p->version,       p->arch, bytes_of(pkg_state_name(p->state)),
+                                  p->source_name, p->source_version};
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        wr_bytes(w, words[i]);
+        wr_str(w, " ");
+    }
+    if (p->installed_at == TIME_UNKNOWN)
+        wr_str(w, "-\n");
+    else
+        wr_fmt(w, "%lld\n", (long long)p->installed_at);
+    return true;
+}
+
+static bool refuse_package(void *context, const struct pkg_package *p)
+{
+    (void)context, (void)p;
+    return false;
+}
+
+static bool refuse_event(void *context, const struct pkg_event *e)
+{
+    (void)context, (void)e;
+    return false;
+}
+
+static struct root root_of(const struct fixture *f)
+{
+    struct root r = root_make();
+    for (size_t i = 0; i < ARRAY_LENGTH(f->files) && f->files[i].path; i++)
+        root_write(&r, f->files[i].path, f->files[i].text);
+    return r;
+}
+
+static void rows_are_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct pkg_manager *m = rows[i];
+        bool tried = false;
+        assert_true(m->name && m->doc && m->present && m->installed && m->stamp && m->compare && m->watch &&
+                    m->watch[0]);
+        for (size_t k = 0; k < ARRAY_LENGTH(fixtures); k++)
+            tried |= fixtures[k].manager == m;
+        if (!tried)
+            fail_msg("%s has no fixture: add a row above", m->name);
+        for (size_t k = 0; k < i; k++) { /* SWIMA-R16, RFC 8412 §3.4.5: a number means one source */
+            assert_int_not_equal(rows[k]->source, m->source);
+            assert_string_not_equal(rows[k]->name, m->name);
+        }
+    }
+    for (size_t i = 0; pkg_managers[i]; i++) {
+        assert_ptr_equal(pkg_managers[i], rows[i]);
+        assert_ptr_equal(pkg_manager_find(pkg_managers[i]->name), pkg_managers[i]);
+        assert_ptr_equal(pkg_manager_by_source(pkg_managers[i]->source), pkg_managers[i]);
+    }
+    assert_null(pkg_manager_find("none"));
+    assert_null(pkg_manager_by_source(254));
+}
+
+static void packages_are_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        struct root r = root_of(f), empty = root_make();
+        struct wr text = wr_of(0);
+        struct pkg_sink sink = {.context = &text, .package = take_package};
+        assert_true(f->manager->present(r.path));
+        assert_false(f->manager->present(empty.path));
+        assert_int_equal(f->manager->installed(r.path, &sink), PKG_OK);
+        assert_string_equal(wr_string(&text), f->installed);
+        sink.package = refuse_package;
+        assert_int_equal(f->manager->installed(r.path, &sink), PKG_STOPPED);
+        wr_free(&text);
+        root_remove(&empty);
+        root_remove(&r);
+    }
+}
+
+static void stamps_change_with_the_database(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        struct root r = root_of(f);
+        uint64_t stamp = f->manager->stamp(r.path);
+        assert_true(f->manager->stamp(r.path) == stamp);
+        root_append(&r, f->files[0].path, "\n");
+        assert_true(f->manager->stamp(r.path) != stamp);
+        root_remove(&r);
+    }
+}
+
+/* A root without logs: nothing is told, nothing breaks. */
+static void logs_may_be_missing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        struct root r = root_of(f);
+        struct pkg_sink sink = {.package = refuse_package, .event = refuse_event};
+        struct pkg_cursor cursor = {.after = wr_of(0)};
+        if (f->manager->history) {
+            assert_int_equal(f->manager->history(r.path, &cursor, &sink), PKG_OK);
+            assert_true(cursor.continuous && cursor.reaches_back == TIME_UNKNOWN);
+        }
+        wr_free(&cursor.after);
+        root_remove(&r);
+    }
+}
+
+static void architectures_are_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        struct root r = root_of(f), empty = root_make();
+        char arch[64] = "?";
+        assert_int_equal(f->native_arch != NULL, f->manager->native_arch != NULL);
+        if (f->native_arch) {
+            f->manager->native_arch(r.path, arch, sizeof arch);
+            assert_string_equal(arch, f->native_arch);
+            f->manager->native_arch(empty.path, arch, sizeof arch);
+            assert_string_equal(arch, "");
+        }
+        root_remove(&empty);
+        root_remove(&r);
+    }
+}
+
+static void versions_have_an_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        struct bytes older = bytes_of(fixtures[i].older), newer = bytes_of(fixtures[i].newer);
+        assert_true(fixtures[i].manager->compare(older, newer) < 0);
+        assert_true(fixtures[i].manager->compare(newer, older) > 0);
+        assert_int_equal(fixtures[i].manager->compare(older, older), 0);
+    }
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_whole),
+        cmocka_unit_test(packages_are_told),
+        cmocka_unit_test(stamps_change_with_the_database),
+        cmocka_unit_test(logs_may_be_missing),
+        cmocka_unit_test(architectures_are_told),
+        cmocka_unit_test(versions_have_an_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
