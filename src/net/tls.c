@@ -21,6 +21,10 @@ static int no_passphrase(char *p, int size, int writing, void *context)
 static bool set_policy(SSL_CTX *c, bool server)
 {
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+    /* strongSwan's TLS 1.2 server, its default, does not know RFC 5746. What that guards against, somebody else's octets
+     * before ours in a renegotiated session, ends in PT-TLS at our Version Request, then the second one (PT-R16). */
+    if (!server)
+        SSL_CTX_set_options(c, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(c, no_passphrase);
