@@ -728,7 +728,7 @@ static void decode_pb_tnc(struct decode *d, struct bytes octets)
 {
     size_t at = 0;
     do {
-        struct bytes rest = {octets.p + at, octets.n - at};
+        struct bytes rest = octets.n ? (struct bytes){octets.p + at, octets.n - at} : octets;
         struct rd r = rd_of(rest, 0);
         rd_take(&r, 4);
         size_t length = rd_u32(&r);

@@ -293,7 +293,8 @@ static void tls_is_checked_and_modern(void **unused)
 {
     (void)unused;
     ask(&(struct question){.path = "/healthz", .user = "", .no_ca = true}, &a);
-    assert_int_equal(a.code, CURLE_PEER_FAILED_VERIFICATION);
+    /* A machine without any CA bundle says so instead. */
+    assert_true(a.code == CURLE_PEER_FAILED_VERIFICATION || a.code == CURLE_SSL_CACERT_BADFILE);
     ask(&(struct question){.path = "/healthz",
                            .user = "",
                            .tls = CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2},
