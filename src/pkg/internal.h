@@ -31,7 +31,7 @@ struct lines {
     size_t number;   /* of the line handed out last, from 1 */
     bool at_end, damaged, overlong;
 };
-/* PKG_OK, PKG_ABSENT, PKG_UNREADABLE, PKG_NO_MEMORY. */
+/* PKG_OK, PKG_ABSENT, PKG_UNREADABLE, PKG_NO_MEMORY; but for PKG_OK there is not one line. */
 enum pkg_status lines_open(struct lines *l, const char *path) MUST_USE;
 /* b stays the caller's and must not change. */
 struct lines lines_of(struct bytes b);

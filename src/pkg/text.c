@@ -74,7 +74,7 @@ bool is_word(struct bytes b)
 
 enum pkg_status lines_open(struct lines *l, const char *path)
 {
-    *l = (struct lines){0};
+    *l = lines_of((struct bytes){0}); /* where nothing can be opened there are no lines */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0)
@@ -84,12 +84,12 @@ enum pkg_status lines_open(struct lines *l, const char *path)
         close(fd);
         return PKG_UNREADABLE;
     }
-    l->p = malloc(l->capacity = CHUNK);
+    *l = (struct lines){.capacity = CHUNK, .p = malloc(CHUNK)};
     l->file = l->p ? gzdopen(fd, "r") : NULL;
     if (!l->file) {
         close(fd);
         free(l->p);
-        *l = (struct lines){0};
+        *l = lines_of((struct bytes){0});
         return PKG_NO_MEMORY;
     }
     gzbuffer(l->file, (unsigned)CHUNK);

@@ -133,6 +133,8 @@ static void test_machine(void **state)
     (void)state;
     struct root r = root_make();
     struct pkg_platform p;
+    pkg_platform_read(r.path, &p); /* a root that tells nothing */
+    assert_string_equal(p.name, "unknown");
     root_write(&r, "/usr/lib/os-release", "ID=raspbian\nVERSION_ID=12\n");
     root_write(&r, "/var/lib/dpkg/arch", "armhf\namd64\n");
     pkg_platform_read(r.path, &p);
