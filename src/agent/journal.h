@@ -37,6 +37,7 @@ struct entry {
     uint32_t id;   /* Record Identifier */
     enum pkg_state state;
     enum pkg_precision precision;
+    int64_t installed_at; /* as the package manager says, TIME_UNKNOWN */
     int64_t since, replaced_at; /* replaced_at: when another version took its place unseen, or 0 */
     bool waiting;               /* the record's row is not written yet */
     bool dirty;                 /* what stands here is not written yet */

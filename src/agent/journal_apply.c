@@ -72,7 +72,7 @@ static struct entry *create(struct run *r, const struct pkg_package *p, const st
 }
 
 /* There before the logs begin. */
-static struct entry *create_base(struct run *r, const struct pkg_package *p, int64_t time)
+static struct entry *create_base(struct run *r, const struct pkg_package *p, int64_t time, enum pkg_precision precision)
 {
     if (r->base_count == r->base_capacity) {
         size_t capacity = r->base_capacity ? r->base_capacity * 2 : 1024;
@@ -89,8 +89,8 @@ static struct entry *create_base(struct run *r, const struct pkg_package *p, int
         return NULL;
     e->base = true;
     e->since = time;
-    e->precision = PKG_BOUND;
-    r->base[r->base_count++] = (struct base_event){e->id, time};
+    e->precision = precision;
+    r->base[r->base_count++] = (struct base_event){e->id, time, precision};
     r->report->new_events++;
     return e;
 }
@@ -150,7 +150,8 @@ static struct moment untold(const struct pkg_event *e, int64_t since)
     return (struct moment){e->time, since <= e->time ? since : TIME_UNKNOWN, PKG_BOUND, 0};
 }
 
-/* SWIMA-R22, R25, R29, RFC 8412 §3.6. The version that an event takes away or alters, brought there if no log told how it came. NULL: nothing to do. */
+/* SWIMA-R22, R25, R29, RFC 8412 §3.6. The version that an event takes away or alters, brought there if no log told how
+ * it came. NULL: nothing to do. */
 static struct entry *ensure(struct run *r, const struct pkg_event *e)
 {
     struct entry *there = find_there(&r->present, e);
@@ -161,7 +162,7 @@ static struct entry *ensure(struct run *r, const struct pkg_event *e)
         return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last
                         word */
     if (!there && r->first && !knows(r, name_key(r, p.name, p.arch)))
-        return create_base(r, &p, TIME_UNKNOWN);
+        return create_base(r, &p, TIME_UNKNOWN, PKG_BOUND);
     struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
     if (there && !tell_gone(r, there, &m))
         return NULL;
@@ -243,23 +244,44 @@ static bool agree(struct run *r, struct entry *e, struct entry *now)
     return run_put_present(r, e) == JOURNAL_OK;
 }
 
-/* When a package came that no log tells of: at or before the time at which its files were laid down, if that can be. */
+/* When a package came that no log tells of, as far as its manager knows: the second at which it was installed, or one
+ * at or before which its files were laid down, which is a bound. TIME_UNKNOWN if it says nothing that can be. */
+static int64_t told_otherwise(const struct run *r, const struct entry *e, enum pkg_precision *precision)
+{
+    int64_t at = e->installed_at;
+    *precision = PKG_EXACT;
+    if (at == TIME_UNKNOWN && r->manager->unpacked) {
+        *precision = PKG_BOUND;
+        at = r->manager->unpacked(r->options->root, e->name, e->arch);
+    }
+    return at <= r->now ? at : TIME_UNKNOWN;
+}
+
 static struct moment came(const struct run *r, const struct entry *e, int64_t not_before)
 {
-    int64_t hint = r->manager->unpacked ? r->manager->unpacked(r->options->root, e->name, e->arch) : TIME_UNKNOWN;
-    bool fits = hint != TIME_UNKNOWN && hint <= r->now && (not_before == TIME_UNKNOWN || hint >= not_before);
-    int64_t time = fits ? hint : r->now;
+    enum pkg_precision precision;
+    int64_t time = told_otherwise(r, e, &precision);
+    if (time == TIME_UNKNOWN || (not_before != TIME_UNKNOWN && time < not_before)) {
+        precision = PKG_BOUND;
+        time = r->now;
+    }
+    if (precision == PKG_EXACT)
+        return (struct moment){time, TIME_UNKNOWN, PKG_EXACT, 0};
     /* What the logs told of this run stays before it: EIDs ascend with the times. */
     return (struct moment){time > r->newest ? time : r->newest, not_before, PKG_BOUND, 0};
 }
 
 /* First run, and the logs know nothing of it: it is older than they are, unless its files are younger. */
-static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_back, int64_t *time)
+static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_back, struct moment *m)
 {
-    int64_t hint = r->manager->unpacked ? r->manager->unpacked(r->options->root, e->name, e->arch) : TIME_UNKNOWN;
-    *time = hint != TIME_UNKNOWN && hint <= r->now ? hint : reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
+    int64_t time = told_otherwise(r, e, &m->precision);
+    if (time == TIME_UNKNOWN) {
+        m->precision = PKG_BOUND;
+        time = reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
+    }
+    m->time = time;
     return r->first && !knows(r, name_key(r, e->name, e->arch)) &&
-           (reaches_back == TIME_UNKNOWN || *time <= reaches_back);
+           (reaches_back == TIME_UNKNOWN || time <= reaches_back);
 }
 
 static bool settle(struct run *r, const struct surprise *s)
@@ -296,18 +318,18 @@ static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **p
     }
     for (size_t i = 0; i < r->installed.count; i++) {
         struct entry *e = installed[i];
-        int64_t time;
+        struct moment before_logs;
         if (e->matched)
             continue;
         struct entry *old = replaced(r, e);
-        if (!old && is_base(r, e, reaches_back, &time)) {
+        if (!old && is_base(r, e, reaches_back, &before_logs)) {
             struct pkg_package p = {.name = e->name,
                                     .version = e->version,
                                     .arch = e->arch,
                                     .source_name = e->source_name,
                                     .source_version = e->source_version,
                                     .state = e->state};
-            struct entry *base = create_base(r, &p, time);
+            struct entry *base = create_base(r, &p, before_logs.time, before_logs.precision);
             if (!base)
                 return false;
             base->matched = true;

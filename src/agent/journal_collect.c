@@ -199,8 +199,8 @@ static void take_complaint(void *context, const char *file, size_t line, const c
         r->options->complain(r->options->context, file, line, what);
 }
 
-/* SWIMA-R24, R35, RFC 8412 §3.6: what no log explains is the net change. Logs, then packages. If something changed under our hands, once more: logs may not tell of less than the packages
- * show. */
+/* SWIMA-R24, R35, RFC 8412 §3.6: what no log explains is the net change. Logs, then packages. If something changed
+ * under our hands, once more: logs may not tell of less than the packages show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
     struct pkg_sink sink = {r, take_installed, run_apply, take_complaint};
@@ -309,8 +309,13 @@ static enum journal_status put_base(struct run *r, struct head *h)
     h->shift = (int64_t)r->base_count;
     enum journal_status status = JOURNAL_OK;
     for (size_t i = 0; i < r->base_count && status == JOURNAL_OK; i++) {
-        const struct event_row row = {
-            (int64_t)i + 1 - h->shift, r->base[i].time, TIME_UNKNOWN, PKG_BOUND, PKG_CREATE, r->base[i].record, 0};
+        const struct event_row row = {(int64_t)i + 1 - h->shift,
+                                      r->base[i].time,
+                                      TIME_UNKNOWN,
+                                      r->base[i].precision,
+                                      PKG_CREATE,
+                                      r->base[i].record,
+                                      0};
         status = run_put_event(r, &row);
     }
     return status;

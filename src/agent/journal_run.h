@@ -9,6 +9,7 @@
 struct base_event {
     uint32_t record;
     int64_t time;
+    enum pkg_precision precision;
 };
 struct event_row {
     int64_t seq, time, not_before;

@@ -72,6 +72,7 @@ struct entry *entry_add(struct entry_set *set, const struct pkg_package *p)
     e->source_name = same_name ? e->name : put_text(&at, p->source_name);
     e->source_version = same_version ? e->version : put_text(&at, p->source_version);
     e->state = p->state;
+    e->installed_at = p->installed_at;
     e->hash = hash_name(p->name);
     struct entry **bucket = &set->buckets[e->hash & (set->bucket_count - 1)];
     e->next = *bucket;

@@ -47,7 +47,7 @@ struct pkg_package {
     struct bytes name, version, arch;
     struct bytes source_name, source_version; /* the source package; equal to name and version where the manager says nothing else */
     enum pkg_state state;
-    int64_t installed_at; /* where the manager itself knows it (rpm), else TIME_UNKNOWN */
+    int64_t installed_at; /* the second at which it was installed, where the database itself knows it (rpm), else TIME_UNKNOWN */
 };
 
 /* The numbers of RFC 8412 §5.8. */
