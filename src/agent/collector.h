@@ -16,6 +16,10 @@ void agent_keep_text(char *kept, size_t size, struct bytes text);
  * may be NULL. */
 void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa_message *message);
 
+/* The record's SWID tag, written into *w (which is emptied first; at most 2 * SWID_TAG_MAX): valid until w changes. Empty
+ * if there can be none. */
+struct bytes agent_record_tag(struct wr *w, const struct journal_record *r);
+
 /* What /proc below ROOT says: last boot (as of `now`) and forwarding. */
 void agent_posture_read_proc(const char *root, int64_t now, struct agent_posture *posture);
 

@@ -20,7 +20,7 @@ void pkg_platform_read(const char *root, struct pkg_platform *platform)
 
 static struct {
     struct journal_head head;
-    uint32_t records;
+    uint32_t records, removed; /* the removed ones are identifiers 501, 502 ... */
     enum journal_status status;
     unsigned moves; /* how many readings see the journal move on while they read */
     int64_t time, not_before;
@@ -61,11 +61,15 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
 {
     static char text[70000];
     (void)j, (void)error;
-    if (which != JOURNAL_INSTALLED || at != TIME_UNKNOWN)
+    if (which == JOURNAL_BOTH || at != TIME_UNKNOWN)
         return JOURNAL_FAILED;
-    for (uint32_t i = 1; i <= fake.records; i++) {
+    bool installed = which == JOURNAL_INSTALLED;
+    for (uint32_t k = 1; k <= (installed ? fake.records : fake.removed); k++) {
+        uint32_t i = installed ? k : 500 + k;
         struct journal_record r = {
-            .id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text), .installed = true};
+            .id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text), .installed = installed};
+        r.name = BYTES("id");
+        r.version = (struct bytes){r.software_id.p + 36, r.software_id.n - 36};
         if (!visit(context, &r))
             break;
     }
@@ -85,6 +89,8 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
         struct journal_event e = {
             .eid = i, .epoch = fake.head.epoch, .action = PKG_CREATE, .time = fake.time, .not_before = fake.not_before};
         e.record = (struct journal_record){.id = 1000 + i, .source = 1, .software_id = fake_id(i, text, sizeof text)};
+        e.record.name = BYTES("id");
+        e.record.version = (struct bytes){e.record.software_id.p + 36, e.record.software_id.n - 36};
         if (!visit(context, &e))
             break;
     }
