@@ -1,4 +1,5 @@
 /* muster account: passwords of endpoints without a certificate, on the server's state folder. */
+#include "cli/commands.h"
 #include "cli/secret.h"
 #include "server/server.h"
 
@@ -107,27 +108,18 @@ static const struct cli_option add_options[] = {
 };
 
 const struct cli_command cli_account_add = {
-    .noun = "account",
-    .verb = "add",
-    .arguments = "NAME",
-    .summary = "An endpoint without certificate may log in by this name and password; or gets a new password.",
+    CLI_ACCOUNT_ADD,
     .min_arguments = 1,
     .max_arguments = 1,
     .options = add_options,
     .run = run_add,
 };
 const struct cli_command cli_account_list = {
-    .noun = "account",
-    .verb = "list",
-    .arguments = "",
-    .summary = "The names that endpoints without certificate may log in by.",
+    CLI_ACCOUNT_LIST,
     .run = run_list,
 };
 const struct cli_command cli_account_remove = {
-    .noun = "account",
-    .verb = "remove",
-    .arguments = "NAME",
-    .summary = "Nobody logs in by this name any more; what is stored of the endpoint stays.",
+    CLI_ACCOUNT_REMOVE,
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_remove,

@@ -1,4 +1,5 @@
 /* endpoint list and endpoint show: what the server knows of its endpoints, as its API tells it. */
+#include "cli/commands.h"
 #include "cli/rest.h"
 
 #include <string.h>
@@ -184,18 +185,12 @@ static const struct cli_option show_options[] = {
     {NULL, NULL, NULL},
 };
 const struct cli_command cli_endpoint_list = {
-    .noun = "endpoint",
-    .verb = "list",
-    .arguments = "",
-    .summary = "The endpoints that the server knows, and their last verdict.",
+    CLI_ENDPOINT_LIST,
     .options = list_options,
     .run = run_list,
 };
 const struct cli_command cli_endpoint_show = {
-    .noun = "endpoint",
-    .verb = "show",
-    .arguments = "ID",
-    .summary = "One endpoint (number or name) and its software, now or --at T.",
+    CLI_ENDPOINT_SHOW,
     .min_arguments = 1,
     .max_arguments = 1,
     .options = show_options,

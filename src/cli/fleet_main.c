@@ -1,16 +1,16 @@
 /* muster-fleet: the commands that ask a server over REST. */
 #include "cli/cli.h"
+#include "cli/commands.h"
 
 #include <signal.h>
 
-extern const struct cli_command cli_endpoint_list, cli_endpoint_show;
+#define DECLARE(symbol, identity) extern const struct cli_command symbol;
+FLEET_COMMANDS(DECLARE)
 
 int main(int argc, char **argv)
 {
-    const struct cli_command commands[] = {
-        cli_endpoint_list,
-        cli_endpoint_show,
-    };
+#define ROW(symbol, identity) symbol,
+    const struct cli_command commands[] = {FLEET_COMMANDS(ROW)};
     signal(SIGPIPE, SIG_IGN);
     return cli_main("muster-fleet", commands, ARRAY_LENGTH(commands), argc, argv);
 }

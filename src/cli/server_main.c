@@ -1,77 +1,16 @@
 /* muster-server: the commands that need the server's libraries. */
 #include "cli/cli.h"
-#include "server/server.h"
+#include "cli/commands.h"
 
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 
-static int run_serve(struct cli *cli)
-{
-    uint64_t workers, max_message;
-    if (!cli_unsigned(cli, "workers", 0, 256, &workers) ||
-        !cli_unsigned(cli, "max-message", 0, (uint64_t)1 << 30, &max_message))
-        return EXIT_USAGE;
-    struct server_options options = {
-        .state = cli_state(cli),
-        .listen = cli_value(cli, "listen"),
-        .http = cli_value(cli, "http"),
-        .db = cli_value(cli, "db"),
-        .workers = (unsigned)workers,
-        .max_message = (size_t)max_message,
-    };
-    return server_run(&options);
-}
-
-static int run_issue(struct cli *cli)
-{
-    const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
-    struct error error = {0};
-    if (!pki_issue(cli_state(cli), name, out ? out : ".", &error))
-        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
-    if (cli_json(cli)) {
-        char path[PATH_MAX];
-        struct json j = cli_json_begin(cli, "certificate");
-        snprintf(path, sizeof path, "%s/%s.crt", out ? out : ".", name);
-        json_string(&j, "certificate", path);
-        snprintf(path, sizeof path, "%s/%s.key", out ? out : ".", name);
-        json_string(&j, "key", path);
-        snprintf(path, sizeof path, "%s/pki/ca.crt", cli_state(cli));
-        json_string(&j, "ca", path);
-        json_object_end(&j);
-        wr_u8(cli_out(cli), '\n');
-    } else {
-        wr_fmt(cli_out(cli), "%s/%s.crt\n%s/%s.key\n", out ? out : ".", name, out ? out : ".", name);
-    }
-    return EXIT_DONE;
-}
-
-static const struct cli_option serve_options[] = {
-    {"listen", "ADDR:PORT", "PT-TLS here (default: all addresses, port 271 for root, else 2271; port 0: any)"},
-    {"http", "ADDR:PORT", "HTTPS with the API and the page here (default: 127.0.0.1:8443)"},
-    {"db", "URL", "the store: sqlite:PATH or postgresql://… (default: server.db in the state folder)"},
-    {"workers", "N", "threads that serve endpoints (default: one a core)"},
-    {"max-message", "OCTETS", "the largest PT-TLS message accepted"},
-    {NULL, NULL, NULL},
-};
-static const struct cli_option issue_options[] = {
-    {"out", "DIR", "where NAME.crt and NAME.key go (default: this folder)"},
-    {NULL, NULL, NULL},
-};
-extern const struct cli_command cli_account_add, cli_account_list, cli_account_remove;
+#define DECLARE(symbol, identity) extern const struct cli_command symbol;
+SERVER_COMMANDS(DECLARE)
 
 int main(int argc, char **argv)
 {
-    const struct cli_command commands[] = {
-        {"serve", NULL, "", "The policy server: assesses endpoints over PT-TLS, and answers what they have over HTTPS.",
-         NULL, 0, 0, serve_options, run_serve},
-        {"pki", "issue", "NAME",
-         "Issues a certificate and key for an endpoint, signed by the authority of the server's state folder.", NULL, 1,
-         1, issue_options, run_issue},
-        cli_account_add,
-        cli_account_list,
-        cli_account_remove,
-    };
+#define ROW(symbol, identity) symbol,
+    const struct cli_command commands[] = {SERVER_COMMANDS(ROW)};
     signal(SIGPIPE, SIG_IGN);
     return cli_main("muster-server", commands, ARRAY_LENGTH(commands), argc, argv);
 }
