@@ -31,7 +31,7 @@ void journal_close(struct journal *j);
 /* One run of collection. */
 struct journal_source_report {
     const struct pkg_manager *manager;
-    enum pkg_status status;
+    enum pkg_status status;      /* PKG_ABSENT: it was here, and is gone with its packages */
     uint32_t new_events;
     uint32_t installed, removed; /* records of this source now */
     int64_t reaches_back;        /* the oldest moment its logs tell of, TIME_UNKNOWN */

@@ -30,6 +30,8 @@ static const char *const migrations[] = {
     "CREATE TABLE event(seq INTEGER PRIMARY KEY, time INTEGER, not_before INTEGER, precision INTEGER NOT NULL, action "
     "INTEGER NOT NULL,"
     " record INTEGER NOT NULL, cause INTEGER) STRICT;",
+    /* Status 1 of a source said that it was not found, whatever the reason; it means gone from here on. */
+    "UPDATE source SET status = 2 WHERE status = 1;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 
@@ -91,6 +93,14 @@ void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b)
         sqlite3_bind_text64(s, at, (const char *)b.p, b.n, SQLITE_STATIC, SQLITE_UTF8);
     else
         sqlite3_bind_null(s, at);
+}
+
+bool journal_any_manager(const char *root)
+{
+    bool any = false;
+    for (size_t i = 0; pkg_managers[i] && !any; i++)
+        any = pkg_managers[i]->present(root);
+    return any;
 }
 
 /* ---- opening

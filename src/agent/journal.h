@@ -19,6 +19,9 @@ bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *statu
 /* The file is damaged: keep it aside and begin anew. */
 enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
 
+/* True if the root has any package manager's database. */
+bool journal_any_manager(const char *root);
+
 /* Columns and parameters: TIME_UNKNOWN and empty texts are NULL. Views live until the next step. */
 int64_t journal_column_time(sqlite3_stmt *s, int column);
 struct bytes journal_column_text(sqlite3_stmt *s, int column);

@@ -227,6 +227,21 @@ static enum pkg_status read_manager(struct run *r, struct source *source, struct
     return status;
 }
 
+/* A manager that was here and is not any more took its packages along. If no other one is here, it is rather the file
+ * system that is missing. */
+static enum pkg_status take_absence(struct run *r)
+{
+    char path[PATH_MAX];
+    if (!r->any_manager)
+        return PKG_UNREADABLE;
+    entry_set_free(&r->installed);
+    r->lost_source = true;
+    const char *root = strcmp(r->options->root, "/") == 0 ? "" : r->options->root;
+    snprintf(path, sizeof path, "%s%s", root, r->manager->watch[0]);
+    take_complaint(r, path, 0, "this package manager is gone: all its packages count as removed", false);
+    return PKG_ABSENT;
+}
+
 static enum journal_status update_source(struct run *r, struct source *source)
 {
     struct journal_source_report *report = r->report;
@@ -245,8 +260,11 @@ static enum journal_status update_source(struct run *r, struct source *source)
         error_set(r->error, "out of memory");
         return JOURNAL_FAILED;
     }
+    if (report->status == PKG_ABSENT)
+        report->status = take_absence(r);
     /* What could not be read keeps its last known state: unknown is not "gone". */
-    if (report->status == PKG_OK && (status = run_reconcile(r, cursor.reaches_back)) != JOURNAL_OK)
+    bool known = report->status == PKG_OK || report->status == PKG_ABSENT;
+    if (known && (status = run_reconcile(r, cursor.reaches_back)) != JOURNAL_OK)
         return status;
     if (report->status == PKG_OK)
         report->reaches_back = cursor.reaches_back;
@@ -269,14 +287,9 @@ static enum journal_status collect_source(struct run *r)
         r->report->manager = NULL;
     } else if (!present && !source.found) {
         r->report->manager = NULL;
-        r->report->status = PKG_ABSENT;
-    } else if (!present) {
-        r->report->status =
-            PKG_ABSENT; /* it was there: that all its packages are gone with it is not likely, and not known */
-        r->changed = true;
-        source.stamp = 0;
-        status = source_write(r, &source);
-    } else if (r->report->status != PKG_OK || r->report->unreadable || !source.found ||
+    } else if (!present && r->report->status == PKG_ABSENT) {
+        ; /* an earlier run said so */
+    } else if (!present || r->report->status != PKG_OK || r->report->unreadable || !source.found ||
                (int64_t)r->manager->stamp(r->options->root) != source.stamp) {
         status = update_source(r, &source);
     }
@@ -364,6 +377,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     }
     if ((status = run_prepare_rows(r)) == JOURNAL_OK)
         status = load_causes(r);
+    r->any_manager = journal_any_manager(r->options->root);
     for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources);
          i++) {
         r->manager = pkg_managers[i];
@@ -372,6 +386,11 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
         status = collect_source(r);
         report->new_events += r->report->new_events;
         report->source_count += r->report->manager != NULL;
+    }
+    /* SWIMA-R3, RFC 8412 §3.1: a source that is lost is a discontinuity. */
+    if (r->lost_source && !report->new_epoch) {
+        h.epoch = new_epoch(h.epoch);
+        report->new_epoch = true;
     }
     if (status == JOURNAL_OK)
         status = put_base(r, &h);
@@ -431,10 +450,10 @@ enum journal_status journal_collect(struct journal *j, const struct journal_opti
         status = collect_once(j, options, report, error);
     }
     for (size_t i = 0; i < report->source_count && status == JOURNAL_OK; i++)
-        if (report->sources[i].status != PKG_OK) {
+        if (report->sources[i].status != PKG_OK && report->sources[i].status != PKG_ABSENT) {
             status = JOURNAL_INCOMPLETE;
-            error_set(error, "the packages of %s could not be read: their last known state stands",
-                      report->sources[i].manager->name);
+            error_set(error, "the packages of %s (%s) could not be read: their last known state stands",
+                      report->sources[i].manager->name, report->sources[i].manager->watch[0]);
         }
     if (status == JOURNAL_OK && report->source_count == 0) {
         status = JOURNAL_INCOMPLETE;

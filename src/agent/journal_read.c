@@ -27,11 +27,11 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
     return status;
 }
 
-/* The package database of some source could not be read at the last run. */
+/* The package database of some source could not be read at the last run: it is neither PKG_OK nor PKG_ABSENT. */
 static enum journal_status completeness(struct journal *j, struct error *error)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(j, "SELECT id FROM source WHERE status <> 0", &status, error);
+    sqlite3_stmt *s = journal_statement(j, "SELECT id FROM source WHERE status > 1", &status, error);
     if (!s || !journal_step(j, s, &status, error))
         return status;
     const struct pkg_manager *m = pkg_manager_by_source((uint8_t)sqlite3_column_int(s, 0));
@@ -236,17 +236,36 @@ static bool compare_record(void *context, const struct journal_record *record)
     return true;
 }
 
-static enum journal_status check_source(struct journal *j, struct check *c, const char *root, struct error *error)
+/* What a run would say of the manager: PKG_OK also where there is nothing to compare. */
+static enum pkg_status check_read(struct check *c, const char *root, bool was_here)
 {
     struct pkg_sink sink = {c, take_installed, NULL, NULL};
+    if (!was_here && !c->manager->present(root))
+        return PKG_OK;
     enum pkg_status read = c->manager->installed(root, &sink);
+    if (c->no_memory)
+        return PKG_NO_MEMORY;
+    return read == PKG_ABSENT && journal_any_manager(root) ? PKG_OK : read;
+}
+
+static enum journal_status check_source(struct journal *j, struct check *c, const char *root, struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j, "SELECT id FROM source WHERE id = ?1 AND status <> ?2", &status, error);
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, c->manager->source);
+    sqlite3_bind_int(s, 2, PKG_ABSENT);
+    bool was_here = journal_step(j, s, &status, error);
+    sqlite3_reset(s);
+    enum pkg_status read = status == JOURNAL_OK ? check_read(c, root, was_here) : PKG_OK;
     if (read != PKG_OK) {
-        error_set(error,
-                  c->no_memory || read == PKG_NO_MEMORY ? "out of memory" : "the packages of %s could not be read",
-                  c->manager->name);
-        return c->no_memory ? JOURNAL_FAILED : JOURNAL_INCOMPLETE;
+        error_set(error, read == PKG_NO_MEMORY ? "out of memory" : "the packages of %s (%s) could not be read",
+                  c->manager->name, c->manager->watch[0]);
+        return read == PKG_NO_MEMORY ? JOURNAL_FAILED : JOURNAL_INCOMPLETE;
     }
-    enum journal_status status = journal_each_record(j, JOURNAL_INSTALLED, TIME_UNKNOWN, compare_record, c, error);
+    if (status == JOURNAL_OK)
+        status = journal_each_record(j, JOURNAL_INSTALLED, TIME_UNKNOWN, compare_record, c, error);
     if (status != JOURNAL_OK && status != JOURNAL_INCOMPLETE)
         return status;
     struct entry **all = entry_sorted(&c->installed);
@@ -270,16 +289,16 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
                                   void *context, uint32_t *differences, struct error *error)
 {
     struct journal_head head;
-    enum journal_status status = journal_head(j, &head, error);
+    enum journal_status status = journal_head(j, &head, error), worst = status;
     *differences = 0;
-    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK; i++) {
+    /* A source that cannot be read does not hide what differs in the others. */
+    for (size_t i = 0; pkg_managers[i] && (status == JOURNAL_OK || status == JOURNAL_INCOMPLETE); i++) {
         struct check c = {.manager = pkg_managers[i], .differ = differ, .context = context};
-        /* A manager that is not there must have no packages in the journal either. */
         status = check_source(j, &c, options->root, error);
-        if (status == JOURNAL_INCOMPLETE && !c.manager->present(options->root))
-            status = JOURNAL_OK;
+        if (status != JOURNAL_OK)
+            worst = status;
         *differences += c.differences;
         entry_set_free(&c.installed);
     }
-    return status;
+    return worst;
 }

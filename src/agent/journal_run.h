@@ -34,6 +34,8 @@ struct run {
     uint32_t records;           /* the highest Record Identifier */
     bool first;                 /* no event has an EID yet */
     bool changed;
+    bool any_manager; /* the root has the database of at least one */
+    bool lost_source; /* one is gone since the last run */
     sqlite3_stmt *put_event, *put_events, *put_record, *put_records; /* …s: EVENT_BATCH, RECORD_BATCH at once */
     struct event_row events[EVENT_BATCH];                            /* not yet written */
     struct entry *new_records[RECORD_BATCH];

@@ -17,7 +17,7 @@ static void print_json(struct cli *cli, const struct journal_report *r, uint32_t
         const struct journal_source_report *s = &r->sources[i];
         json_object(&j, NULL);
         json_string(&j, "source", s->manager->name);
-        json_bool(&j, "readable", s->status == PKG_OK);
+        json_bool(&j, "readable", s->status == PKG_OK || s->status == PKG_ABSENT);
         json_bool(&j, "logs_readable", !s->unreadable);
         json_number(&j, "new_events", s->new_events);
         json_number(&j, "installed", s->installed);
@@ -42,7 +42,7 @@ static void print_text(struct cli *cli, const struct journal_report *r, uint32_t
         wr_fmt(out, "%-8s  %10u  %9u  %8u  ", s->manager->name, s->new_events, s->installed, s->removed);
         local_put_time(out, s->reaches_back, PKG_EXACT);
         if (s->status != PKG_OK)
-            wr_str(out, "  (packages unreadable)");
+            wr_str(out, s->status == PKG_ABSENT ? "  (gone)" : "  (packages unreadable)");
         if (s->unreadable)
             wr_str(out, "  (a log is unreadable)");
         if (s->complaints)

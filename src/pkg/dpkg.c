@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FOLDER   "/var/lib/dpkg"
 #define STATUS   "/var/lib/dpkg/status"
 #define STATUS_D "/var/lib/dpkg/status.d" /* images without dpkg (distroless): one file a package */
 #define UPDATES  "/var/lib/dpkg/updates"  /* what dpkg has not yet merged into status */
@@ -212,7 +213,7 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     enum pkg_status images = read_folder(r, root, STATUS_D, false, is_stanza_file, take_status);
     if (images != PKG_ABSENT)
         return images;
-    return status;
+    return status == PKG_ABSENT ? missing_in(root, FOLDER) : status;
 }
 
 static enum pkg_status dpkg_installed(const char *root, const struct pkg_sink *sink)

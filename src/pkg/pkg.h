@@ -7,7 +7,7 @@
 
 enum pkg_status {
     PKG_OK = 0,
-    PKG_ABSENT,      /* this manager is not used on this root */
+    PKG_ABSENT,      /* it is not there: this manager is not used on this root */
     PKG_UNREADABLE,  /* its database is there but could not be read (permission, I/O error): the answer is unknown */
     PKG_DAMAGED,     /* its database is there but is none */
     PKG_STOPPED,     /* a sink returned false */
@@ -114,7 +114,9 @@ struct pkg_manager {
     uint8_t source; /* enum pkg_source */
     /* True if ROOT has this manager's database. */
     bool (*present)(const char *root);
-    /* Every package that is there now (not those of which only configuration is left). */
+    /* Every package that is there now (not those of which only configuration is left). PKG_ABSENT: its database is gone with its folder, so
+     * that its packages are gone too; a folder without the database, or none at all above it, is PKG_UNREADABLE: a file system that is
+     * not mounted yet looks like that. */
     enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
     /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). A manager
      * with logs has at most one version of a name and architecture at a time. NULL: this manager keeps none. */

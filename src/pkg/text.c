@@ -20,6 +20,15 @@ bool path_below(char out[PATH_MAX], const char *root, const char *path)
     return length > 0 && length < PATH_MAX;
 }
 
+enum pkg_status missing_in(const char *root, const char *folder)
+{
+    char path[PATH_MAX];
+    if (!path_below(path, root, folder) || access(path, F_OK) == 0 || errno != ENOENT)
+        return PKG_UNREADABLE;
+    *strrchr(path, '/') = 0;
+    return access(path, F_OK) == 0 ? PKG_ABSENT : PKG_UNREADABLE;
+}
+
 uint64_t digest_add(uint64_t digest, const void *p, size_t n)
 {
     const uint8_t *octets = p;

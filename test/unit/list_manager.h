@@ -35,7 +35,7 @@ static enum pkg_status list_installed(const char *root, const struct pkg_sink *s
         return PKG_UNREADABLE;
     enum pkg_status status = lines_open(&lines, path);
     if (status != PKG_OK)
-        return status;
+        return status == PKG_ABSENT ? missing_in(root, LIST_FOLDER) : status;
     while (!stopped && lines_next(&lines, &line, &whole)) {
         struct pkg_package p = {.state = PKG_STATE_INSTALLED};
         if (list_read_line(line, &p))

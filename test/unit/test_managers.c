@@ -134,6 +134,26 @@ static void packages_are_told(void **state)
     }
 }
 
+/* Unknown is not "gone": only if the folder of the database is away, and the one above it is not, are its packages away. */
+static void a_missing_database_is_not_always_gone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        struct root r = root_of(f);
+        struct pkg_sink sink = {.package = refuse_package};
+        unlink(root_path(&r, f->files[0].path));
+        assert_false(f->manager->present(r.path));
+        assert_int_equal(f->manager->installed(r.path, &sink), PKG_UNREADABLE);
+        nftw(root_path(&r, f->manager->watch[0]), root_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        assert_int_equal(f->manager->installed(r.path, &sink), PKG_ABSENT);
+        root_remove(&r);
+        r = root_make(); /* and a root with nothing in it at all */
+        assert_int_equal(f->manager->installed(r.path, &sink), PKG_UNREADABLE);
+        root_remove(&r);
+    }
+}
+
 static void stamps_change_with_the_database(void **state)
 {
     (void)state;
@@ -202,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_whole),
         cmocka_unit_test(packages_are_told),
+        cmocka_unit_test(a_missing_database_is_not_always_gone),
         cmocka_unit_test(stamps_change_with_the_database),
         cmocka_unit_test(logs_may_be_missing),
         cmocka_unit_test(architectures_are_told),
