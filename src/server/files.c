@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,20 @@ bool server_folder_make(const char *path, struct error *error)
         return false;
     }
     return true;
+}
+
+int server_folder_claim(const char *path, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        error_set(error, "%s: another server runs on this state folder; stop it, or give this one another --state", path);
+    else
+        error_set(error, "%s: cannot be opened: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static bool read_whole(int fd, uint8_t *p, size_t n)

@@ -71,8 +71,9 @@ static bool may_log(const struct session *s)
 static void log_of_session(void *context, enum log_level level, const char *text)
 {
     struct session *s = context;
+    struct bytes name = s->assessment ? s->assessment->report.endpoint : (struct bytes){NULL, 0};
     if (may_log(s))
-        log_line(level, "%s: %s", net_stream_address(s->stream), text);
+        log_line(level, "%.*s%s%s: %s", (int)name.n, (const char *)name.p, name.n ? " at " : "", net_stream_address(s->stream), text);
 }
 
 /* ---- logins ---- */
