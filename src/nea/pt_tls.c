@@ -225,12 +225,9 @@ static void login_succeeded(struct nea_session *s, struct bytes data)
 static void login_failed(struct nea_session *s, enum sasl_verdict why)
 {
     const struct sasl *x = s->pt.sasl;
-    bool again = why == SASL_WRONG && x->mechanism->retry && ++s->pt.sasl_failures < SASL_FAILURES_MAX;
-    send_result(s,
-                again               ? SASL_FAILURE
-                : why == SASL_WRONG ? SASL_ABORT
-                                    : SASL_MECHANISM_FAILURE,
-                (struct bytes){NULL, 0});
+    bool again = x->mechanism->retry && ++s->pt.sasl_failures < SASL_FAILURES_MAX;
+    enum sasl_result result = again ? SASL_FAILURE : SASL_ABORT;
+    send_result(s, why == SASL_WRONG ? result : SASL_MECHANISM_FAILURE, (struct bytes){NULL, 0});
     if (s->config.login_done && why == SASL_WRONG)
         s->config.login_done(s->config.host, x->login.name, false);
     if (!again)

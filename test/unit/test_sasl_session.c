@@ -561,6 +561,37 @@ static void two_rounds(void **state)
     nea_session_free(s);
 }
 
+/* T12: the NEA Server opened the connection; the list of mechanisms still comes from it. */
+static void the_server_may_call(void **state)
+{
+    (void)state;
+    struct host h = {.verifier = verifier_of("Ar3etTnp"), .later = true};
+    struct nea_config config = {.role = NEA_SERVER,
+                                .initiator = true,
+                                .require_sasl = true,
+                                .crypto = &crypto,
+                                .login = host_login,
+                                .login_done = host_done,
+                                .host = &h};
+    h.server = nea_session_new(&config, 0);
+    config = (struct nea_config){.role = NEA_CLIENT,
+                                 .crypto = &crypto,
+                                 .user = BYTES("carol"),
+                                 .password = BYTES("Ar3etTnp"),
+                                 .peer_verified = true};
+    struct nea_session *client = nea_session_new(&config, 0);
+    struct wr w = wr_of(0);
+    nea_session_out(h.server, &w);
+    nea_session_feed(client, wr_view(&w), 1);
+    wr_free(&w);
+    talk_out(client, &h, NULL);
+    assert_true(nea_session_outcome(client).negotiated);
+    assert_true(nea_session_outcome(h.server).negotiated);
+    assert_int_equal(h.right, 1);
+    nea_session_free(client);
+    nea_session_free(h.server);
+}
+
 static void who_cannot_answer_says_so(void **state)
 {
     (void)state;
@@ -605,7 +636,7 @@ static void crypto_may_fail_anywhere(void **state)
         for (unsigned turn = 0; turn < 12; turn++) {
             if (h.waiting) {
                 h.waiting = false;
-                nea_session_login(server, NEA_LOGIN_RIGHT, &h.verifier);
+                nea_session_login(server, h.open.password.n ? NEA_LOGIN_WRONG : NEA_LOGIN_RIGHT, &h.verifier);
             }
             wr_reset(&w);
             nea_session_out(turn % 2 ? server : client, &w);
@@ -640,6 +671,7 @@ int main(void)
         cmocka_unit_test(a_second_try),
         cmocka_unit_test(the_clients_second_try),
         cmocka_unit_test(two_rounds),
+        cmocka_unit_test(the_server_may_call),
         cmocka_unit_test(who_cannot_answer_says_so),
         cmocka_unit_test(the_negotiation_has_a_deadline),
         cmocka_unit_test(crypto_may_fail_anywhere),
