@@ -48,7 +48,7 @@ static void print_plain(struct cli *cli, const struct agent_verdict *v)
     struct wr *out = cli_out(cli);
     for (size_t i = 0; i < v->validator_count; i++) {
         wr_fmt(out, "%-12s %s\n", v->validators[i].name, nea_result_name(v->validators[i].result));
-        print_text(out, "  remediation", v->validators[i].remediation);
+        print_text(out, "  to mend:", v->validators[i].remediation);
     }
     wr_fmt(out, "result:      %s\n", nea_result_name(v->result));
     print_text(out, "reason:", v->reason);

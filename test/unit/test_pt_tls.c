@@ -141,6 +141,11 @@ static const struct {
     {"error 1", NEA_SERVER, DATA, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\1"), ENDED, 0},
     {"error 2", NEA_SERVER, START, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\2"), ENDED, 0},
     {"error 4", NEA_CLIENT, AUTH, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\4"), ENDED, 0},
+    {"error 5", NEA_SERVER, DATA, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\5"), ENDED, 0},
+    {"error 3 about an error (T11)", NEA_SERVER, DATA,
+     M("\0\0\0\0\0\0\0\x08\0\0\0\x30\0\0\0\1\0\0\0\0\0\0\0\3"
+       "\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\1"),
+     ALIVE, 0},
     {"error 6", NEA_CLIENT, DATA, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\6"), ENDED, 0},
     {"error 7", NEA_CLIENT, DATA, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\0\0\0\0\0\7"), ALIVE, 0},
     {"error of another vendor", NEA_CLIENT, DATA, M("\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\1\0\0\x90\x2a\0\0\0\1"), ALIVE,
@@ -254,6 +259,31 @@ static void idle_connections_are_small(void **state)
 }
 
 /* PT-R30 */
+/* T1: an octet at a time, and all at once; with identifiers of any kind, T9: PT-R30 asks the receiver for nothing but
+ * patience. */
+static void cut_anywhere(void **state)
+{
+    static const char stream[] = VERSION_REQUEST "\0\0\x90\x2a\0\0\0\1\0\0\0\x10\xff\xff\xff\xff"
+                                                 "\0\0\0\0\0\0\0\7\0\0\0\x18\0\0\0\0\2\0\0\6\0\0\0\x08";
+    static const char said[] = VERSION_RESPONSE NO_MECHANISMS "\0\0\0\0\0\0\0\x08\0\0\0\x28\0\0\0\2\0\0\0\0\0\0\0\3"
+                                                              "\0\0\x90\x2a\0\0\0\1\0\0\0\x10\xff\xff\xff\xff";
+    (void)state;
+    for (size_t chunk = 1; chunk < sizeof stream; chunk++) {
+        struct nea_session *s = session(NEA_SERVER, false, false);
+        struct wr all = wr_of(0);
+        for (size_t at = 0; at < sizeof stream - 1; at += chunk) {
+            struct wr w = talk(s, stream + at, sizeof stream - 1 - at < chunk ? sizeof stream - 1 - at : chunk);
+            wr_bytes(&all, wr_view(&w));
+            wr_free(&w);
+        }
+        assert_int_equal(all.n, sizeof said - 1);
+        assert_memory_equal(all.p, said, all.n);
+        assert_true(nea_session_finished(s));
+        wr_free(&all);
+        nea_session_free(s);
+    }
+}
+
 static void identifiers_roll_over(void **state)
 {
     (void)state;
@@ -277,6 +307,7 @@ int main(void)
         cmocka_unit_test(an_empty_batch_is_the_brokers_business),
         cmocka_unit_test(without_the_sasl_that_is_demanded),
         cmocka_unit_test(idle_connections_are_small),
+        cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(identifiers_roll_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

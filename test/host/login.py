@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Logins of endpoints without a certificate: accounts, muster assess --user, and strangers who speak PT-TLS octet by octet.
+
+Called with the source folder and the build folder.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(sys.argv[2])
+MUSTER, SERVER, FLEET = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet"))
+WORK = tempfile.mkdtemp(prefix="muster-login-")
+STATE, ROOT = os.path.join(WORK, "server"), os.path.join(WORK, "root")
+PASSWORD = "gr\u00fc\u00df, euch=2"
+failures = 0
+
+VERSION_REQUEST, VERSION_RESPONSE, MECHANISMS, SELECTION, DATA, RESULT, BATCH, ERROR = range(1, 9)
+
+
+def check(what, holds, detail=""):
+    global failures
+    if not holds:
+        failures += 1
+    print(f"{'ok  ' if holds else 'FAIL'} {what}" + (f": {detail}" if detail and not holds else ""), flush=True)
+
+
+def run(program, *arguments, text=None):
+    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, timeout=120, cwd=WORK)
+
+
+def write(name, text, mode=0o600):
+    path = os.path.join(WORK, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def account(*arguments, text=None):
+    return run(SERVER, "account", *arguments, "--state", STATE, text=text)
+
+
+class Server:
+    def __init__(self):
+        self.log = open(os.path.join(WORK, "server.log"), "w+", encoding="utf-8")
+        self.process = subprocess.Popen([SERVER, "serve", "--state", STATE, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("ready"):
+            raise SystemExit(f"the server is not ready: {line!r}")
+        self.port = int(re.search(r"PT-TLS on 127\.0\.0\.1:(\d+)", line).group(1))
+
+    def messages(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=30)
+        self.process.stdout.close()
+        self.log.close()
+        return status
+
+
+def assess(server, *identity, text=None):
+    return run(MUSTER, "assess", f"localhost:{server.port}", "--ca", STATE + "/pki/ca.crt", "--root", ROOT, "--state", WORK + "/endpoint",
+               *identity, text=text)
+
+
+class Peer:
+    """TLS of one version, PT-TLS by hand."""
+
+    def __init__(self, server, version=None):
+        context = ssl.create_default_context(cafile=STATE + "/pki/ca.crt")
+        if version:
+            context.minimum_version = context.maximum_version = version
+        self.s = context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=30), server_hostname="localhost")
+        self.sent = 0
+        self.say(VERSION_REQUEST, bytes((0, 1, 1, 1)))
+        self.hears_version = self.hear() == (VERSION_RESPONSE, bytes((0, 0, 0, 1)))
+
+    def say(self, kind, value):
+        self.s.sendall(struct.pack(">IIII", 0, kind, 16 + len(value), self.sent) + value)
+        self.sent += 1
+
+    def exactly(self, n):
+        octets = b""
+        while len(octets) < n:
+            more = self.s.recv(n - len(octets))
+            if not more:
+                raise EOFError
+            octets += more
+        return octets
+
+    def hear(self):
+        """(type, value), or None at the end."""
+        try:
+            _, kind, length, _ = struct.unpack(">IIII", self.exactly(16))
+            return kind, self.exactly(length - 16)
+        except (EOFError, OSError):
+            return None
+
+    def select(self, mechanism, response):
+        self.say(SELECTION, bytes((len(mechanism),)) + mechanism + response)
+        return self.hear()
+
+    def plain(self, name, password):
+        return self.select(b"PLAIN", b"\0" + name.encode() + b"\0" + password.encode())
+
+
+# ---- the tests -------------------------------------------------------------------------------------------------------------------
+
+
+def without_accounts(server):
+    check("account list of nothing", account("list").stdout == "")
+    result = assess(server, "--user", "carol", "--password-file", write("password", PASSWORD + "\n"))
+    check("without accounts nobody gets in", result.returncode == 5 and PASSWORD not in result.stderr, result.stderr)
+    try:
+        peer = Peer(server)
+        check("and is not even talked to", not peer.hears_version)
+    except OSError:
+        check("and is not even talked to", True)
+
+
+def administering():
+    result = account("add", "carol", "--password-file", "-", text=PASSWORD + "\n")
+    check("account add", (result.returncode, result.stdout) == (0, "carol: added\n"), result.stderr)
+    result = account("add", "carol", "--password-file", "-", "--json", text=PASSWORD)
+    check("again: changed", result.returncode == 0 and json.loads(result.stdout)["change"] == "changed", result.stdout)
+    account("add", "dave", "--password-file", "-", text="x")
+    listed = json.loads(account("list", "--json").stdout)
+    check("account list", listed["schema"] == "muster.accounts/1" and [i["name"] for i in listed["items"]] == ["carol", "dave"], str(listed))
+    result = account("remove", "dave")
+    check("account remove", (result.returncode, result.stdout, account("list").stdout) == (0, "dave: removed\n", "carol\n"))
+    check("of nobody: 4", account("remove", "dave").returncode == 4)
+    mode = os.stat(STATE + "/endpoints.passwd").st_mode & 0o777
+    check("the file is its owner's, and does not hold the password", mode == 0o600 and PASSWORD not in open(STATE + "/endpoints.passwd", encoding="utf-8").read())
+    for what, arguments, text in (("no password", ("add", "x"), None), ("an empty one", ("add", "x", "--password-file", "-"), ""),
+                                  ("two lines", ("add", "x", "--password-file", "-"), "a\nb\n"), ("256 octets", ("add", "x", "--password-file", "-"), "x" * 256),
+                                  ("a control character", ("add", "x", "--password-file", "-"), "a\tb"),
+                                  ("a name with a colon", ("add", "x:y", "--password-file", "-"), "x"),
+                                  ("no such file", ("add", "x", "--password-file", WORK + "/none"), None),
+                                  ("too few iterations", ("add", "x", "--password-file", "-", "--iterations", "100"), "x")):
+        result = account(*arguments, text=text)
+        check(f"{what}: exit 2, one line", result.returncode == 2 and result.stderr.count("\n") == 1, f"{result.returncode} {result.stderr}")
+
+
+def logging_in(server):
+    password, wrong = write("password", PASSWORD + "\n"), write("wrong", "euch\n")
+    result = assess(server, "--user", "carol", "--password-file", password)
+    check("carol is allowed, with an account that came while the server ran", result.returncode == 0 and "access: allowed" in result.stdout, result.stderr)
+    result = assess(server, "--user", "carol", "--password-file", "-", text=PASSWORD)
+    check("also from standard input", result.returncode == 0, result.stderr)
+    for name, file in (("carol", wrong), ("erin", password)):
+        result = assess(server, "--user", name, "--password-file", file)
+        check(f"{name} with {os.path.basename(file)}: exit 5, one line", result.returncode == 5 and "refused our login" in result.stderr.splitlines()[-1] and
+              result.stdout == "", result.stderr)
+    check("which is logged, without the password", 'login of "erin" failed' in server.messages() and PASSWORD not in server.messages())
+    run(SERVER, "pki", "issue", "carol", "--state", STATE, "--out", WORK)
+    keys = ("--cert", WORK + "/carol.crt", "--key", WORK + "/carol.key")
+    check("carol by certificate", assess(server, *keys).returncode == 0)
+    check("carol by both", assess(server, *keys, "--user", "carol", "--password-file", wrong).returncode == 0)
+    items = json.loads(run(FLEET, "endpoint", "list", "--json", "--state", STATE).stdout)["items"]
+    check("is one endpoint", [i["name"] for i in items] == ["carol"], str(items))
+    os.chmod(password, 0o644)
+    result = assess(server, "--user", "carol", "--password-file", password)
+    check("a file that others can read is warned of", result.returncode == 0 and "others can read" in result.stderr, result.stderr)
+    for arguments, word in (((), "--cert"), (("--user", "carol"), "--password-file"), (("--password-file", password), "--user"), (keys[:2], "--key")):
+        result = assess(server, *arguments)
+        check(f"{' '.join(a for a in arguments if a.startswith('--')) or 'nothing'}: exit 2, {word} is missed", result.returncode == 2 and word in result.stderr, result.stderr)
+
+
+def by_hand(server):
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        peer = Peer(server, version)
+        check(f"{peer.s.version()}: SCRAM is offered before PLAIN", peer.hears_version and peer.hear() == (MECHANISMS, b"\x0dSCRAM-SHA-256\x05PLAIN"))
+        check(f"{peer.s.version()}: PLAIN is let in", peer.plain("carol", PASSWORD) == (RESULT, b"\0\0") and peer.hear() == (MECHANISMS, b""))
+        peer = Peer(server, version)
+        peer.hear()
+        check(f"{peer.s.version()}: a wrong password is the end at once", peer.plain("carol", "x") == (RESULT, b"\0\2") and peer.hear() is None)
+    peer = Peer(server)
+    peer.hear()
+    peer.say(BATCH, bytes.fromhex("0200000100000008"))
+    kind, value = peer.hear()
+    check("a batch instead of a login: error 4", kind == ERROR and value[4:8] == b"\0\0\0\4" and peer.hear() is None)
+    peer = Peer(server)
+    peer.hear()
+    salts, results = set(), []
+    for _ in range(3):
+        kind, value = peer.select(b"SCRAM-SHA-256", b"n,,n=nobody,r=abc")
+        salts.add(re.search(rb",s=([^,]*),i=4096$", value).group(1))
+        peer.say(DATA, b"c=biws,r=abc,p=AAAA")
+        results.append(peer.hear())
+    check("three failures and no more", results == [(RESULT, b"\0\1")] * 2 + [(RESULT, b"\0\2")] and peer.hear() is None, str(results))
+    check("a name without account has one salt", len(salts) == 1)
+
+
+def waiting(server):
+    """The tests before have failed often enough."""
+    def timed(action):
+        before = time.monotonic()
+        value = action()
+        return value, time.monotonic() - before
+    peers = [Peer(server) for _ in range(12)]
+    for peer in peers:
+        peer.hear()
+        peer.say(SELECTION, b"\5PLAIN\0carol\0wrong")
+    keys = ("--cert", WORK + "/carol.crt", "--key", WORK + "/carol.key")
+    result, seconds = timed(lambda: assess(server, *keys))
+    check("who has a certificate does not wait", result.returncode == 0 and seconds < 5, f"{seconds:.1f} s")
+    peer = Peer(server)
+    peer.hear()
+    answer, seconds = timed(lambda: peer.plain("carol", PASSWORD))
+    check("who tries often waits, and gets in", answer == (RESULT, b"\0\0") and 3 < seconds < 12, f"{answer} in {seconds:.1f} s")
+    check("the others are answered, too", all(p.hear() == (RESULT, b"\0\2") for p in peers))
+    goner = Peer(server)
+    goner.hear()
+    goner.say(SELECTION, b"\5PLAIN\0carol\0wrong")
+    goner.s.close()
+
+
+def damaged(server):
+    path = STATE + "/endpoints.passwd"
+    with open(path, encoding="utf-8") as file:
+        before = file.read()
+    write("server/endpoints.passwd", before + "erin:password\n")
+    password = write("password", PASSWORD + "\n")
+    result = assess(server, "--user", "carol", "--password-file", password)
+    check("a damaged file lets nobody in", result.returncode == 5 and "could not verify" in result.stderr, result.stderr)
+    check("and is complained of by line", "line 3 " in server.messages())
+    result = account("add", "x", "--password-file", "-", text="x")
+    check("nor is it changed", result.returncode == 70 and "line 3 " in result.stderr, result.stderr)
+    write("server/endpoints.passwd", before)
+    check("mended, it works again", assess(server, "--user", "carol", "--password-file", password).returncode == 0)
+    account("remove", "carol")
+    check("who is removed is out", assess(server, "--user", "carol", "--password-file", password).returncode == 5)
+
+
+def main():
+    for folder in ("etc", "var/lib/dpkg", "var/log/apt"):
+        os.makedirs(os.path.join(ROOT, folder))
+    write("root/etc/os-release", 'ID=debian\nVERSION_ID="12"\n')
+    write("root/var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n")
+    server = Server()
+    without_accounts(server)
+    administering()
+    logging_in(server)
+    by_hand(server)
+    waiting(server)
+    damaged(server)
+    check("SIGTERM ends it with 0", server.stop() == 0)
+    shutil.rmtree(WORK, ignore_errors=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
