@@ -73,9 +73,17 @@ the state folder of root; of others
 .IR $XDG_STATE_HOME/muster ,
 else
 .IR ~/.local/state/muster .
+With
+.BR \-\-root ,
+a folder of that root's own below its
+.IR roots/ ,
+so that what an image tells never mixes with what this machine tells of itself.
 .TP
 .I STATE/journal.db
-the endpoint's event database. A damaged one is renamed, never overwritten.
+the endpoint's event database. A damaged one is renamed, never overwritten. It describes one root, the one that it was begun with, and refuses any other;
+after that root was moved,
+.B muster collect \-\-adopt\-root
+goes on with it where it is now.
 .TP
 .IR STATE/server.db ", " STATE/pki ", " STATE/admin.txt
 the server's database, certificates and administrator.

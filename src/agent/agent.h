@@ -17,6 +17,7 @@ enum journal_status {
     JOURNAL_FULL,
     JOURNAL_PERMISSION,
     JOURNAL_INCOMPLETE, /* a package database could not be read: what is stored stands, the answer is partly unknown (exit 3) */
+    JOURNAL_OTHER_ROOT, /* it describes another root than the one given: nothing was written, the error says which */
     JOURNAL_FAILED,
 };
 
@@ -47,10 +48,14 @@ struct journal_report {
 };
 struct journal_options {
     const char *root;    /* "/" or another root */
+    bool adopt_root;     /* the journal's root was moved to this one: it goes on with it */
     const struct swid_creator *creator; /* NULL: the default */
     void (*complain)(void *context, const char *file, size_t line, const char *what); /* NULL: nowhere */
     void *context;
 };
+/* A journal describes the root that its first run was given (its real path), and no other. JOURNAL_OTHER_ROOT if `root` is another one;
+ * JOURNAL_OK also for a journal in which nothing was collected yet. */
+enum journal_status journal_expect_root(struct journal *j, const char *root, struct error *error) MUST_USE;
 /* Brings the journal up to date with the package managers in one transaction: afterwards its installed set equals theirs. Safe against a
  * second run at the same time (it waits) and against being killed. JOURNAL_INCOMPLETE: some source could not be read and kept its last
  * known state. */

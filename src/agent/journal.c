@@ -32,6 +32,8 @@ static const char *const migrations[] = {
     " record INTEGER NOT NULL, cause INTEGER) STRICT;",
     /* Status 1 of a source said that it was not found, whatever the reason; it means gone from here on. */
     "UPDATE source SET status = 2 WHERE status = 1;",
+    /* The real path of the root; NULL: of a run before this column, and the next one's. */
+    "ALTER TABLE head ADD COLUMN root TEXT;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 
@@ -93,6 +95,39 @@ void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b)
         sqlite3_bind_text64(s, at, (const char *)b.p, b.n, SQLITE_STATIC, SQLITE_UTF8);
     else
         sqlite3_bind_null(s, at);
+}
+
+enum journal_status journal_find_root(const char *root, char path[PATH_MAX], struct error *error)
+{
+    if (realpath(root, path))
+        return JOURNAL_OK;
+    error_set(error, "%s: %s", root, strerror(errno));
+    return JOURNAL_FAILED;
+}
+
+enum journal_status journal_other_root(const struct journal *j, const char *own, const char *root, struct error *error)
+{
+    bool drop = strcmp(own, "/") == 0;
+    error_set(
+        error,
+        "%s describes the root %s, not %s: %s%s, or name another folder with --state; if that root was moved here, "
+        "muster collect --adopt-root",
+        j->path, own, root, drop ? "drop --root" : "give --root ", drop ? "" : own);
+    return JOURNAL_OTHER_ROOT;
+}
+
+enum journal_status journal_expect_root(struct journal *j, const char *root, struct error *error)
+{
+    char path[PATH_MAX];
+    enum journal_status status = journal_find_root(root, path, error);
+    sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, "SELECT root FROM head", &status, error) : NULL;
+    if (!s || !journal_step(j, s, &status, error))
+        return status;
+    const char *own = (const char *)sqlite3_column_text(s, 0);
+    if (own && strcmp(own, path) != 0)
+        status = journal_other_root(j, own, path, error);
+    sqlite3_reset(s);
+    return status;
 }
 
 bool journal_any_manager(const char *root)

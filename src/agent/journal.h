@@ -5,6 +5,8 @@
 #include "agent/agent.h"
 #include "db/db.h"
 
+#include <limits.h>
+
 struct journal {
     struct db *db;
     char *path;
@@ -19,6 +21,10 @@ bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *statu
 /* The file is damaged: keep it aside and begin anew. */
 enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
 
+/* The real path of a root. */
+enum journal_status journal_find_root(const char *root, char path[PATH_MAX], struct error *error) MUST_USE;
+/* Says that the journal is of `own`, not of `root` (real paths). */
+enum journal_status journal_other_root(const struct journal *j, const char *own, const char *root, struct error *error);
 /* True if the root has any package manager's database. */
 bool journal_any_manager(const char *root);
 

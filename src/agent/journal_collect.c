@@ -17,6 +17,7 @@
 struct head {
     uint32_t epoch, last_eid, records;
     int64_t shift, collected, file;
+    char root[PATH_MAX]; /* "": unknown */
     bool found;
 };
 
@@ -81,8 +82,8 @@ static void mark_write(const struct journal *j, const struct journal_report *rep
 static enum journal_status head_read(struct run *r, struct head *h)
 {
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s =
-        journal_statement(r->j, "SELECT epoch, shift, last_eid, records, collected, file FROM head", &status, r->error);
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT epoch, shift, last_eid, records, collected, file, root FROM head",
+                                        &status, r->error);
     *h = (struct head){.collected = TIME_UNKNOWN};
     if (!s)
         return status;
@@ -94,6 +95,8 @@ static enum journal_status head_read(struct run *r, struct head *h)
         h->records = (uint32_t)sqlite3_column_int64(s, 3);
         h->collected = sqlite3_column_int64(s, 4);
         h->file = sqlite3_column_int64(s, 5);
+        struct bytes root = journal_column_text(s, 6);
+        snprintf(h->root, sizeof h->root, "%.*s", (int)root.n, root.n ? (const char *)root.p : "");
         sqlite3_reset(s);
     }
     return status;
@@ -104,8 +107,8 @@ static enum journal_status head_write(struct run *r, const struct head *h)
     enum journal_status status = JOURNAL_OK;
     sqlite3_stmt *s =
         journal_statement(r->j,
-                          "INSERT OR REPLACE INTO head(one, epoch, shift, last_eid, records, collected, file)"
-                          " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6)",
+                          "INSERT OR REPLACE INTO head(one, epoch, shift, last_eid, records, collected, file, root)"
+                          " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                           &status, r->error);
     if (!s)
         return status;
@@ -115,6 +118,7 @@ static enum journal_status head_write(struct run *r, const struct head *h)
     sqlite3_bind_int64(s, 4, h->records);
     sqlite3_bind_int64(s, 5, h->collected);
     sqlite3_bind_int64(s, 6, h->file);
+    journal_bind_text(s, 7, bytes_of(h->root));
     if (journal_step(r->j, s, &status, r->error))
         bug("INSERT gave a row");
     return status;
@@ -363,6 +367,12 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     int64_t file = file_identity(r->j->path);
     if (status != JOURNAL_OK)
         return status;
+    if (strcmp(h.root, r->options->root) != 0) {
+        if (h.root[0] && !r->options->adopt_root)
+            return journal_other_root(r->j, h.root, r->options->root, r->error);
+        snprintf(h.root, sizeof h.root, "%s", r->options->root);
+        r->changed = true;
+    }
     r->first = h.last_eid == 0;
     r->seq = (int64_t)h.last_eid - h.shift;
     r->records = h.records;
@@ -414,18 +424,24 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
 static enum journal_status collect_once(struct journal *j, const struct journal_options *options,
                                         struct journal_report *report, struct error *error)
 {
+    char root[PATH_MAX];
+    struct journal_options own = *options;
+    enum journal_status status = journal_find_root(options->root, root, error);
+    own.root = root;
     struct run r = {.j = j,
-                    .options = options,
+                    .options = &own,
                     .error = error,
                     .software_ids = wr_of(0),
                     .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
     *report = (struct journal_report){0};
-    pkg_platform_read(options->root, &r.platform);
+    if (status != JOURNAL_OK)
+        return status;
+    pkg_platform_read(root, &r.platform);
     r.product =
         (struct swid_product){bytes_of(r.platform.name), bytes_of(r.platform.version), bytes_of(r.platform.machine)};
     /* First the lock, then the reading: what a second run does meanwhile must not be missed. */
-    enum journal_status status = journal_status_of(db_begin(j->db, error));
+    status = journal_status_of(db_begin(j->db, error));
     if (status == JOURNAL_OK) {
         status = collect_all(&r, report);
         if (status == JOURNAL_OK)

@@ -289,7 +289,10 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
                                   void *context, uint32_t *differences, struct error *error)
 {
     struct journal_head head;
-    enum journal_status status = journal_head(j, &head, error), worst = status;
+    enum journal_status status = journal_head(j, &head, error);
+    if (status == JOURNAL_OK)
+        status = journal_expect_root(j, options->root, error);
+    enum journal_status worst = status;
     *differences = 0;
     /* A source that cannot be read does not hide what differs in the others. */
     for (size_t i = 0; pkg_managers[i] && (status == JOURNAL_OK || status == JOURNAL_INCOMPLETE); i++) {

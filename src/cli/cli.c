@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +27,13 @@ struct cli {
     struct wr out;
     bool stdout_gone, output_lost; /* the reader went away (its decision), or what it wanted could not be written */
     char state[4096];
+    char root[PATH_MAX]; /* its real path */
 };
 
 /* What every command takes. */
 static const struct cli_option common_options[] = {
     {"state", "DIR", "where state lives (default: /var/lib/muster for root, else ~/.local/state/muster)"},
-    {"root", "DIR", "examine another root file system instead of /"},
+    {"root", "DIR", "examine another root file system instead of /; unless --state is given, its state lives in roots/ below the usual one"},
     {"json", NULL, "print one JSON document"},
     {"plain", NULL, "print tab-separated lines for scripts"},
     {"help", NULL, "explain this command"},
@@ -97,6 +99,18 @@ const char *cli_argument(const struct cli *cli, unsigned i)
     return i < cli->argument_count ? cli->arguments[i] : NULL;
 }
 
+/* What another root's state folder is called: for people by its path, and for itself alone by the hash (FNV-1a) of it. */
+static void name_root(char *name, size_t size, const char *root)
+{
+    size_t n = strlen(root), shown = n < 100 ? n - 1 : 100;
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (uint8_t)root[i]) * 1099511628211u;
+    snprintf(name, size, "%s-%08x", root + n - shown, (unsigned)(hash ^ hash >> 32));
+    for (char *p = name; (p = strchr(p, '/'));)
+        *p = '-';
+}
+
 const char *cli_state(struct cli *cli)
 {
     const char *given = cli_value(cli, "state"), *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -108,13 +122,19 @@ const char *cli_state(struct cli *cli)
         snprintf(cli->state, sizeof cli->state, "%s/muster", base);
     else
         snprintf(cli->state, sizeof cli->state, "%s/.local/state/muster", home && *home ? home : ".");
+    /* What is collected from an image may never mix with what this machine tells of itself. */
+    size_t n = strlen(cli->state);
+    char name[128];
+    if (!given && strcmp(cli->root, "/") != 0) {
+        name_root(name, sizeof name, cli->root);
+        snprintf(cli->state + n, sizeof cli->state - n, "/roots/%s", name);
+    }
     return cli->state;
 }
 
 const char *cli_root(const struct cli *cli)
 {
-    const char *root = cli_value(cli, "root");
-    return root ? root : "/";
+    return cli->root;
 }
 
 bool cli_json(const struct cli *cli)
@@ -335,6 +355,21 @@ static bool parse(struct cli *cli, int argc, char **argv, int from)
     return true;
 }
 
+/* --root as a real path, so that one root has one name. False: a usage error was printed. */
+static bool find_root(struct cli *cli)
+{
+    char folder[PATH_MAX];
+    const char *given = cli_value(cli, "root");
+    if (!given)
+        return true;
+    int n = snprintf(folder, sizeof folder, "%s/.", given); /* fails for what is no folder */
+    errno = ENAMETOOLONG;
+    if (n < PATH_MAX && realpath(folder, cli->root))
+        return true;
+    cli_usage(cli, "--root %s: %s", given, strerror(errno));
+    return false;
+}
+
 /* Replaces this process by PROGRAM, which stands in the folder of this executable. */
 static int run_program(const struct cli *cli, const char *program, char **argv)
 {
@@ -354,7 +389,7 @@ static int run_program(const struct cli *cli, const char *program, char **argv)
 
 int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv)
 {
-    struct cli cli = {.self = self, .out = wr_of((size_t)1 << 30)};
+    struct cli cli = {.self = self, .out = wr_of((size_t)1 << 30), .root = "/"};
     int used = 0, status = EXIT_DONE;
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help_all(&cli, commands, count);
@@ -372,6 +407,8 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
     } else if (cli.argument_count < cli.command->min_arguments || cli.argument_count > cli.command->max_arguments) {
         status = cli_usage(&cli, "%s argument%s", cli.argument_count < cli.command->min_arguments ? "it needs another" : "it takes no such",
                            cli.argument_count < cli.command->min_arguments ? "" : "s");
+    } else if (!find_root(&cli)) {
+        status = EXIT_USAGE;
     } else {
         status = cli.command->run(&cli);
     }

@@ -46,9 +46,10 @@ bool cli_time(const struct cli *cli, const char *name, int64_t *t);
 bool cli_unsigned(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t max, uint64_t *value);
 unsigned cli_argument_count(const struct cli *cli);
 const char *cli_argument(const struct cli *cli, unsigned i); /* NULL beyond the last */
-/* The state folder: --state, MUSTER_STATE, /var/lib/muster for root, else $XDG_STATE_HOME/muster or ~/.local/state/muster. */
+/* The state folder: --state, MUSTER_STATE, /var/lib/muster for root, else $XDG_STATE_HOME/muster or ~/.local/state/muster; if neither of the
+ * first two is given, another root than / has its own, roots/NAME below that. */
 const char *cli_state(struct cli *cli);
-/* --root, else "/". */
+/* The real path of --root, else "/". */
 const char *cli_root(const struct cli *cli);
 bool cli_json(const struct cli *cli);
 bool cli_plain(const struct cli *cli);

@@ -75,5 +75,10 @@ static int run(struct cli *cli)
 const struct cli_command cli_collect = {
     .noun = "collect",
     .summary = "bring this machine's journal up to date from its package managers and their logs",
+    .options =
+        (const struct cli_option[]){
+            {"adopt-root", NULL, "the root that the journal in --state describes was moved: go on with it at --root"},
+            {NULL, NULL, NULL},
+        },
     .run = run,
 };

@@ -30,6 +30,8 @@ int local_exit(enum journal_status status)
         return EXIT_NOT_FOUND;
     case JOURNAL_INCOMPLETE:
         return EXIT_UNKNOWN;
+    case JOURNAL_OTHER_ROOT:
+        return EXIT_USAGE;
     default:
         return EXIT_INTERNAL;
     }
@@ -38,7 +40,10 @@ int local_exit(enum journal_status status)
 int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report)
 {
     struct local_complaints complaints = {0};
-    const struct journal_options options = {.root = cli_root(cli), .complain = local_complain, .context = &complaints};
+    const struct journal_options options = {.root = cli_root(cli),
+                                            .adopt_root = cli_flag(cli, "adopt-root"),
+                                            .complain = local_complain,
+                                            .context = &complaints};
     struct error error = {""};
     bool renewed;
     enum journal_status status = journal_open(journal, state, JOURNAL_WRITE, &renewed, &error);
@@ -63,8 +68,13 @@ int local_open(struct cli *cli, struct journal **journal)
     struct journal_report report;
     const char *state = cli_state(cli);
     enum journal_status status = journal_open(journal, state, JOURNAL_READ, NULL, &error);
+    /* Who names no root takes the one that the journal describes. */
+    if (status == JOURNAL_OK && cli_value(cli, "root"))
+        status = journal_expect_root(*journal, cli_root(cli), &error);
     if (status == JOURNAL_OK)
         return EXIT_DONE;
+    journal_close(*journal);
+    *journal = NULL;
     if (status == JOURNAL_DAMAGED)
         return cli_fail(cli, EXIT_INTERNAL, "%s; muster collect keeps it aside and begins a new one", error.text);
     if (status != JOURNAL_ABSENT)

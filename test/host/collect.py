@@ -208,8 +208,41 @@ def what_goes_wrong(work):
     check('a full disk: one clear line', run.returncode == 70 and 'full' in run.stderr and len(run.stderr.splitlines()) <= 2, run)
     run = muster('collect', '--root', root, '--state', '/proc/none')
     check('a state that cannot be made: one clear line', run.returncode == 70 and '/proc/none' in run.stderr, run)
+    os.mkdir(work + '/nothing')
     run = muster('collect', '--root', work + '/nothing', '--state', state + '3')
     check('a root without packages: 3', run.returncode == 3, run)
+
+
+def other_roots(work):
+    """What an image tells never mixes with what this machine, or another image, tells of itself."""
+    (one, state), (two, _) = small_root(work, 'one'), small_root(work, 'two')
+    os.chmod(work, 0o755)
+    os.mkdir(work + '/home')
+    os.chmod(work + '/home', 0o777)
+    # Not as root, whose usual state folder is this machine's.
+    nobody = {'before': as_nobody if os.geteuid() == 0 else None, 'XDG_STATE_HOME': work + '/home'}
+    for root in (one, two):
+        run = muster('list', '--plain', '--root', root, **nobody)
+        check('list of a root without a journal', run.returncode == 0 and rows(run.stdout), run)
+    own = sorted(os.listdir(work + '/home/muster/roots'))
+    check('each root has a state folder of its own', len(own) == 2 and '-one-' in own[0] and '-two-' in own[1], own)
+    check('and this machine is none of them', os.listdir(work + '/home/muster') == ['roots'])
+    muster('collect', '--root', one, '--state', state)
+    before = muster('history', '--plain', '--state', state).stdout
+    for command in ('collect', 'list', 'history', 'check', 'assess'):
+        rest = ['127.0.0.1:9', '--ca', 'x', '--cert', 'x', '--key', 'x'] if command == 'assess' else []
+        run = muster(command, *rest, '--root', two, '--state', state)
+        check(command + ' of another root than the journal\'s: 2, and said how to mend it',
+              run.returncode == 2 and not run.stdout and one in run.stderr and '--adopt-root' in run.stderr and run.stderr.count('\n') == 1, run)
+    check('nothing was written', before == muster('history', '--plain', '--state', state).stdout)
+    run = muster('collect', '--state', state)
+    check('nor is this machine taken for an image', run.returncode == 2 and '--root ' + one in run.stderr, run)
+    os.rename(one, one + '-moved')
+    run = muster('collect', '--json', '--root', one + '-moved', '--state', state, '--adopt-root')
+    check('a root that was moved', run.returncode == 0 and json.loads(run.stdout)['new_events'] == 0 and not json.loads(run.stdout)['new_epoch'], run)
+    check('and check agrees', muster('check', '--root', one + '-moved', '--state', state).returncode == 0)
+    run = muster('scan', '--root', one)
+    check('a root that is not there: 2', run.returncode == 2 and 'No such file' in run.stderr, run)
 
 
 def without_rights(work):
@@ -248,6 +281,7 @@ def main():
         shared_history(work)
         by_steps(work)
         what_goes_wrong(work)
+        other_roots(work)
         without_rights(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -3,12 +3,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 static struct {
-    const char *at, *state, *first;
+    const char *at, *first;
+    char state[512], root[512];
     bool json, deep;
     unsigned arguments;
     int64_t time;
@@ -21,6 +24,8 @@ static int run_probe(struct cli *cli)
     seen.deep = cli_flag(cli, "deep");
     seen.arguments = cli_argument_count(cli);
     seen.first = cli_argument(cli, 0);
+    snprintf(seen.state, sizeof seen.state, "%s", cli_state(cli));
+    snprintf(seen.root, sizeof seen.root, "%s", cli_root(cli));
     if (!cli_time(cli, "at", &seen.time))
         return EXIT_USAGE;
     return 42;
@@ -79,6 +84,33 @@ static void wrong_use_is_status_two(void **state)
     assert_int_equal(call((const char *const[]){"muster", NULL}), EXIT_USAGE);
 }
 
+static void a_root_has_a_state_of_its_own(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/muster-cli-XXXXXX", base[64], path[128], first[512];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/../%s/", folder, strrchr(folder, '/') + 1);
+    assert_int_equal(CALL("probe"), 42);
+    snprintf(base, sizeof base, "%s", seen.state);
+    assert_string_equal(seen.root, "/");
+    assert_int_equal(CALL("probe", "--root", folder), 42);
+    snprintf(first, sizeof first, "%s", seen.state);
+    assert_memory_equal(first, base, strlen(base));
+    assert_memory_equal(first + strlen(base), "/roots/tmp-muster-cli-", 22);
+    assert_int_equal(CALL("probe", "--root", path), 42); /* the same, whatever it is called */
+    assert_string_equal(seen.root, folder);
+    assert_string_equal(seen.state, first);
+    assert_int_equal(CALL("probe", "--root", "/tmp"), 42);
+    assert_string_not_equal(seen.state, first);
+    assert_int_equal(CALL("probe", "--root", "//"), 42);
+    assert_string_equal(seen.state, base);
+    assert_int_equal(CALL("probe", "--root", folder, "--state", "here"), 42);
+    assert_string_equal(seen.state, "here");
+    rmdir(folder);
+    assert_int_equal(CALL("probe", "--root", folder), EXIT_USAGE);
+    assert_int_equal(CALL("probe", "--root", "/proc/self/cmdline"), EXIT_USAGE); /* no folder */
+}
+
 static void help_is_not_an_error(void **state)
 {
     (void)state;
@@ -99,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_in_every_form),
         cmocka_unit_test(wrong_use_is_status_two),
+        cmocka_unit_test(a_root_has_a_state_of_its_own),
         cmocka_unit_test(help_is_not_an_error),
         cmocka_unit_test(a_missing_program_is_said),
     };

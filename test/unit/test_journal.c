@@ -612,6 +612,43 @@ static void test_restored_journal(void **state)
     machine_free(&m);
 }
 
+/* A journal is of one root, by whatever path it is named. */
+static void test_other_root(void **state)
+{
+    (void)state;
+    struct machine m = machine_make(), other = machine_make();
+    struct journal_options options = {.root = other.root.path};
+    struct journal_report report;
+    struct wr text = wr_of(0);
+    char dotted[128];
+    uint32_t differences;
+    root_package(&m.root, "a", "all", "1", "installed");
+    root_package(&other.root, "b", "all", "1", "installed");
+    collect(&m);
+    uint32_t epoch = m.report.epoch;
+    assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_OTHER_ROOT);
+    assert_non_null(strstr(m.error.text, m.root.path));
+    assert_non_null(strstr(m.error.text, other.root.path));
+    assert_int_equal(journal_expect_root(m.journal, other.root.path, &m.error), JOURNAL_OTHER_ROOT);
+    assert_int_equal(journal_check(m.journal, &options, differ, &text, &differences, &m.error), JOURNAL_OTHER_ROOT);
+    assert_string_equal(wr_string(&text), "");
+    expect_sound(&m); /* nothing was written */
+    snprintf(dotted, sizeof dotted, "%s/var/..", m.root.path);
+    options.root = dotted;
+    assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_OK);
+    assert_int_equal(report.new_events, 0);
+    options.root = "/no/such/root";
+    assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_FAILED);
+    options = (struct journal_options){.root = other.root.path, .adopt_root = true};
+    assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_OK);
+    assert_int_equal(report.epoch, epoch); /* the same history goes on elsewhere */
+    assert_int_equal(journal_expect_root(m.journal, other.root.path, &m.error), JOURNAL_OK);
+    assert_int_equal(journal_expect_root(m.journal, m.root.path, &m.error), JOURNAL_OTHER_ROOT);
+    wr_free(&text);
+    machine_free(&m);
+    machine_free(&other);
+}
+
 /* ---- two at once, and sudden death
  * ------------------------------------------------------------------------------------------- */
 
@@ -702,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_log),
         cmocka_unit_test(test_damaged_journal),
         cmocka_unit_test(test_restored_journal),
+        cmocka_unit_test(test_other_root),
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_absent),
