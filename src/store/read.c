@@ -153,6 +153,7 @@ static enum store_status out_of_memory(struct error *error)
 struct text {
     int64_t id;
     struct bytes text;
+    struct store_package package;
 };
 
 static int by_id(const void *a, const void *b)
@@ -182,7 +183,15 @@ static enum store_status read_texts(struct store *s, struct text *texts, size_t 
         struct text key = {.id = sql_number(&rows, 0)}, *t = bsearch(&key, texts, n, sizeof *texts, by_id);
         if (t) {
             t->text = arena_copy(&s->scratch, sql_octets(&rows, 1));
-            found += t->text.p != NULL;
+            struct bytes *fields[] = {&t->package.name, &t->package.version, &t->package.arch, &t->package.source,
+                                      &t->package.source_version};
+            bool whole = t->text.p != NULL;
+            for (size_t i = 0; i < ARRAY_LENGTH(fields) && whole; i++) {
+                struct bytes field = sql_octets(&rows, (int)i + 2);
+                *fields[i] = field.n ? arena_copy(&s->scratch, field) : field;
+                whole = !field.n || fields[i]->p;
+            }
+            found += whole;
         }
     }
     enum store_status status = sql_end(&rows);
@@ -194,10 +203,10 @@ static enum store_status read_texts(struct store *s, struct text *texts, size_t 
     return status;
 }
 
-static struct bytes text_of(const struct text *texts, size_t count, int64_t id)
+static struct text text_of(const struct text *texts, size_t count, int64_t id)
 {
     struct text key = {.id = id}, *t = bsearch(&key, texts, count, sizeof *texts, by_id);
-    return t ? t->text : (struct bytes){0};
+    return t ? *t : key;
 }
 
 /* ---- software at a moment ---------------------------------------------------------------------------------------- */
@@ -270,7 +279,7 @@ struct standing {
     int64_t software, since;
     uint32_t count;
     uint8_t source;
-    struct bytes text;
+    struct text text;
 };
 
 /* Folds them in place into what stands at the end; returns how many. Deleting what is not there does nothing (write.c
@@ -299,7 +308,7 @@ static size_t fold(struct happenings *h, struct standing *standing)
 
 static int by_text(const void *a, const void *b)
 {
-    return bytes_compare(((const struct standing *)a)->text, ((const struct standing *)b)->text);
+    return bytes_compare(((const struct standing *)a)->text.text, ((const struct standing *)b)->text.text);
 }
 
 /* Gives the standing ones their texts, in whose order they then stand; `behind` gets the text of software `after`. */
@@ -319,7 +328,7 @@ static enum store_status order_by_text(struct store *s, struct standing *standin
         return status;
     for (size_t i = 0; i < count; i++)
         standing[i].text = text_of(texts, n, standing[i].software);
-    *behind = text_of(texts, n, after);
+    *behind = text_of(texts, n, after).text;
     qsort(standing, count, sizeof *standing, by_text);
     return STORE_OK;
 }
@@ -354,9 +363,16 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     if (status != STORE_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
-        if (after && bytes_compare(standing[i].text, behind) <= 0)
+        if (after && bytes_compare(standing[i].text.text, behind) <= 0)
             continue;
-        struct store_software item = {standing[i].text, standing[i].count, standing[i].since, standing[i].source};
+        struct store_software item = {
+            .id = standing[i].software,
+            .software_id = standing[i].text.text,
+            .package = standing[i].text.package,
+            .count = standing[i].count,
+            .since = standing[i].since,
+            .source = standing[i].source,
+        };
         if (!visit(context, &item) || --limit == 0) {
             *next = i + 1 < count ? (uint64_t)standing[i].software : 0;
             break;
@@ -431,7 +447,9 @@ enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after
     if (status != STORE_OK || (status = read_texts(s, texts, &n, error)) != STORE_OK)
         return status;
     for (size_t i = 0; i < count && i < limit; i++) {
-        page[i].event.software_id = text_of(texts, n, page[i].software);
+        struct text text = text_of(texts, n, page[i].software);
+        page[i].event.software_id = text.text;
+        page[i].event.package = text.package;
         bool go_on = visit(context, &page[i].event);
         if ((!go_on || i + 1 == limit) && i + 1 < count)
             *next = page[i].cursor;

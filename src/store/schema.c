@@ -55,6 +55,21 @@ const struct statement_row statements[ST_COUNT] = {
     ", endpoint INT8 NOT NULL, started INT8 NOT NULL, finished INT8 NOT NULL, address BYTEA NOT NULL,"                 \
     " result INT4 NOT NULL, access INT4 NOT NULL, reason BYTEA NOT NULL);"
 
+/* Tags. asked, asked_of: when and of whom the tag was last wanted; the columns behind tagged are what the tag tells, '' if it
+ * does not. The index holds what has no tag only. tags_due: when an endpoint's next session shall ask for tags. */
+#define SCHEMA_2                                                                                                       \
+    "ALTER TABLE software ADD COLUMN asked INT8 NOT NULL DEFAULT 0;"                                                   \
+    "ALTER TABLE software ADD COLUMN asked_of INT8 NOT NULL DEFAULT 0;"                                                \
+    "ALTER TABLE software ADD COLUMN tagged INT4 NOT NULL DEFAULT 0;"                                                  \
+    "ALTER TABLE software ADD COLUMN package BYTEA NOT NULL DEFAULT '';"                                               \
+    "ALTER TABLE software ADD COLUMN version BYTEA NOT NULL DEFAULT '';"                                               \
+    "ALTER TABLE software ADD COLUMN arch BYTEA NOT NULL DEFAULT '';"                                                  \
+    "ALTER TABLE software ADD COLUMN source BYTEA NOT NULL DEFAULT '';"                                                \
+    "ALTER TABLE software ADD COLUMN source_version BYTEA NOT NULL DEFAULT '';"                                        \
+    "CREATE INDEX software_untagged ON software(asked) WHERE tagged = 0;"                                              \
+    "ALTER TABLE endpoint ADD COLUMN tags_due INT8 NOT NULL DEFAULT 0;"                                                \
+    "CREATE TABLE tag(software INT8 PRIMARY KEY, endpoint INT8 NOT NULL, learnt INT8 NOT NULL, octets BYTEA NOT NULL);"
+
 #define NO_TIME "(-9223372036854775807 - 1)" /* TIME_UNKNOWN */
 
 #define SQLITE(schema)                                                                                                 \
@@ -73,7 +88,7 @@ const struct statement_row statements[ST_COUNT] = {
     "CREATE FUNCTION zip(INT8[], INT8[], INT8[]) RETURNS TABLE(a INT8, b INT8, c INT8) LANGUAGE sql IMMUTABLE AS"      \
     " 'SELECT * FROM unnest($1, $2, $3)';"
 
-const char *const sqlite_migrations[] = {SQLITE(SCHEMA_1)};
-const char *const postgres_migrations[] = {POSTGRES_ZIP POSTGRES(SCHEMA_1)};
+const char *const sqlite_migrations[] = {SQLITE(SCHEMA_1), SCHEMA_2};
+const char *const postgres_migrations[] = {POSTGRES_ZIP POSTGRES(SCHEMA_1), SCHEMA_2};
 const size_t migration_count = ARRAY_LENGTH(sqlite_migrations);
 _Static_assert(ARRAY_LENGTH(sqlite_migrations) == ARRAY_LENGTH(postgres_migrations), "each engine has each step");

@@ -93,6 +93,11 @@ void sql_ask(struct store *s, enum statement statement, const struct value *valu
     sql_ask(s, statement, (struct value[]){__VA_ARGS__}, sizeof((struct value[]){__VA_ARGS__}) / sizeof(struct value), \
             rows, error)
 
+/* A part of a transaction that stands or falls alone: what is posted between begin and end fails with it. `status` is how it
+ * went so far; what is returned is how it ended. */
+enum store_status sql_guard_begin(struct store *s, struct error *error) MUST_USE;
+enum store_status sql_guard_end(struct store *s, enum store_status status, struct error *error) MUST_USE;
+
 /* Steps to the next row; false at the end and on failure (rows->status). sql_end() always, before the next question. */
 bool sql_next(struct rows *rows, struct error *error);
 int64_t sql_number(struct rows *rows, int column);

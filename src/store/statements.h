@@ -12,7 +12,7 @@ STATEMENT(SAVEPOINT_UNDO, "", "ROLLBACK TO SAVEPOINT report")
 
 /* ---- endpoints: writing ---- */
 
-STATEMENT(POSITION, "b", "SELECT id, epoch, last_eid, known, retired FROM endpoint WHERE name = $1")
+STATEMENT(POSITION, "b", "SELECT id, epoch, last_eid, known, retired, tags_due FROM endpoint WHERE name = $1")
 /* The row stays locked until the transaction ends: two servers never store for one endpoint at once. */
 STATEMENT(ENDPOINT_LOCK, "b",
           "UPDATE endpoint SET sessions = sessions WHERE name = $1 RETURNING id, epoch, last_eid, known, product, version, vendor,"
@@ -60,6 +60,23 @@ STATEMENT(PRESENT_PUT, "nbb",
           "INSERT INTO present(endpoint, inventory, members) VALUES($1, $2, $3)"
           " ON CONFLICT(endpoint) DO UPDATE SET inventory = excluded.inventory, members = excluded.members")
 
+/* ---- tags ---- */
+
+/* Tried with the software that was longest unasked; the inner limit bounds the look at software that others have. */
+STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
+          "SELECT u.id, u.identifier FROM (SELECT id, identifier, asked FROM software WHERE tagged = 0 AND asked <= $1"
+          " ORDER BY asked LIMIT $2) AS u WHERE EXISTS (SELECT 1 FROM change_member m JOIN change c ON c.change_set = m.change_set"
+          " WHERE m.software = u.id AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
+STATEMENT(SOFTWARE_ASKED, "nnN",
+          "UPDATE software SET asked = $1, asked_of = $2 WHERE id IN (SELECT z.a FROM zip($3) AS z)")
+STATEMENT(TAGS_DUE, "nn", "UPDATE endpoint SET tags_due = $1 WHERE id = $2")
+STATEMENT(SOFTWARE_TAGGED, "bbbbbn",
+          "UPDATE software SET tagged = 1, package = $1, version = $2, arch = $3, source = $4, source_version = $5"
+          " WHERE id = $6 AND tagged = 0")
+STATEMENT(TAG_ADD, "nnnb",
+          "INSERT INTO tag(software, endpoint, learnt, octets) VALUES($1, $2, $3, $4) ON CONFLICT(software) DO NOTHING")
+STATEMENT(TAG_GET, "n", "SELECT octets FROM tag WHERE software = $1")
+
 /* ---- reading ---- */
 
 STATEMENT(ENDPOINTS, "nn",
@@ -70,7 +87,7 @@ STATEMENT(ENDPOINT_BY_NAME, "b", "SELECT id FROM endpoint WHERE name = $1")
 STATEMENT(CHANGES, "nnn",
           "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
           " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id >= $2 ORDER BY c.id LIMIT $3")
-STATEMENT(SOFTWARE_NAMES, "N", "SELECT s.id, s.identifier FROM zip($1) AS z CROSS JOIN software s WHERE s.id = z.a")
+STATEMENT(SOFTWARE_NAMES, "N", "SELECT s.id, s.identifier, s.package, s.version, s.arch, s.source, s.source_version FROM zip($1) AS z CROSS JOIN software s WHERE s.id = z.a")
 STATEMENT(TOTALS, "",
           "SELECT (SELECT count(*) FROM endpoint), (SELECT count(*) FROM software), (SELECT count(*) FROM change_set),"
           " (SELECT CAST(coalesce(sum(changes), 0) AS INT8) FROM endpoint), (SELECT CAST(coalesce(sum(sessions), 0) AS INT8) FROM endpoint)")

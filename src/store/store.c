@@ -150,6 +150,41 @@ enum store_status sql_ask_number(struct store *s, enum statement statement, cons
     return status == STORE_OK && !found ? STORE_NOT_FOUND : status;
 }
 
+/* ---- parts of a transaction -------------------------------------------------------------------------------------- */
+
+enum store_status sql_guard_begin(struct store *s, struct error *error)
+{
+    if (s->transaction == TX_NONE) {
+        error_set(error, "writing needs a transaction");
+        return STORE_FAILED;
+    }
+    return POST(s, ST_SAVEPOINT, error);
+}
+
+/* Asked, not posted: what was posted for this part must fail with it, not with the next one. */
+static enum store_status confirm(struct store *s, struct error *error)
+{
+    struct rows rows;
+    sql_ask(s, ST_SAVEPOINT_RELEASE, NULL, 0, &rows, error);
+    while (sql_next(&rows, error))
+        continue;
+    return sql_end(&rows);
+}
+
+enum store_status sql_guard_end(struct store *s, enum store_status status, struct error *error)
+{
+    if (status == STORE_OK)
+        status = confirm(s, error);
+    if (status == STORE_OK)
+        return STORE_OK;
+    /* The other parts of the transaction stay, this one goes. */
+    struct error second;
+    if (s->transaction == TX_OPEN &&
+        (POST(s, ST_SAVEPOINT_UNDO, &second) != STORE_OK || POST(s, ST_SAVEPOINT_RELEASE, &second) != STORE_OK))
+        s->transaction = TX_LOST;
+    return status;
+}
+
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 enum store_status store_begin(struct store *s, struct error *error)

@@ -80,6 +80,7 @@ struct store_position {
     uint32_t epoch, last_eid;
     bool known;      /* has reported software before */
     bool retired;
+    int64_t tags_due; /* from then on its next session shall ask for tags, see store_untagged() */
 };
 enum store_status store_position(struct store *s, struct bytes endpoint, struct store_position *p, struct error *error) MUST_USE;
 
@@ -99,6 +100,38 @@ enum store_status store_verdict(struct store *s, int64_t session, int64_t finish
 enum store_status store_commit(struct store *s, struct error *error) MUST_USE;
 void store_rollback(struct store *s);
 
+/* ---- tags: what an identifier means (a targeted request with records; asked once a fleet) ------------------------------ */
+
+/* What a tag says of a package; empty: it does not. */
+struct store_package {
+    struct bytes name, version, arch, source, source_version;
+};
+struct store_untagged {
+    int64_t id;
+    struct bytes software_id;
+};
+struct store_tag {
+    int64_t software;
+    struct bytes octets; /* as reported */
+    struct store_package package;
+};
+#define STORE_TAGS_AGAIN 86400 /* seconds until whom else an identifier is asked of, or the same endpoint again */
+
+/* Software that the endpoint has or had, of which nobody has given a tag and nobody was asked within STORE_TAGS_AGAIN: up to `limit`
+ * into `list`, together at most `octets` (each with 2 more), texts in the arena. */
+enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now, unsigned limit, size_t octets, struct arena *a,
+                                 struct store_untagged *list, size_t *count, struct error *error) MUST_USE;
+/* Within a transaction: these are being asked of the endpoint; `more`: its next session shall ask for others. Written before it is asked,
+ * so that an endpoint that cannot bear the question is not asked it every time. */
+enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bool more, const struct store_untagged *list, size_t count,
+                              struct error *error) MUST_USE;
+/* Within a transaction: tags that the endpoint gave. A software that has one keeps it. */
+enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
+                             struct error *error) MUST_USE;
+/* A software's tag, by row identifier or by the software identifier itself. */
+enum store_status store_tag(struct store *s, struct bytes id_or_text, void (*visit)(void *, struct bytes octets), void *context,
+                            struct error *error) MUST_USE;
+
 /* ---- reading: `at` is a valid time (TIME_UNKNOWN: now); `known_at` a transaction time (TIME_UNKNOWN: all that is known) -------------- */
 
 struct store_endpoint {
@@ -115,6 +148,8 @@ struct store_software {
     uint32_t count; /* instances: two architectures of one package and version share an identifier */
     int64_t since;  /* when the newest instance came, as the endpoint reported it */
     uint8_t source;
+    int64_t id; /* of the software, for store_tag() */
+    struct store_package package;
 };
 struct store_history_event {
     uint32_t epoch, eid;
@@ -122,6 +157,7 @@ struct store_history_event {
     enum store_action action;
     struct bytes software_id;
     uint8_t source;
+    struct store_package package;
 };
 
 /* Pages: up to `limit` (1..1000) items behind `after` (0: from the beginning); a visitor returning false stops. *next is the cursor of

@@ -464,6 +464,10 @@ static enum store_status store_software_of(struct work *w)
     if (moved)
         status = POST(w->s, ST_ENDPOINT_MOVED, w->error, NUM(w->r->epoch), NUM(w->receipt->last_eid), NUM(w->installed),
                       NUM((int64_t)(w->count ? w->group_count : 0)), NUM(w->endpoint.id));
+    /* Who brings what nobody had, is asked for the tags the next time; everybody else, when others had their turn. */
+    if (status == STORE_OK && (w->receipt->new_software || !w->endpoint.known))
+        status = POST(w->s, ST_TAGS_DUE, w->error, NUM(w->receipt->new_software ? 0 : w->learnt + STORE_TAGS_AGAIN),
+                      NUM(w->endpoint.id));
     return status;
 }
 
@@ -481,44 +485,23 @@ static enum store_status store_all(struct work *w)
     return status == STORE_OK ? store_session(w) : status;
 }
 
-/* Asked, not posted: what was posted for this report must fail with it, not with the next one. */
-static enum store_status confirm(struct store *s, struct error *error)
-{
-    struct rows rows;
-    sql_ask(s, ST_SAVEPOINT_RELEASE, NULL, 0, &rows, error);
-    while (sql_next(&rows, error))
-        continue;
-    return sql_end(&rows);
-}
-
 enum store_status store_report(struct store *s, const struct store_report *r, struct store_receipt *receipt,
                                struct error *error)
 {
     struct work w = {.s = s, .a = &s->scratch, .r = r, .receipt = receipt, .error = error};
     w.learnt = r->finished > r->started ? r->finished : r->started;
     *receipt = (struct store_receipt){0};
-    if (s->transaction == TX_NONE) {
-        error_set(error, "a report needs a transaction");
-        return STORE_FAILED;
-    }
     if (r->endpoint.n == 0 || r->endpoint.n > NAME_MAX_OCTETS) {
         error_set(error, "an endpoint's name has 1 to %d octets, this one %zu", NAME_MAX_OCTETS, r->endpoint.n);
         return STORE_REFUSED;
     }
     arena_reset(&s->scratch);
-    enum store_status status = POST(s, ST_SAVEPOINT, error);
+    enum store_status status = sql_guard_begin(s, error);
     if (status != STORE_OK)
         return status;
-    status = store_all(&w);
-    if (status == STORE_OK)
-        status = confirm(s, error);
+    status = sql_guard_end(s, store_all(&w), error);
     if (status == STORE_OK)
         return STORE_OK;
-    /* The other reports of the transaction stay, this one goes. */
-    struct error second;
-    if (s->transaction == TX_OPEN &&
-        (POST(s, ST_SAVEPOINT_UNDO, &second) != STORE_OK || POST(s, ST_SAVEPOINT_RELEASE, &second) != STORE_OK))
-        s->transaction = TX_LOST;
     receipt->session = 0;
     receipt->stored_events = receipt->new_software = 0;
     return status;
@@ -544,6 +527,7 @@ enum store_status store_position(struct store *s, struct bytes endpoint, struct 
             .last_eid = (uint32_t)sql_number(&rows, 2),
             .known = sql_number(&rows, 3) != 0,
             .retired = sql_number(&rows, 4) != 0,
+            .tags_due = sql_number(&rows, 5),
         };
     }
     return sql_end(&rows);

@@ -578,6 +578,95 @@ static void test_busy_and_refused(void **state)
     assert_non_null(strstr(p->error.text, "newer"));
 }
 
+/* ---- tags ---- */
+
+static void keep_tag(void *context, struct bytes octets)
+{
+    snprintf(context, 100, "%.*s", (int)octets.n, (const char *)octets.p);
+}
+
+static bool keep_package(void *context, const struct store_software *s)
+{
+    struct wr *w = context;
+    const struct store_package *p = &s->package;
+    const struct bytes fields[] = {s->software_id, p->name, p->version, p->arch, p->source, p->source_version};
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++)
+        wr_fmt(w, "%.*s%s", (int)fields[i].n, (const char *)fields[i].p, i + 1 < ARRAY_LENGTH(fields) ? "|" : "\n");
+    return true;
+}
+
+static struct arena tag_texts;
+
+static size_t untagged(struct place *p, int64_t endpoint, int64_t now, unsigned limit, size_t octets,
+                       struct store_untagged *list)
+{
+    size_t count;
+    arena_free(&tag_texts);
+    tag_texts = arena_of(1 << 20);
+    OK(store_untagged(p->store, endpoint, now, limit, octets, &tag_texts, list, &count, &p->error));
+    return count;
+}
+
+static void test_tags_are_asked_for_once_and_kept_once(void **state)
+{
+    struct place *p = enter(state);
+    struct store_event list[] = {event(1, T0, STORE_CREATE, "a_1"), event(2, T0, STORE_DELETE, "a_1"),
+                                 event(3, T0, STORE_CREATE, "b_1"), event(4, T0, STORE_CREATE, "c_1")};
+    struct store_untagged want[10];
+    struct store_position position;
+    struct store_receipt x = must_store(p, events_report("x", T0, 1, 1, 4, list, 4));
+    OK(store_position(p->store, BYTES("x"), &position, &p->error));
+    assert_int_equal(position.tags_due, 0); /* it brought what nobody had: next time */
+    struct store_receipt y = must_store(p, events_report("y", T0 + 1, 1, 1, 4, list, 4));
+    OK(store_position(p->store, BYTES("y"), &position, &p->error));
+    assert_int_equal(position.tags_due, T0 + 1 + STORE_TAGS_AGAIN);
+    struct store_receipt z = must_store(p, events_report("z", T0 + 1, 1, 1, 0, NULL, 0));
+    assert_int_equal(untagged(p, z.endpoint, T0, 10, 1000, want), 0); /* it has none of them */
+
+    assert_int_equal(untagged(p, x.endpoint, T0, 2, 1000, want), 2);
+    assert_int_equal(untagged(p, x.endpoint, T0, 10, 9, want), 1);
+    assert_int_equal(untagged(p, x.endpoint, T0, 10, 1000, want), 3); /* what is gone, too */
+    assert_true(bytes_equal(want[0].software_id, BYTES("a_1")));
+    OK(store_begin(p->store, &p->error));
+    OK(store_asked(p->store, x.endpoint, T0 + 5, false, want, 3, &p->error));
+    const struct store_tag tags[] = {
+        {want[0].id, BYTES("<a/>"), {BYTES("a"), BYTES("1:1+x"), BYTES("amd64"), BYTES("src"), BYTES("2")}},
+        {want[1].id, BYTES("<b/>"), {.name = BYTES("b")}},
+    };
+    OK(store_tags(p->store, x.endpoint, T0 + 5, tags, 2, &p->error));
+    OK(store_commit(p->store, &p->error));
+    OK(store_position(p->store, BYTES("x"), &position, &p->error));
+    assert_int_equal(position.tags_due, T0 + 5 + STORE_TAGS_AGAIN);
+
+    /* c_1 is left, and it is asked of whoever else has it, later. */
+    int64_t c = want[2].id;
+    assert_int_equal(untagged(p, y.endpoint, T0 + 100, 10, 1000, want), 0);
+    assert_int_equal(untagged(p, y.endpoint, T0 + 5 + STORE_TAGS_AGAIN, 10, 1000, want), 1);
+    assert_int_equal(want[0].id, c);
+
+    /* The first word counts. */
+    const struct store_tag again[] = {{tags[0].software, BYTES("<lie/>"), {.name = BYTES("lie")}},
+                                      {c, BYTES("<c/>"), {.name = BYTES("c"), .version = BYTES("1")}}};
+    OK(store_begin(p->store, &p->error));
+    OK(store_tags(p->store, y.endpoint, T0 + 9, again, 2, &p->error));
+    OK(store_commit(p->store, &p->error));
+    char octets[100] = "";
+    OK(store_tag(p->store, BYTES("a_1"), keep_tag, octets, &p->error));
+    assert_string_equal(octets, "<a/>");
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)c);
+    OK(store_tag(p->store, bytes_of(number), keep_tag, octets, &p->error));
+    assert_string_equal(octets, "<c/>");
+    assert_int_equal(store_tag(p->store, BYTES("nobody"), keep_tag, octets, &p->error), STORE_NOT_FOUND);
+    assert_int_equal(untagged(p, y.endpoint, INT64_MAX, 10, 1000, want), 0);
+    struct wr w = wr_of(0);
+    uint64_t next;
+    OK(store_software(p->store, x.endpoint, T0, TIME_UNKNOWN, 0, 10, keep_package, &w, &next, &p->error));
+    assert_string_equal(wr_string(&w), "b_1|b||||\nc_1|c|1|||\n");
+    wr_free(&w);
+    arena_free(&tag_texts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -590,6 +679,7 @@ int main(void)
         CASE(test_odd_identifiers),
         CASE(test_endpoint_posture_and_sessions),
         CASE(test_pages_of_endpoints),
+        CASE(test_tags_are_asked_for_once_and_kept_once),
         CASE(test_group_commit),
         CASE(test_large_reports),
         POSTGRES(test_database_gone_and_back),
