@@ -207,19 +207,6 @@ static void send_result(struct nea_session *s, enum sasl_result result, struct b
     send_sasl(s, PT_SASL_RESULT, (struct bytes){code, 2}, data); /* PT-R25: data only with success */
 }
 
-static void login_succeeded(struct nea_session *s, struct bytes data)
-{
-    struct bytes name = s->pt.sasl->login.name;
-    send_result(s, SASL_SUCCESS, data);
-    s->pt.proven = true;
-    if (!s->peer_name.n)
-        wr_bytes(&s->peer_name, name);
-    if (s->config.login_done)
-        s->config.login_done(s->config.host, name, true);
-    exchange_end(s);
-    ask_for_login(s, (struct bytes){NULL, 0});
-}
-
 /* strongSwan reads the result's first octet alone, so that a failure looks like success to it: whoever may be one hears
  * "abort" and finds the connection closed. Others may try again, not for ever. */
 static void login_failed(struct nea_session *s, enum sasl_verdict why)
@@ -236,6 +223,23 @@ static void login_failed(struct nea_session *s, enum sasl_verdict why)
     exchange_end(s);
     if (!again)
         s->pt.state = PT_CLOSED;
+}
+
+static void login_succeeded(struct nea_session *s, struct bytes data)
+{
+    struct bytes name = s->pt.sasl->login.name;
+    if (!s->peer_name.n)
+        wr_bytes(&s->peer_name, name);
+    if (s->peer_name.bad) { /* no memory: nobody gets in without a name */
+        login_failed(s, SASL_BROKEN);
+        return;
+    }
+    send_result(s, SASL_SUCCESS, data);
+    s->pt.proven = true;
+    if (s->config.login_done)
+        s->config.login_done(s->config.host, name, true);
+    exchange_end(s);
+    ask_for_login(s, (struct bytes){NULL, 0});
 }
 
 static void server_go_on(struct nea_session *s, enum sasl_verdict verdict, struct wr *out)
@@ -564,7 +568,8 @@ static bool done(const struct nea_session *s)
     return s->pt.state == PT_CLOSED || s->state == PB_END;
 }
 
-/* PT-R31, RFC 6876 §3.4.2.3: either side may say several things at a time. Whole messages are taken where they lie; only what is cut is kept, and only what has come of it. */
+/* PT-R31, RFC 6876 §3.4.2.3: either side may say several things at a time. Whole messages are taken where they lie;
+ * only what is cut is kept, and only what has come of it. */
 void pt_feed(struct nea_session *s, struct bytes b)
 {
     struct wr *in = &s->pt.in;

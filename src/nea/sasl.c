@@ -418,8 +418,8 @@ static enum sasl_verdict server_final(struct sasl *x, struct bytes in, struct wr
     struct wr expected = wr_of(SASL_MESSAGE_MAX);
     x->step = 4;
     put_final(&expected, x->gs2, x->whole_nonce);
-    bool fits = in.n <= SASL_MESSAGE_MAX && split_proof(in, &before, key) && bytes_starts(before, wr_view(&expected)) &&
-                (before.n == expected.n || before.p[expected.n] == ',');
+    bool fits = !expected.bad && in.n <= SASL_MESSAGE_MAX && split_proof(in, &before, key) &&
+                bytes_starts(before, wr_view(&expected)) && (before.n == expected.n || before.p[expected.n] == ',');
     wr_free(&expected);
     if (!fits)
         return SASL_WRONG;
