@@ -244,6 +244,7 @@ def damaged(server):
     check("mended, it works again", assess(server, "--user", "carol", "--password-file", password).returncode == 0)
     account("remove", "carol")
     check("who is removed is out", assess(server, "--user", "carol", "--password-file", password).returncode == 5)
+    account("add", "carol", "--password-file", password)
 
 
 def main():
@@ -255,9 +256,9 @@ def main():
     without_accounts(server)
     administering()
     logging_in(server)
+    damaged(server)
     by_hand(server)
     waiting(server)
-    damaged(server)
     check("SIGTERM ends it with 0", server.stop() == 0)
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0
