@@ -12,6 +12,7 @@
 enum journal_status {
     JOURNAL_OK = 0,
     JOURNAL_ABSENT,     /* no journal yet: run collect */
+    JOURNAL_OLDER,      /* made by an older version of Muster: opening it for writing brings it up to date */
     JOURNAL_DAMAGED,    /* the file was kept aside; the error names it */
     JOURNAL_BUSY,
     JOURNAL_FULL,

@@ -44,6 +44,7 @@ enum journal_status journal_status_of(enum db_status status)
         [DB_ABSENT] = JOURNAL_ABSENT,
         [DB_DAMAGED] = JOURNAL_DAMAGED,
         [DB_NEWER] = JOURNAL_FAILED,
+        [DB_OLDER] = JOURNAL_OLDER,
         [DB_BUSY] = JOURNAL_BUSY,
         [DB_FULL] = JOURNAL_FULL,
         [DB_PERMISSION] = JOURNAL_PERMISSION,

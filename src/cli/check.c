@@ -34,10 +34,15 @@ static int run(struct cli *cli)
     uint32_t differences = 0;
     const struct journal_options options = {.root = cli_root(cli)};
     enum journal_status status = journal_open(&journal, cli_state(cli), JOURNAL_READ, NULL, &error);
-    if (status == JOURNAL_ABSENT)
-        return cli_fail(cli, EXIT_NOT_FOUND, "%s: no journal yet; run muster collect", cli_state(cli));
-    if (status != JOURNAL_OK)
+    if (status == JOURNAL_ABSENT || status == JOURNAL_OLDER)
+        return cli_fail(cli, EXIT_NOT_FOUND, "%s: no journal %s; run muster collect", cli_state(cli),
+                        status == JOURNAL_ABSENT ? "yet" : "of this version of Muster");
+    if (status == JOURNAL_OK)
+        status = journal_expect_root(journal, options.root, &error);
+    if (status != JOURNAL_OK) {
+        journal_close(journal);
         return cli_fail(cli, local_exit(status), "%s", error.text);
+    }
     if (cli_json(cli)) {
         check.json = cli_json_begin(cli, "check");
         json_array(&check.json, "items");

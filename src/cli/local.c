@@ -27,6 +27,7 @@ int local_exit(enum journal_status status)
     case JOURNAL_OK:
         return EXIT_DONE;
     case JOURNAL_ABSENT:
+    case JOURNAL_OLDER:
         return EXIT_NOT_FOUND;
     case JOURNAL_INCOMPLETE:
         return EXIT_UNKNOWN;
@@ -77,9 +78,10 @@ int local_open(struct cli *cli, struct journal **journal)
     *journal = NULL;
     if (status == JOURNAL_DAMAGED)
         return cli_fail(cli, EXIT_INTERNAL, "%s; muster collect keeps it aside and begins a new one", error.text);
-    if (status != JOURNAL_ABSENT)
+    if (status != JOURNAL_ABSENT && status != JOURNAL_OLDER)
         return cli_fail(cli, local_exit(status), "%s", error.text);
-    log_line(LOG_INFO, "%s holds no journal yet: collecting first", state);
+    log_line(LOG_INFO, "%s holds no journal %s: collecting first", state,
+             status == JOURNAL_ABSENT ? "yet" : "of this version of Muster");
     int code = local_collect(cli, state, journal, &report);
     /* What could not be read is said again, and counts, when the journal is read. */
     return code == EXIT_UNKNOWN ? EXIT_DONE : code;

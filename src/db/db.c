@@ -86,6 +86,7 @@ static void describe(enum db_status status, const char *path, const char *reason
         [DB_ABSENT] = "%s: there is no such database, or no such folder (%s)",
         [DB_DAMAGED] = "%s: not a database of Muster, or a damaged one (%s); nothing was written to it",
         [DB_NEWER] = "%s: %s; install that version, or name another file",
+        [DB_OLDER] = "%s: %s; the command that writes it brings it up to date",
         [DB_BUSY] = "%s: another process holds the database (%s); try again later",
         [DB_FULL] = "%s: the disk or the quota is full (%s); free some room and try again",
         [DB_PERMISSION] =
@@ -298,8 +299,8 @@ static enum db_status prepare(struct db *db, unsigned flags, const struct db_sch
         return DB_ABSENT;
     }
     if ((size_t)found.version < schema->count) {
-        describe(DB_FAILED, db->path, "made by an older version of Muster; run the command that writes it once", error);
-        return DB_FAILED;
+        describe(DB_OLDER, db->path, "made by an older version of Muster", error);
+        return DB_OLDER;
     }
     return DB_OK;
 }

@@ -11,6 +11,7 @@ enum db_status {
     DB_ABSENT,     /* no such file, and DB_CREATE was not given */
     DB_DAMAGED,    /* no database, or a broken one: nothing was written to it */
     DB_NEWER,      /* made by a newer version of Muster */
+    DB_OLDER,      /* made by an older one, and DB_READ_ONLY was given: opened without it, it is brought up to date */
     DB_BUSY,       /* another process holds it longer than the patience */
     DB_FULL,       /* the disk or the quota */
     DB_PERMISSION, /* may not be read or written */

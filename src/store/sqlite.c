@@ -20,6 +20,7 @@ static enum store_status status_of(enum db_status status)
         [DB_ABSENT] = STORE_REFUSED,
         [DB_DAMAGED] = STORE_DAMAGED,
         [DB_NEWER] = STORE_REFUSED,
+        [DB_OLDER] = STORE_REFUSED,
         [DB_BUSY] = STORE_UNAVAILABLE,
         [DB_FULL] = STORE_UNAVAILABLE,
         [DB_PERMISSION] = STORE_REFUSED,

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -612,6 +613,31 @@ static void test_restored_journal(void **state)
     machine_free(&m);
 }
 
+/* One from before it knew its root. */
+static void test_older_journal(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    sqlite3 *db;
+    root_package(&m.root, "a", "all", "1", "installed");
+    collect(&m);
+    uint32_t epoch = m.report.epoch;
+    journal_close(m.journal);
+    m.journal = NULL;
+    assert_int_equal(sqlite3_open(root_path(&m.root, "/state/journal.db"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "ALTER TABLE head DROP COLUMN root; UPDATE source SET status = 1; PRAGMA user_version = 1",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(journal_open(&m.journal, m.state, JOURNAL_READ, NULL, &m.error), JOURNAL_OLDER);
+    collect(&m);
+    assert_int_equal(m.report.epoch, epoch);
+    assert_int_equal(m.report.new_events, 0);
+    assert_int_equal(journal_expect_root(m.journal, "/", &m.error), JOURNAL_OTHER_ROOT);
+    machine_free(&m);
+}
+
 /* A journal is of one root, by whatever path it is named. */
 static void test_other_root(void **state)
 {
@@ -739,6 +765,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_log),
         cmocka_unit_test(test_damaged_journal),
         cmocka_unit_test(test_restored_journal),
+        cmocka_unit_test(test_older_journal),
         cmocka_unit_test(test_other_root),
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_killed),
