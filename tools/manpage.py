@@ -44,7 +44,7 @@ done
 the answer is no: a difference was found, access is not allowed
 .TP
 .B 2
-wrong usage
+wrong usage, or a state folder or file that cannot be used as it is: permission, no room, in use, of another root; the message says how to mend it
 .TP
 .B 3
 the answer is partly unknown: something could not be read
@@ -56,7 +56,7 @@ not found
 could not connect or authenticate
 .TP
 .B 70
-internal error
+internal error, or a file of Muster's own that is damaged
 .SH ENVIRONMENT
 .TP
 .B MUSTER_NAME

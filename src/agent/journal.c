@@ -205,6 +205,10 @@ enum journal_status journal_open(struct journal **out, const char *state, enum j
         *renewed = false;
     if (mode == JOURNAL_WRITE && !make_folder(state, error))
         return errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_PERMISSION;
+    if (mode == JOURNAL_WRITE && access(state, W_OK | X_OK) < 0) {
+        error_set(error, "%s: cannot write in this folder: %s", state, strerror(errno));
+        return JOURNAL_PERMISSION;
+    }
     struct journal *j = calloc(1, sizeof *j);
     if (!j || asprintf(&j->path, "%s/journal.db", state) < 0) {
         free(j);

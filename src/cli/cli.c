@@ -247,7 +247,8 @@ static void help_command(struct cli *cli)
     wr_str(w, "\nOptions:\n");
     help_options(w, c->options);
     help_options(w, common_options);
-    wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 usage, 3 partly unknown, 4 not found, 5 could not connect or authenticate, 70 internal.\n");
+    wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 wrong usage, or a folder or file that cannot be used, 3 partly unknown, 4 not found, 5 could not\n"
+              "connect or authenticate, 70 internal error, or a damaged file of its own.\n");
 }
 
 static void help_all(struct cli *cli, const struct cli_command *commands, size_t count)

@@ -9,11 +9,11 @@
 enum {
     EXIT_DONE = 0,
     EXIT_NO = 1,         /* findings, differences, access not allowed */
-    EXIT_USAGE = 2,
+    EXIT_USAGE = 2,      /* or a folder or file that cannot be used: permission, no room, in use, of another root */
     EXIT_UNKNOWN = 3,    /* partly unknown */
     EXIT_NOT_FOUND = 4,
     EXIT_UNREACHED = 5,  /* could not connect or authenticate */
-    EXIT_INTERNAL = 70,
+    EXIT_INTERNAL = 70,  /* or a file of Muster's own is damaged */
 };
 
 struct cli;

@@ -62,14 +62,10 @@ static int run(struct cli *cli)
     for (size_t i = 0; i < report.source_count; i++) {
         installed += report.sources[i].installed;
         removed += report.sources[i].removed;
-        /* A log that is there but cannot be read: part of the answer is unknown. One that is not there is merely a
-         * shorter past. */
-        if (report.sources[i].unreadable)
-            code = EXIT_UNKNOWN;
     }
     (cli_json(cli) ? print_json : print_text)(cli, &report, installed, removed);
     journal_close(journal);
-    return code;
+    return local_history_exit(code, &report);
 }
 
 const struct cli_command cli_collect = {

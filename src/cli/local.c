@@ -31,7 +31,11 @@ int local_exit(enum journal_status status)
         return EXIT_NOT_FOUND;
     case JOURNAL_INCOMPLETE:
         return EXIT_UNKNOWN;
+    /* What another option, or whoever minds the machine, can mend. */
     case JOURNAL_OTHER_ROOT:
+    case JOURNAL_PERMISSION:
+    case JOURNAL_FULL:
+    case JOURNAL_BUSY:
         return EXIT_USAGE;
     default:
         return EXIT_INTERNAL;
@@ -85,6 +89,14 @@ int local_open(struct cli *cli, struct journal **journal)
     int code = local_collect(cli, state, journal, &report);
     /* What could not be read is said again, and counts, when the journal is read. */
     return code == EXIT_UNKNOWN ? EXIT_DONE : code;
+}
+
+int local_history_exit(int code, const struct journal_report *report)
+{
+    for (size_t i = 0; i < report->source_count; i++)
+        if (report->sources[i].unreadable)
+            code = EXIT_UNKNOWN;
+    return code;
 }
 
 const char *local_source_name(uint8_t source)

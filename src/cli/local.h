@@ -19,6 +19,9 @@ int local_exit(enum journal_status status);
 int local_open(struct cli *cli, struct journal **journal);
 /* One run of collection in `state`; *journal stays open if EXIT_DONE or EXIT_UNKNOWN is returned. */
 int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report);
+/* The exit status of a command that tells how far history reaches: EXIT_UNKNOWN, not `code`, if a log that is there could not be read. One
+ * that is not there is merely a shorter past. */
+int local_history_exit(int code, const struct journal_report *report);
 /* "dpkg". */
 const char *local_source_name(uint8_t source);
 /* A time with its precision as one word for people: "2026-03-29T10:11:12Z", "by 2023-05-11T00:00:00Z" for a bound. */

@@ -159,14 +159,14 @@ static int scan(struct cli *cli, const char *folder)
     journal_close(journal);
     if (status != JOURNAL_OK && status != JOURNAL_INCOMPLETE)
         return cli_fail(cli, local_exit(status), "%s", error.text);
-    return code;
+    return local_history_exit(code, &report);
 }
 
 static int run(struct cli *cli)
 {
     char folder[4096];
     if (!make_folder(folder, sizeof folder))
-        return cli_fail(cli, EXIT_INTERNAL, "cannot make a temporary folder %s; set TMPDIR", folder);
+        return cli_fail(cli, EXIT_USAGE, "cannot make a temporary folder %s; set TMPDIR", folder);
     int code = scan(cli, folder);
     remove_folder(folder);
     return code;

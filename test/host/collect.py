@@ -205,9 +205,9 @@ def what_goes_wrong(work):
     kept = [n for n in os.listdir(state) if n.startswith('journal.db.damaged-') and not n.endswith(('-wal', '-shm'))]
     check('it is kept aside', run.returncode == 0 and len(kept) == 1 and kept[0] in run.stderr and '(new)' in run.stdout, run)
     run = muster('collect', '--root', root, '--state', state + '2', before=small_file_limit)
-    check('a full disk: one clear line', run.returncode == 70 and 'full' in run.stderr and len(run.stderr.splitlines()) <= 2, run)
+    check('a full disk: one clear line', run.returncode == 2 and 'full' in run.stderr and len(run.stderr.splitlines()) <= 2, run)
     run = muster('collect', '--root', root, '--state', '/proc/none')
-    check('a state that cannot be made: one clear line', run.returncode == 70 and '/proc/none' in run.stderr, run)
+    check('a state that cannot be made: one clear line', run.returncode == 2 and '/proc/none' in run.stderr, run)
     os.mkdir(work + '/nothing')
     run = muster('collect', '--root', work + '/nothing', '--state', state + '3')
     check('a root without packages: 3', run.returncode == 3, run)
@@ -259,14 +259,23 @@ def without_rights(work):
     check('an unreadable log: said, 3', run.returncode == 3 and 'cannot be read' in run.stderr, run)
     check('list does not mind', muster('list', '--state', state, before=as_nobody, **home).returncode == 0)
     run = muster('scan', '--root', root, before=as_nobody, **home)
-    check('scan needs no rights', run.returncode == 0 and 'unreadable' in run.stdout, run)
+    check('scan needs no rights, and says what it could not read: 3', run.returncode == 3 and 'unreadable' in run.stdout and 'dpkg.log' in run.stderr, run)
+    check('check does not mind', muster('check', '--root', root, '--state', state, before=as_nobody, **home).returncode == 0)
     os.chmod(root + '/var/lib/dpkg/status', 0)
     run = muster('collect', '--root', root, '--state', state, before=as_nobody, **home)
     check('an unreadable database: 3', run.returncode == 3, run)
     os.chmod(state, 0o555)
     os.chmod(state + '/journal.db', 0o444)
     run = muster('collect', '--root', root, '--state', state, before=as_nobody, **home)
-    check('a state that may not be written: one clear line', run.returncode == 70 and 'journal.db' in run.stderr, run)
+    check('a state that may not be written: one clear line', run.returncode == 2 and state in run.stderr and len(run.stderr.splitlines()) == 1, run)
+    os.mkdir(work + '/locked', 0o755)
+    for place in (work + '/locked', work + '/locked/deeper'):
+        run = muster('collect', '--root', root, '--state', place, before=as_nobody, **home)
+        check('a folder of somebody else: one clear line', run.returncode == 2 and place in run.stderr and 'Permission denied' in run.stderr, run)
+    os.chmod(state + '/journal.db', 0)
+    for command in ('list', 'history', 'check'):
+        run = muster(command, '--root', root, '--state', state, before=as_nobody, **home)
+        check(command + ' of a journal that may not be read: one clear line', run.returncode == 2 and not run.stdout and len(run.stderr.splitlines()) == 1, run)
 
 
 def main():
