@@ -29,6 +29,8 @@ static const struct column endpoint_columns[] = {
     {"RESULT", "result", 0},
 };
 static const struct column software_columns[] = {
+    {"PACKAGE", "package", 30},
+    {"VERSION", "version", 30},
     {"IDENTIFIER", "software_id", 70},
     {"COUNT", "count", 6},
     {"SINCE", "since", 0},

@@ -53,6 +53,7 @@ bool assessment_storable(struct bytes text)
 static void destroy(struct assessment *a)
 {
     arena_free(&a->arena);
+    tags_free(&a->tags);
     free(a);
 }
 
@@ -102,6 +103,7 @@ void assessment_locate(struct assessment *a)
     if (a->positioned || a->busy)
         return;
     a->request.in.endpoint = a->report.endpoint;
+    a->request.tags = &a->tags;
     if (!submit(a, WORK_POSITION)) {
         a->positioned = true;
         a->position_status = STORE_UNAVAILABLE;
@@ -233,6 +235,8 @@ static void report_done(struct assessment *a)
             return;
         if (a->software_stored < a->software_count)
             why = "the server is busy: try again later";
+        else if (a->tags.record_count && submit(a, WORK_TAGS))
+            return;
     } else {
         if (r->status == STORE_CONFLICT && a->on_conflict && a->on_conflict(a->swima, &r->out.receipt)) {
             let_go(a);
@@ -246,6 +250,33 @@ static void report_done(struct assessment *a)
     let_go(a);
 }
 
+/* A tag more or less is no part of the verdict. */
+static void tags_done(struct assessment *a, const struct store_request *r)
+{
+    if (r->status != STORE_OK)
+        log_line(LOG_WARNING, "%.*s: its tags were not stored: %s", (int)a->report.endpoint.n,
+                 (const char *)a->report.endpoint.p, r->error.text);
+    a->tags.record_count = 0;
+    if (a->request_exchange != a->exchange && a->again) {
+        store_again(a);
+        return;
+    }
+    if (a->request_exchange == a->exchange)
+        conclude(a, NULL);
+    let_go(a);
+}
+
+static void position_done(struct assessment *a, const struct store_request *r)
+{
+    a->positioned = true;
+    if (r->status != STORE_OK)
+        log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p, r->error.text);
+    if (a->again) /* all verdicts were in before */
+        store_again(a);
+    if (a->on_position)
+        a->on_position(a->swima);
+}
+
 static void request_done(struct store_request *r)
 {
     struct assessment *a = (struct assessment *)((char *)r - offsetof(struct assessment, request));
@@ -256,16 +287,21 @@ static void request_done(struct store_request *r)
     }
     switch (r->work) {
     case WORK_POSITION:
-        a->positioned = true;
         a->position_status = r->status;
         a->position = r->out.position;
+        /* Noted before it is asked: an endpoint that cannot bear the question is not asked every time. */
+        if (r->status == STORE_OK && a->tags.wanted_count && submit(a, WORK_ASKED))
+            break;
+        a->tags.wanted_count = 0;
+        position_done(a, r);
+        break;
+    case WORK_ASKED:
         if (r->status != STORE_OK)
-            log_line(LOG_ERROR, "%.*s: %s", (int)a->report.endpoint.n, (const char *)a->report.endpoint.p,
-                     r->error.text);
-        if (a->again) /* all verdicts were in before */
-            store_again(a);
-        if (a->on_position)
-            a->on_position(a->swima);
+            a->tags.wanted_count = 0;
+        position_done(a, r);
+        break;
+    case WORK_TAGS:
+        tags_done(a, r);
         break;
     case WORK_REPORT:
         report_done(a);

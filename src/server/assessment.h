@@ -57,6 +57,8 @@ struct assessment {
     struct store_position position;
     int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
 
+    struct tags tags; /* that are asked for in this session */
+
     /* The SWIMA validator's, which depends on what is stored. */
     void *swima;
     void (*on_position)(void *swima);

@@ -107,11 +107,23 @@ static bool add_endpoint(void *context, const struct store_endpoint *e)
     return true;
 }
 
+/* What its tag tells; null while there is none, or it does not say. `source` is the number of the source that reported it. */
+static void put_package(struct json *j, const struct store_package *p)
+{
+    put_text(j, "package", p->name);
+    put_text(j, "version", p->version);
+    put_text(j, "arch", p->arch);
+    put_text(j, "source_package", p->source);
+    put_text(j, "source_version", p->source_version);
+}
+
 static bool add_software(void *context, const struct store_software *s)
 {
     struct json *j = context;
     json_object(j, NULL);
+    json_number(j, "id", s->id);
     json_text(j, "software_id", s->software_id);
+    put_package(j, &s->package);
     json_number(j, "count", s->count);
     json_time(j, "since", s->since);
     json_number(j, "source", s->source);
@@ -134,10 +146,10 @@ static bool add_event(void *context, const struct store_history_event *e)
     json_string(j, "precision", "reported"); /* SWIMA carries no precision: it is the endpoint's word */
     json_string(j, "action", action_name(e->action));
     json_text(j, "software_id", e->software_id);
-    /* An identifier does not tell them (its + ~ : are folded); its tag will. */
-    json_null(j, "name");
-    json_null(j, "version");
-    json_null(j, "arch");
+    /* An identifier does not tell them (its + ~ : are folded); its tag does, once it is known. */
+    put_text(j, "name", e->package.name);
+    put_text(j, "version", e->package.version);
+    put_text(j, "arch", e->package.arch);
     json_number(j, "source", e->source);
     json_time(j, "learnt", e->learnt);
     json_object_end(j);
@@ -258,6 +270,28 @@ static void get_health(struct web_request *r)
     web_json(r);
 }
 
+static void put_tag(void *context, struct bytes octets)
+{
+    struct web_request *r = context;
+    wr_bytes(&r->body, octets);
+}
+
+static void get_tag(struct web_request *r)
+{
+    struct error error = {0};
+    enum store_status status = store_tag(r->store, r->argument, put_tag, r, &error);
+    if (status == STORE_NOT_FOUND) {
+        web_problem(r, 404, "no tag is known of this software");
+        return;
+    }
+    if (status != STORE_OK) {
+        store_problem(r, status, &error);
+        return;
+    }
+    r->status = 200;
+    r->type = "application/swid+xml";
+}
+
 static void get_totals(struct web_request *r)
 {
     struct error error = {0};
@@ -294,6 +328,8 @@ const struct web_route web_routes[] = {
      "What is installed on an endpoint, or was at any time, ordered by software identifier."},
     {"GET", "/api/v1/endpoints/{id}/events", WEB_READ, PAGING, true, get_events,
      "What was installed, removed and altered on an endpoint, in the order of its event identifiers."},
+    {"GET", "/api/v1/software/{id}/tag", WEB_READ, 0, true, get_tag,
+     "The SWID tag of a software as the first endpoint reported it, by its number or identifier."},
     {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds."},
     {"GET", "/healthz", WEB_PUBLIC, 0, true, get_health,
      "200 while the server can answer from its store, else 503. Needs no login."},

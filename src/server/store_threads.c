@@ -56,15 +56,29 @@ static void read_one(struct store *s, struct store_request *r)
         r->status = STORE_OK;
         r->out.position = (struct store_position){0};
     }
+    if (r->status == STORE_OK && r->tags)
+        tags_look(s, r->tags, &r->out.position);
 }
 
 static void write_one(struct store *s, struct store_request *r)
 {
-    if (r->work == WORK_REPORT)
+    switch (r->work) {
+    case WORK_REPORT:
         r->status = store_report(s, &r->in.report, &r->out.receipt, &r->error);
-    else
+        break;
+    case WORK_VERDICT:
         r->status = store_verdict(s, r->in.verdict.session, r->in.verdict.finished, r->in.verdict.result,
                                   r->in.verdict.access, r->in.verdict.reason, &r->error);
+        break;
+    case WORK_ASKED:
+        r->status = tags_mark(s, r->tags, &r->error);
+        break;
+    case WORK_TAGS:
+        r->status = tags_store(s, r->tags, &r->error);
+        break;
+    case WORK_POSITION: /* is read */
+        break;
+    }
 }
 
 /* Group commit: one transaction, one flush to the disk for everybody who waited for the one before. */

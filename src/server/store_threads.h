@@ -4,9 +4,11 @@
 #define MUSTER_SERVER_STORE_THREADS_H
 
 #include "net/net.h"
+#include "server/tags.h"
 #include "store/store.h"
 
-enum store_work { WORK_POSITION, WORK_REPORT, WORK_VERDICT };
+/* WORK_POSITION also looks for tags to ask for; WORK_ASKED notes that they are, WORK_TAGS stores those that came. */
+enum store_work { WORK_POSITION, WORK_REPORT, WORK_VERDICT, WORK_ASKED, WORK_TAGS };
 
 /* A request belongs to the store threads, with all that its views point to, from store_threads_submit() until `done` is
  * called on `loop`. */
@@ -21,6 +23,7 @@ struct store_request {
             struct bytes reason;
         } verdict;
     } in;
+    struct tags *tags; /* NULL: none are asked for */
     union {
         struct store_position position;
         struct store_receipt receipt;

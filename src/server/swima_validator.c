@@ -11,6 +11,7 @@ enum { IDENTIFIERS_ONLY = 0x20, FULFILMENT = 0x80 }; /* flags: RFC 8412 §5.6, �
 enum swima_state {
     SWIMA_START, /* nothing asked yet */
     SWIMA_ASKED,
+    SWIMA_TAGS, /* its news are in, tags are asked for */
     SWIMA_DONE, /* settled */
 };
 
@@ -216,8 +217,21 @@ static void add_software(struct swima *v, enum store_software_kind kind, uint32_
     forget_events(v);
 }
 
+/* Behind the news of the endpoint itself: what identifiers mean is asked once a fleet. */
+static bool ask_for_tags(struct swima *v)
+{
+    if (!tags_ask(&v->assessment->tags, v->part->connection, v->part->collector, v->request_id + 1))
+        return false;
+    v->request_id++;
+    v->earliest = 0;
+    v->state = SWIMA_TAGS;
+    return true;
+}
+
 static void settle(struct swima *v)
 {
+    if (ask_for_tags(v))
+        return;
     v->state = SWIMA_DONE;
     assessment_settle(v->assessment, v->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
 }
@@ -328,7 +342,7 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
 /* SWIMA-R10, R101, RFC 8412 §3.3, §5.7: what answers no request of ours is discarded. */
 static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
 {
-    if (v->state == SWIMA_ASKED && id == v->request_id && !(flags & FULFILMENT))
+    if ((v->state == SWIMA_ASKED || v->state == SWIMA_TAGS) && id == v->request_id && !(flags & FULFILMENT))
         return true;
     note(v, "a software response that answers no request is discarded");
     return false;
@@ -356,14 +370,20 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         if (!is_answer(v, inventory->request_id, inventory->flags))
             return;
         v->part->collector = from;
-        if (v->earliest != 0)
+        if (v->earliest != 0 || v->state == SWIMA_TAGS)
             fail(v, other_type);
         else
             take_inventory(v, inventory);
         break;
     case PA_SW_INVENTORY:
-        if (is_answer(v, full_inventory->request_id, full_inventory->flags))
+        if (!is_answer(v, full_inventory->request_id, full_inventory->flags))
+            return;
+        if (v->state != SWIMA_TAGS) {
             fail(v, other_type);
+            return;
+        }
+        tags_take(&v->assessment->tags, &full_inventory->records);
+        settle(v);
         break;
     case PA_SW_EVENTS:
         if (is_answer(v, full_events->request_id, full_events->flags))
@@ -373,6 +393,8 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         v->part->collector = from;
         if (v->state == SWIMA_ASKED)
             fail(v, "the endpoint could not tell its software");
+        else if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
+            settle(v);
         break;
     default: /* SWIMA-R77: a validator ignores requests */
         break;

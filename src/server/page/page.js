@@ -148,6 +148,8 @@ const endpoints = new Table($("endpoints"), "Endpoints", "Filter", [
 
 const software = new Table($("software"), "Software", "Filter", [
   { title: "Identifier", value: (s) => s.software_id, wrap: true },
+  { title: "Package", value: (s) => s.package },
+  { title: "Version", value: (s) => s.version },
   { title: "Instances", value: (s) => s.count, number: true, first: "descending" },
   { title: "Since (UTC)", value: (s) => s.since, show: (s) => time(s.since), first: "descending" },
 ], { index: 0, down: false });
@@ -157,6 +159,8 @@ const events = new Table($("events"), "Events", "Filter", [
   { title: "Time (UTC)", value: (e) => e.time, show: (e) => time(e.time), first: "descending" },
   { title: "Action", value: (e) => e.action },
   { title: "Identifier", value: (e) => e.software_id, wrap: true },
+  { title: "Package", value: (e) => e.name },
+  { title: "Version", value: (e) => e.version },
   { title: "Learnt (UTC)", value: (e) => e.learnt, show: (e) => time(e.learnt), first: "descending" },
 ], { index: 1, down: true });
 

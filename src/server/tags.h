@@ -1,0 +1,35 @@
+/* tags: what an assessment asks and learns of what identifiers mean; private to server/. Asked in a targeted request with
+ * records, after the endpoint's own news and before the verdict; whatever comes of it, it denies nothing but silence and
+ * malformed messages. */
+#ifndef MUSTER_SERVER_TAGS_H
+#define MUSTER_SERVER_TAGS_H
+
+#include "nea/nea.h"
+#include "store/store.h"
+
+/* A session's share: with full tags of ten KiB each the answer still fits what may be reassembled. */
+enum { TAGS_MAX = 1000, TAGS_OCTETS = 128 << 10 };
+
+struct tags {
+    struct arena arena; /* what the lists point to */
+    int64_t endpoint;
+    struct store_untagged *wanted;
+    size_t wanted_count;
+    bool more;             /* there are more than one session asks for */
+    bool asked;            /* once a session */
+    struct bytes *records; /* one a wanted: what came, or empty */
+    size_t record_count;
+};
+
+void tags_free(struct tags *t);
+/* In a store thread: what shall be asked of an endpoint that stands there. Without an answer of the store nothing is. */
+void tags_look(struct store *s, struct tags *t, const struct store_position *p);
+enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
+/* Reads what came and stores the tags that are what they were asked for; the others are as if they had not come. */
+enum store_status tags_store(struct store *s, struct tags *t, struct error *error) MUST_USE;
+/* In the session: sends the request, with as many identifiers as the connection carries. False: there is nothing to ask. */
+bool tags_ask(struct tags *t, struct nea_connection *c, uint16_t to, uint32_t request_id) MUST_USE;
+/* Keeps the records of an answer. */
+void tags_take(struct tags *t, const struct pa_list *records);
+
+#endif
