@@ -21,6 +21,7 @@ static int run_serve(struct cli *cli)
         .db = cli_value(cli, "db"),
         .workers = (unsigned)workers,
         .max_message = (size_t)max_message,
+        .checks = cli_value(cli, "check"),
     };
     return server_run(&options);
 }
@@ -54,6 +55,7 @@ static const struct cli_option serve_options[] = {
     {"db", "URL", "the store: sqlite:PATH or postgresql://… (default: server.db in the state folder)"},
     {"workers", "N", "threads that serve endpoints (default: one a core)"},
     {"max-message", "OCTETS", "the largest PT-TLS message accepted"},
+    {"check", "LIST", "what a posture means: CHECK=allow|quarantine|deny, by commas (default: forwarding=allow,default-password=deny)"},
     {NULL, NULL, NULL},
 };
 static const struct cli_option issue_options[] = {

@@ -129,6 +129,28 @@ static void recommend(const struct assessment_part *p, enum nea_result result, e
         nea_send(p->connection, p->collector, &out, 1);
 }
 
+/* PA-R40, PA-R41, PA-R42, RFC 5792 §4.2.9, §4.2.10: result and remediation in one message; a String stands behind its length,
+ * before its language code. */
+static void recommend_finding(const struct assessment_part *p)
+{
+    enum { STRING = 2 };
+    const struct policy_finding *f = p->finding;
+    struct wr text = wr_of(0);
+    wr_u32(&text, strlen(f->remediation));
+    wr_str(&text, f->remediation);
+    wr_u8(&text, strlen(p->language));
+    wr_str(&text, p->language);
+    const struct pa_assessment_result result = {.result = f->told};
+    const struct pa_remediation_instructions remediation = {
+        .vendor_id = PEN_IETF, .kind = STRING, .parameters = wr_view(&text)};
+    const struct pa_out out[] = {{.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &result},
+                                 {.type = &pa_types[PA_REMEDIATION_INSTRUCTIONS], .fields = &remediation}};
+    nea_recommend(p->connection, f->result, f->access, bytes_of(f->said), p->language);
+    if (p->collector != NEA_ANY)
+        nea_send(p->connection, p->collector, out, f->remediation[0] ? 2 : 1);
+    wr_free(&text);
+}
+
 /* Nothing is acknowledged that is not committed: `why` NULL tells that it is. */
 static void conclude(struct assessment *a, const char *why)
 {
@@ -136,6 +158,8 @@ static void conclude(struct assessment *a, const char *why)
         const struct assessment_part *p = &a->parts[i];
         if (why)
             recommend(p, NEA_ERROR, NEA_ACCESS_DENIED, why);
+        else if (p->finding)
+            recommend_finding(p);
         else
             recommend(p, p->result, p->access, p->reason);
     }

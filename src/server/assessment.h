@@ -4,6 +4,7 @@
 #define MUSTER_SERVER_ASSESSMENT_H
 
 #include "nea/nea.h"
+#include "server/policy.h"
 #include "server/store_threads.h"
 
 /* One validator's share. */
@@ -14,6 +15,9 @@ struct assessment_part {
     enum nea_result result;
     enum nea_access access;
     char reason[256]; /* for the user, English; "" = none */
+    /* A validator that judges by policy: what its component hears instead, in the user's language. NULL: nothing but the above. */
+    const struct policy_finding *finding;
+    const char *language;
 };
 
 struct assessment_host {
@@ -23,6 +27,7 @@ struct assessment_host {
     void (*wake)(void *context);
     void *context;
     struct net_loop *loop;
+    const struct policy *policy; /* NULL: the default */
 };
 
 /* What goes into one report of software; the rest of the report is the assessment's. */

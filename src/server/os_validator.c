@@ -9,6 +9,7 @@ struct os {
     struct assessment_part *part;
     uint64_t told; /* bits 1 << PA_X */
     bool asked, failed;
+    struct policy_finding finding;
 };
 
 /* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it
@@ -37,6 +38,7 @@ static void begin_handshake(void *state)
     struct os *os = state;
     os->told = 0;
     os->asked = os->failed = false;
+    os->part->finding = NULL;
     assessment_reopen(os->assessment, os->part);
 }
 
@@ -119,6 +121,15 @@ static bool ask_for_the_rest(struct os *os)
     return fields.attributes.count > 0;
 }
 
+static void judge(struct os *os)
+{
+    const struct assessment *a = os->assessment;
+    const struct policy *policy = a->host && a->host->policy ? a->host->policy : &policy_default;
+    policy_judge(policy, &a->report, nea_peer_language(os->part->connection), &os->finding, &os->part->language);
+    os->part->finding = &os->finding;
+    assessment_settle(os->assessment, os->part, os->finding.result, os->finding.access, os->finding.reason);
+}
+
 static void settle(struct os *os)
 {
     struct wr reason = wr_of(sizeof os->part->reason - 1);
@@ -128,7 +139,7 @@ static void settle(struct os *os)
     bool complete = reason.n == 0 && !os->failed;
     os->assessment->report.has_posture = reason.n == 0; /* half a posture does not replace the whole one that is stored */
     if (complete)
-        assessment_settle(os->assessment, os->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
+        judge(os);
     else
         assessment_settle(os->assessment, os->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED,
                           reason.n ? wr_string(&reason) : "the endpoint told its posture wrongly");

@@ -2,6 +2,7 @@
 #include "server/files.h"
 #include "server/http.h"
 #include "server/server.h"
+#include "server/policy.h"
 #include "server/session.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct server {
     struct store_threads *store;
     struct logins *logins;
     struct http_server *http;
+    struct policy policy;
     struct net_loop *loop; /* the main thread's: signals */
     struct worker workers[WORKERS_MAX];
     pthread_t threads[WORKERS_MAX];
@@ -77,6 +79,9 @@ static bool make_path(char path[PATH_MAX], const char *state, const char *name, 
 
 static int take_options(struct server *s)
 {
+    s->policy = policy_default;
+    if (s->options->checks && !policy_parse(&s->policy, bytes_of(s->options->checks), &s->error))
+        return STATUS_USAGE;
     const struct server_options *o = s->options;
     s->listen = (struct address){"::", geteuid() == 0 ? PT_TLS_PORT : PT_TLS_PORT_USER};
     s->http_listen = (struct address){"127.0.0.1", HTTP_PORT};
@@ -175,6 +180,7 @@ static int start_listening(struct server *s)
         struct worker *w = &s->workers[s->worker_count];
         *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .out = wr_of(0)};
         w->limits.max_batch = s->options->max_message;
+        w->policy = &s->policy;
         if (!w->loop) {
             error_set(&s->error, "no memory for a worker");
             return STATUS_INTERNAL;

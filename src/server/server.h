@@ -13,6 +13,7 @@ struct server_options {
     unsigned workers;    /* 0: one a core */
     size_t max_message;  /* bound of a PT-TLS message accepted; 0: default */
     unsigned max_streams;
+    const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…" over the default policy; NULL: as it is */
     bool quiet;
 };
 

@@ -171,7 +171,8 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
     s->known = peer.n > 0;
     if (s->known)
         net_stream_authenticated(stream);
-    s->host = (struct assessment_host){.submit = submit, .wake = wake, .context = s, .loop = s->worker->loop};
+    s->host = (struct assessment_host){
+        .submit = submit, .wake = wake, .context = s, .loop = s->worker->loop, .policy = s->worker->policy};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};
     struct nea_config config = {

@@ -14,6 +14,7 @@ struct worker {
     struct store_threads *store;
     struct logins *logins; /* shared as well; NULL: only certificates */
     struct nea_limits limits;
+    const struct policy *policy;
     struct wr out;       /* one turn's plaintext */
     uint64_t log_second; /* strangers may cause STRANGER_LINES log lines a second */
     unsigned log_lines;

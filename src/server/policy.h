@@ -1,0 +1,32 @@
+/* policy: what an endpoint's posture means for its access; private to server/. One row a check. */
+#ifndef MUSTER_SERVER_POLICY_H
+#define MUSTER_SERVER_POLICY_H
+
+#include "nea/nea.h"
+#include "store/store.h"
+
+enum policy_action { POLICY_ALLOW, POLICY_QUARANTINE, POLICY_DENY };
+enum policy_check { POLICY_FORWARDING, POLICY_DEFAULT_PASSWORD, POLICY_CHECKS };
+
+struct policy {
+    enum policy_action actions[POLICY_CHECKS];
+};
+/* Forwarding: allow, with the advice to mend it; a factory default password: deny. */
+extern const struct policy policy_default;
+/* Reads "forwarding=deny,default-password=allow" over what stands in *p. */
+bool policy_parse(struct policy *p, struct bytes text, struct error *error) MUST_USE;
+
+/* What the checks found. `told` is the component's own result, `result` and `access` what it contributes to the whole: a
+ * finding that is allowed is advice, as in strongSwan's OS validator. */
+struct policy_finding {
+    enum nea_result told, result;
+    enum nea_access access;
+    char reason[256], said[256]; /* in English for the record, in the endpoint's language for its user; "" = none */
+    char remediation[512];       /* in its language, "" = none */
+};
+void policy_judge(const struct policy *p, const struct store_report *report, struct bytes accept_language,
+                  struct policy_finding *f, const char **language);
+/* Of the languages we have the one that an Accept-Language value (RFC 9110 §12.5.4) likes best: "en" or "de". */
+const char *policy_language(struct bytes accept_language);
+
+#endif

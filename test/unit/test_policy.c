@@ -1,0 +1,107 @@
+#include "server/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void the_best_language_is_chosen(void **state)
+{
+    static const struct {
+        const char *accept, *language;
+    } rows[] = {
+        {"", "en"},          {"de", "de"},           {"de, en;q=0.5", "de"}, {"en;q=0.5,de;q=0.7", "de"},
+        {"fr, de;q=0", "en"}, {"DE-at", "de"},       {"en, de", "en"},       {"*", "en"},
+        {"den", "en"},       {"de;q=x, en", "en"},   {";;,,=", "en"},        {"fr;q=0.9, de;q=0.001", "de"},
+        {"de;q=1.000", "de"}, {" de ; q=0.8 , en;q=0.9", "en"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_string_equal(policy_language(bytes_of(rows[i].accept)), rows[i].language);
+}
+
+static struct policy_finding judge(const char *actions, int forwarding, int password, const char *accept)
+{
+    struct policy p = policy_default;
+    struct error error = {""};
+    struct policy_finding f;
+    const char *language;
+    const struct store_report report = {.forwarding = forwarding, .default_password = password};
+    assert_true(policy_parse(&p, bytes_of(actions), &error));
+    policy_judge(&p, &report, bytes_of(accept), &f, &language);
+    return f;
+}
+
+static void findings_follow_the_actions(void **state)
+{
+    static const struct {
+        const char *actions;
+        int forwarding, password;
+        enum nea_result told, result;
+        enum nea_access access;
+        bool remediation;
+    } rows[] = {
+        {"", 0, 0, NEA_COMPLIANT, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, false},
+        {"", 1, 0, NEA_DONT_KNOW, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, true}, /* as the field does it */
+        {"", 2, 0, NEA_COMPLIANT, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, false},
+        {"", 0, 1, NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED, true},
+        {"", 1, 1, NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED, true},
+        {"default-password=allow", 0, 1, NEA_DONT_KNOW, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, true},
+        {"forwarding=quarantine", 1, 0, NEA_MINOR, NEA_MINOR, NEA_ACCESS_QUARANTINED, true},
+        {"forwarding=quarantine", 1, 1, NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED, true},
+        {"forwarding=deny,default-password=quarantine", 1, 1, NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED, true},
+        {"forwarding=deny", 2, 0, NEA_DONT_KNOW, NEA_DONT_KNOW, NEA_ACCESS_DENIED, false},
+        {"forwarding=deny", -1, 0, NEA_DONT_KNOW, NEA_DONT_KNOW, NEA_ACCESS_DENIED, false},
+        {"forwarding=deny,forwarding=allow", 1, 0, NEA_DONT_KNOW, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct policy_finding f = judge(rows[i].actions, rows[i].forwarding, rows[i].password, "en");
+        assert_int_equal(f.told, rows[i].told);
+        assert_int_equal(f.result, rows[i].result);
+        assert_int_equal(f.access, rows[i].access);
+        assert_int_equal(f.remediation[0] != 0, rows[i].remediation);
+        assert_int_equal(f.reason[0] != 0, f.access != NEA_ACCESS_ALLOWED);
+    }
+}
+
+/* PA-R42 */
+static void texts_are_in_the_endpoints_language(void **state)
+{
+    (void)state;
+    struct policy_finding f = judge("", 1, 1, "de");
+    assert_non_null(strstr(f.said, "Kennwort"));
+    assert_non_null(strstr(f.reason, "password")); /* the record stays in one language */
+    assert_non_null(strstr(f.remediation, "\n"));
+    assert_non_null(strstr(f.remediation, "\xc3\xa4ndern"));
+    assert_true(utf8_valid(bytes_of(f.remediation)) && utf8_valid(bytes_of(f.said)));
+    f = judge("", 1, 0, "fr");
+    assert_string_equal(f.remediation, "IP Packet Forwarding\nPlease disable the forwarding of IP packets");
+    f = judge("forwarding=deny", 1, 1, "de"); /* the longest there is */
+    assert_non_null(strstr(f.remediation, "\xc3\xa4ndern Sie das werkseitige Kennwort"));
+    assert_true(strlen(f.said) < sizeof f.said - 1);
+}
+
+static void a_wrong_check_is_named(void **state)
+{
+    static const char *const wrong[] = {"x=allow", "forwarding", "forwarding=", "forwarding=maybe", "=deny", "forwarding=deny,,"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        struct policy p = policy_default;
+        struct error error = {""};
+        assert_false(policy_parse(&p, bytes_of(wrong[i]), &error));
+        assert_true(error.text[0]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_language_is_chosen),
+        cmocka_unit_test(findings_follow_the_actions),
+        cmocka_unit_test(texts_are_in_the_endpoints_language),
+        cmocka_unit_test(a_wrong_check_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
