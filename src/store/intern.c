@@ -76,6 +76,7 @@ static void list_new(struct names *n)
             continue;
         n->digests[n->missing] = digest;
         n->texts[n->missing++] = n->items[i].text;
+        n->items[i].fresh = true;
     }
 }
 
@@ -119,6 +120,9 @@ enum store_status intern_names(struct work *w, struct name *items, size_t count)
             OCTS(n.texts, n.missing));
         if ((status = take_numbers(w, &n, &rows, &taken)) != STORE_OK)
             return status;
+        for (size_t i = 0; i < count && taken; i++)
+            if (items[i].fresh && (!w->first_new || items[i].id < w->first_new))
+                w->first_new = items[i].id;
         w->receipt->new_software += (uint32_t)taken;
     }
     if (n.missing == 0)

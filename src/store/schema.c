@@ -56,7 +56,8 @@ const struct statement_row statements[ST_COUNT] = {
     " result INT4 NOT NULL, access INT4 NOT NULL, reason BYTEA NOT NULL);"
 
 /* Tags. asked, asked_of: when and of whom the tag was last wanted; the columns behind tagged are what the tag tells, '' if it
- * does not. The index holds what has no tag only. tags_due: when an endpoint's next session shall ask for tags. */
+ * does not. The index holds what was asked in vain only: what is new costs it nothing. tags_due: when an endpoint's next session
+ * shall ask for tags; tags_from: the first software that it brought and was not asked for. */
 #define SCHEMA_2                                                                                                       \
     "ALTER TABLE software ADD COLUMN asked INT8 NOT NULL DEFAULT 0;"                                                   \
     "ALTER TABLE software ADD COLUMN asked_of INT8 NOT NULL DEFAULT 0;"                                                \
@@ -66,8 +67,9 @@ const struct statement_row statements[ST_COUNT] = {
     "ALTER TABLE software ADD COLUMN arch BYTEA NOT NULL DEFAULT '';"                                                  \
     "ALTER TABLE software ADD COLUMN source BYTEA NOT NULL DEFAULT '';"                                                \
     "ALTER TABLE software ADD COLUMN source_version BYTEA NOT NULL DEFAULT '';"                                        \
-    "CREATE INDEX software_untagged ON software(asked) WHERE tagged = 0;"                                              \
+    "CREATE INDEX software_untagged ON software(asked) WHERE tagged = 0 AND asked > 0;"                                \
     "ALTER TABLE endpoint ADD COLUMN tags_due INT8 NOT NULL DEFAULT 0;"                                                \
+    "ALTER TABLE endpoint ADD COLUMN tags_from INT8 NOT NULL DEFAULT 0;"                                               \
     "CREATE TABLE tag(software INT8 PRIMARY KEY, endpoint INT8 NOT NULL, learnt INT8 NOT NULL, octets BYTEA NOT NULL);"
 
 #define NO_TIME "(-9223372036854775807 - 1)" /* TIME_UNKNOWN */

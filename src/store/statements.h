@@ -62,14 +62,21 @@ STATEMENT(PRESENT_PUT, "nbb",
 
 /* ---- tags ---- */
 
-/* Tried with the software that was longest unasked; the inner limit bounds the look at software that others have. */
+/* What was asked of somebody and did not come, the longest ago first, then what the endpoint itself brought; the inner limits bound the
+ * look at software that others have. */
 STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
-          "SELECT u.id, u.identifier FROM (SELECT id, identifier, asked FROM software WHERE tagged = 0 AND asked <= $1"
-          " ORDER BY asked LIMIT $2) AS u WHERE EXISTS (SELECT 1 FROM change_member m JOIN change c ON c.change_set = m.change_set"
+          "SELECT u.id, u.identifier FROM (SELECT * FROM (SELECT id, identifier, asked FROM software WHERE tagged = 0 AND asked > 0"
+          " AND asked <= $1 ORDER BY asked LIMIT $2) AS a UNION ALL SELECT * FROM (SELECT id, identifier, asked FROM software"
+          " WHERE tagged = 0 AND asked = 0 AND id >= (SELECT tags_from FROM endpoint WHERE id = $3) ORDER BY id LIMIT $2) AS b) AS u"
+          " WHERE EXISTS (SELECT 1 FROM change_member m JOIN change c ON c.change_set = m.change_set"
           " WHERE m.software = u.id AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
 STATEMENT(SOFTWARE_ASKED, "nnN",
           "UPDATE software SET asked = $1, asked_of = $2 WHERE id IN (SELECT z.a FROM zip($3) AS z)")
-STATEMENT(TAGS_DUE, "nn", "UPDATE endpoint SET tags_due = $1 WHERE id = $2")
+STATEMENT(TAGS_ASKED, "nn",
+          "UPDATE endpoint SET tags_from = CASE WHEN $1 = 0 THEN tags_from ELSE 9223372036854775807 END, tags_due = $1 WHERE id = $2")
+STATEMENT(TAGS_DUE, "nnn",
+          "UPDATE endpoint SET tags_from = CASE WHEN tags_due = 0 AND tags_from > 0 THEN tags_from ELSE $1 END, tags_due = $2"
+          " WHERE id = $3")
 STATEMENT(SOFTWARE_TAGGED, "bbbbbn",
           "UPDATE software SET tagged = 1, package = $1, version = $2, arch = $3, source = $4, source_version = $5"
           " WHERE id = $6 AND tagged = 0")

@@ -43,7 +43,7 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
     if (count)
         status = POST(s, ST_SOFTWARE_ASKED, error, NUM(now), NUM(endpoint), NUMS(ids, count));
     if (status == STORE_OK)
-        status = POST(s, ST_TAGS_DUE, error, NUM(more ? 0 : now + STORE_TAGS_AGAIN), NUM(endpoint));
+        status = POST(s, ST_TAGS_ASKED, error, NUM(more ? 0 : now + STORE_TAGS_AGAIN), NUM(endpoint));
     return sql_guard_end(s, status, error);
 }
 

@@ -466,8 +466,8 @@ static enum store_status store_software_of(struct work *w)
                       NUM((int64_t)(w->count ? w->group_count : 0)), NUM(w->endpoint.id));
     /* Who brings what nobody had, is asked for the tags the next time; everybody else, when others had their turn. */
     if (status == STORE_OK && (w->receipt->new_software || !w->endpoint.known))
-        status = POST(w->s, ST_TAGS_DUE, w->error, NUM(w->receipt->new_software ? 0 : w->learnt + STORE_TAGS_AGAIN),
-                      NUM(w->endpoint.id));
+        status = POST(w->s, ST_TAGS_DUE, w->error, NUM(w->first_new ? w->first_new : INT64_MAX),
+                      NUM(w->first_new ? 0 : w->learnt + STORE_TAGS_AGAIN), NUM(w->endpoint.id));
     return status;
 }
 

@@ -16,6 +16,7 @@ struct work {
         uint32_t epoch, last_eid;
         bool known;
     } endpoint; /* as stored before */
+    int64_t first_new; /* the lowest number of software that nobody had reported; 0: there is none */
     bool posture_differs;
     int64_t learnt;
     const struct store_event *events; /* what is new, in EID order */
@@ -33,6 +34,7 @@ struct name {
     uint8_t digest[DIGEST_SIZE];
     int64_t id;
     struct bytes text;
+    bool fresh; /* nobody had reported it */
 };
 /* Gives every name its number; what the fleet never reported gets a new one. */
 enum store_status intern_names(struct work *w, struct name *items, size_t count) MUST_USE;
