@@ -443,8 +443,8 @@ static void tell_decided(struct nea_session *s)
     }
 }
 
-/* A new exchange on the same session: transfers end, contracts and identifiers stay (SEG-R6, PB-R32). */
-static void new_exchange(struct nea_session *s)
+/* Forgets the exchange before: transfers end, contracts and identifiers stay (SEG-R6, PB-R32). */
+static void clear_exchange(struct nea_session *s)
 {
     s->rounds = 0;
     s->soliciting = s->progress = false;
@@ -456,6 +456,12 @@ static void new_exchange(struct nea_session *s)
         s->connections[i].recommended = false;
         seg_reset(&s->connections[i].seg);
     }
+}
+
+/* A new exchange on the same session. */
+static void new_exchange(struct nea_session *s)
+{
+    clear_exchange(s);
     EACH(s, begin_handshake);
 }
 
@@ -696,11 +702,20 @@ static bool take_turn(struct nea_session *s)
     if (s->state != PB_DECIDED)
         return false;
     if (s->want_retry) {
-        s->want_retry = false;
+        s->want_retry = s->want_push = false;
         s->own_retry = server;
         new_exchange(s);
         send_batch(s, server ? PB_SRETRY : PB_CRETRY);
         return true;
+    }
+    if (s->want_push && !server) { /* SWIMA-R76, RFC 8412 §4.3: upon detection, and outside of an assessment only so */
+        s->want_push = false;
+        clear_exchange(s);
+        EACH(s, push);
+        if (s->queue.n || s->queue.bad) {
+            send_batch(s, PB_CRETRY);
+            return true;
+        }
     }
     if (!server && !s->config.stay)
         send_batch(s, PB_CLOSE); /* empty: all went well */

@@ -360,7 +360,7 @@ struct nea_session {
     bool progress;   /* a segment worth the round was sent or taken since the last batch */
     bool soliciting; /* no further round: a RESULT as soon as no hold is open */
     bool own_retry;  /* after our SRETRY an SDATA comes first (PB-R67) */
-    bool want_retry;
+    bool want_retry, want_push;
     bool busy; /* components are being called: nothing is sent from inside them */
     bool language_sent;
     size_t reassembling; /* octets held by all reassemblies */

@@ -206,6 +206,8 @@ struct nea_component {
     void *(*create)(void *context, struct nea_connection *c);
     /* TNC_IMC_BeginHandshake: also called again at a retry. Validators: NULL allowed. */
     void (*begin_handshake)(void *state);
+    /* Collectors, after nea_session_push(): instead of begin_handshake, to tell unasked what is new. NULL: it has nothing to tell so. */
+    void (*push)(void *state);
     void (*receive)(void *state, const struct nea_delivery *delivery);
     /* A message of the peer was no PA-TNC message that we can use: the fault has been answered where that is allowed. NULL allowed. */
     void (*refused)(void *state, const struct nea_fault *fault);
@@ -329,5 +331,8 @@ struct nea_outcome nea_session_outcome(const struct nea_session *s);
  * inside a component's function, decided() above all: then the client does not close. What components have to say they send in
  * begin_handshake(), which is called anew. */
 void nea_session_retry(struct nea_session *s);
+/* Client: once that is allowed, collectors may tell what is new (their push); if any does, it leaves in a CRETRY that carries nothing
+ * else, else nothing is sent. To the server it is an ordinary retry. May be called at any time, often; wake as with nea_session_retry(). */
+void nea_session_push(struct nea_session *s);
 
 #endif

@@ -160,3 +160,9 @@ void nea_session_retry(struct nea_session *s)
     s->want_retry = true; /* out() acts on it: this may be called from inside a component */
     nea_wake(s);
 }
+
+void nea_session_push(struct nea_session *s)
+{
+    s->want_push = true;
+    nea_wake(s);
+}
