@@ -83,7 +83,9 @@ static void on_connect(uv_connect_t *request, int status)
     }
     free_addresses(s->connecting);
     uv_tcp_nodelay(&s->tcp, 1);
-    uv_tcp_keepalive(&s->tcp, 1, 60); /* PT-R4, RFC 6876 §3.1.1: OpenSSL has no heartbeats any more */
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
+        (void)socket_keep_alive(fd); /* without it only the next message finds out */
     stream_begin(s, s->connecting->host, s->connecting->deadline);
 }
 

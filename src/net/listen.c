@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_A_TURN = 64, KEEPALIVE_SECONDS = 60 };
+enum { BACKLOG = 4096, ACCEPTS_A_TURN = 64, KEEPALIVE_SECONDS = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
 
 struct net_listener {
     uv_poll_t poll;
@@ -144,19 +144,28 @@ static void on_callers(uv_poll_t *poll, int status, int events)
 /* ---- sockets -------------------------------------------------------------------------------------------------------
  */
 
+/* PT-R4, RFC 6876 §3.1.1: TCP's own, OpenSSL has no heartbeats any more. */
+bool socket_keep_alive(int fd)
+{
+    static const int one = 1, idle = KEEPALIVE_SECONDS, interval = KEEPALIVE_INTERVAL, count = KEEPALIVE_COUNT;
+    return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0;
+}
+
 /* `shared`: with SO_REUSEPORT. -1: errno says why. Accepted sockets inherit what is set here. */
 static int bound_socket(const struct addrinfo *a, bool shared)
 {
-    static const int one = 1, zero = 0, idle = KEEPALIVE_SECONDS;
+    static const int one = 1, zero = 0;
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
         (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0) &&
         (a->ai_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) == 0) &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0 && /* PT-R4, RFC 6876 §3.1.1 */
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0 && socket_keep_alive(fd) &&
+        bind(fd, a->ai_addr, a->ai_addrlen) == 0)
         return fd;
     int saved = errno;
     close(fd);

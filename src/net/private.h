@@ -104,6 +104,8 @@ const char *connecting_peer(const struct net_stream *s);
 /* listen.c: the stream is closing, proven, gone. */
 void listener_forget(struct net_stream *s);
 void listener_release(struct net_stream *s);
+/* A peer that is gone shows within two minutes, idle or not. What a listening socket has is its connections', too. */
+bool socket_keep_alive(int fd);
 /* Text of a socket address, IPv4-mapped ones as IPv4. */
 void address_text(const struct sockaddr *a, char text[48]);
 
