@@ -23,7 +23,8 @@
 
 #define FLEET_COMMANDS(C)                     \
     C(cli_endpoint_list, CLI_ENDPOINT_LIST)   \
-    C(cli_endpoint_show, CLI_ENDPOINT_SHOW)
+    C(cli_endpoint_show, CLI_ENDPOINT_SHOW)   \
+    C(cli_endpoint_reassess, CLI_ENDPOINT_REASSESS)
 
 #define CLI_SERVE          .noun = "serve", .arguments = "", .summary = "the policy server: assesses endpoints over PT-TLS, answers over HTTPS"
 #define CLI_PKI_ISSUE      .noun = "pki", .verb = "issue", .arguments = "NAME", .summary = "a certificate and key for an endpoint, signed by the server's authority"
@@ -32,6 +33,7 @@
 #define CLI_ACCOUNT_REMOVE .noun = "account", .verb = "remove", .arguments = "NAME", .summary = "nobody logs in by this name any more; what is stored of the endpoint stays"
 #define CLI_ENDPOINT_LIST  .noun = "endpoint", .verb = "list", .arguments = "", .summary = "the endpoints that the server knows, and their last verdict"
 #define CLI_ENDPOINT_SHOW  .noun = "endpoint", .verb = "show", .arguments = "ID", .summary = "one endpoint (number or name) and its software, now or --at T"
+#define CLI_ENDPOINT_REASSESS .noun = "endpoint", .verb = "reassess", .arguments = "ID", .summary = "assesses an endpoint that is connected now (muster agent) anew"
 /* clang-format on */
 
 #endif

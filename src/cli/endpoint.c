@@ -180,6 +180,37 @@ static int run_show(struct cli *cli)
     return status;
 }
 
+/* ---- reassess ---------------------------------------------------------------------------------------------------- */
+
+static int run_reassess(struct cli *cli)
+{
+    int status;
+    struct rest *r = rest_open(cli, &status);
+    if (!r)
+        return status;
+    struct wr path = wr_of(4096);
+    wr_str(&path, "/api/v1/endpoints/");
+    rest_escape(&path, cli_argument(cli, 0));
+    wr_str(&path, "/reassess");
+    json_t *answer = rest_post(r, wr_string(&path), &status);
+    if (answer && cli_json(cli)) {
+        struct json j = cli_json_begin(cli, "reassess");
+        rest_copy(&j, "id", json_object_get(answer, "id"));
+        json_bool(&j, "asked", true);
+        json_object_end(&j);
+        wr_u8(cli_out(cli), '\n');
+    } else if (answer) {
+        wr_fmt(cli_out(cli), "%s is asked for a new assessment\n", cli_argument(cli, 0));
+    }
+    if (answer)
+        status = EXIT_DONE;
+    json_decref(answer);
+    wr_free(&path);
+    rest_close(r);
+    return status;
+}
+
+static const struct cli_option reassess_options[] = {REST_OPTIONS, {NULL, NULL, NULL}};
 static const struct cli_option list_options[] = {REST_OPTIONS, {NULL, NULL, NULL}};
 static const struct cli_option show_options[] = {
     {"at", "T", "its software as it was then: RFC 3339, a date, or -7d"},
@@ -197,4 +228,11 @@ const struct cli_command cli_endpoint_show = {
     .max_arguments = 1,
     .options = show_options,
     .run = run_show,
+};
+const struct cli_command cli_endpoint_reassess = {
+    CLI_ENDPOINT_REASSESS,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .options = reassess_options,
+    .run = run_reassess,
 };

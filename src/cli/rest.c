@@ -189,14 +189,16 @@ static int exit_status_of(long http)
         long http;
         int status;
     } map[] = {
-        {400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {503, EXIT_UNREACHED}};
+        {400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {409, EXIT_NO},
+        {503, EXIT_UNREACHED}};
     for (size_t i = 0; i < ARRAY_LENGTH(map); i++)
         if (map[i].http == http)
             return map[i].status;
     return EXIT_INTERNAL;
 }
 
-json_t *rest_get(struct rest *r, const char *path, int *status)
+/* Sends what the handle is set up for, and reads the document. */
+static json_t *ask(struct rest *r, const char *path, int *status)
 {
     char url[sizeof r->url + 4096];
     long http = 0;
@@ -217,10 +219,11 @@ json_t *rest_get(struct rest *r, const char *path, int *status)
     curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
     json_error_t why;
     json_t *document = json_loadb((const char *)r->answer.p, r->answer.n, JSON_REJECT_DUPLICATES, &why);
-    if (http == 200 && json_is_object(document))
+    bool good = http == 200 || http == 202;
+    if (good && json_is_object(document))
         return document;
     const char *detail = json_string_value(json_object_get(document, "detail"));
-    if (http == 200)
+    if (good)
         *status = cli_fail(r->cli, EXIT_INTERNAL,
                            "the server at %s answers with something that is no document of this API", r->url);
     else
@@ -228,6 +231,24 @@ json_t *rest_get(struct rest *r, const char *path, int *status)
                            detail ? detail : "no reason given");
     json_decref(document);
     return NULL;
+}
+
+json_t *rest_get(struct rest *r, const char *path, int *status)
+{
+    curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
+    return ask(r, path, status);
+}
+
+json_t *rest_post(struct rest *r, const char *path, int *status)
+{
+    struct curl_slist *type = curl_slist_append(NULL, "Content-Type: application/json");
+    curl_easy_setopt(r->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE, 0L);
+    curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, type);
+    json_t *document = ask(r, path, status);
+    curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(type);
+    return document;
 }
 
 bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context,

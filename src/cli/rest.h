@@ -31,6 +31,8 @@ void rest_close(struct rest *r);
 /* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not
  * found, 5 not reached or not logged in, 2 the server refused a parameter, 70 else). Free with json_decref(). */
 json_t *rest_get(struct rest *r, const char *path, int *status) MUST_USE;
+/* POST without a body; the same otherwise, and 1 if the server says that it cannot be done as things stand (409). */
+json_t *rest_post(struct rest *r, const char *path, int *status) MUST_USE;
 /* Calls `visit` with each item of a list, page after page to its end; false stops. Adds limit=, cursor= to `path`. */
 bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context,
                int *status) MUST_USE;

@@ -22,6 +22,7 @@ static void clear_report(struct assessment *a)
                                .access = -1};
     a->software_count = a->software_stored = 0;
     a->stored_session = 0;
+    a->pushed = false;
 }
 
 struct assessment *assessment_new(const struct assessment_host *host, struct bytes endpoint, struct bytes address)
@@ -201,15 +202,28 @@ static void store_findings(struct assessment *a)
     nea_hold(a->holding);
 }
 
+bool assessment_push(struct assessment *a)
+{
+    a->pushed = a->last_session != 0;
+    if (a->pushed)
+        a->stored_session = a->last_session;
+    return a->pushed;
+}
+
 void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
                        enum nea_access access, const char *reason)
 {
     if (part->settled)
         return;
-    part->settled = true;
     part->result = result;
     part->access = access;
     snprintf(part->reason, sizeof part->reason, "%s", reason);
+    assessment_stand(a, part);
+}
+
+void assessment_stand(struct assessment *a, struct assessment_part *part)
+{
+    part->settled = true;
     for (size_t i = 0; i < a->part_count; i++)
         if (!a->parts[i].settled)
             return;
@@ -254,7 +268,9 @@ static void report_done(struct assessment *a)
         return;
     }
     if (r->status == STORE_OK) {
-        a->stored_session = r->out.receipt.session;
+        a->stored_session = a->last_session = r->out.receipt.session;
+        if (a->host->stored)
+            a->host->stored(a->host->context, r->out.receipt.endpoint);
         if (a->software_stored < a->software_count && submit_report(a))
             return;
         if (a->software_stored < a->software_count)

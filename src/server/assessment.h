@@ -25,6 +25,8 @@ struct assessment_host {
     bool (*submit)(void *context, struct store_request *request);
     /* A hold was released outside of the session's own calls: call nea_session_out(). */
     void (*wake)(void *context);
+    /* NULL, or is told which endpoint this is, each time a report of it was stored. */
+    void (*stored)(void *context, int64_t endpoint);
     void *context;
     struct net_loop *loop;
     const struct policy *policy; /* NULL: the default */
@@ -50,6 +52,7 @@ struct assessment {
     size_t software_count, software_stored;
     struct assessment_part parts[ASSESSMENT_PARTS];
     size_t part_count;
+    bool pushed;       /* this exchange brings news of a subscription, and no posture: what was found before stands */
     unsigned exchange; /* counts handshake retries: an answer that belongs to an earlier one is not this one's */
 
     /* Of the store. */
@@ -61,6 +64,7 @@ struct assessment {
     enum store_status position_status;
     struct store_position position;
     int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
+    int64_t last_session;   /* the same of any exchange so far */
 
     struct tags tags; /* that are asked for in this session */
 
@@ -89,6 +93,11 @@ bool assessment_storable(struct bytes text);
 /* The validator has come to its verdict. Once all have, the report is stored, and only then are the verdicts given. */
 void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
                        enum nea_access access, const char *reason);
+/* This exchange brings news of a subscription: it belongs to the session's row, and the parts that do not speak may stand as they are.
+ * False: no exchange before has been stored, so it must be a whole one. */
+bool assessment_push(struct assessment *a) MUST_USE;
+/* In such an exchange: the part's verdict is what it was before. */
+void assessment_stand(struct assessment *a, struct assessment_part *part);
 /* The broker's final word: what was stored is corrected if it differs. */
 void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access);
 

@@ -38,6 +38,7 @@ struct visitor {
 struct http_server {
     struct MHD_Daemon *daemon;
     struct web_login *login;
+    struct connected *connected;
     char *db;
     uint16_t port;
     pthread_key_t store;          /* each thread's own */
@@ -198,6 +199,16 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct web
     return result;
 }
 
+/* A page of another origin can make a browser that has logged in send a form, but not this type (RFC 9110 §8.3, the Fetch standard's
+ * "simple" requests). */
+static bool is_json(struct MHD_Connection *connection)
+{
+    struct bytes type = bytes_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type"));
+    struct bytes name = bytes_trim(bytes_split(&type, ';'));
+    static const char json[] = "application/json";
+    return name.n == sizeof json - 1 && strncasecmp((const char *)name.p, json, name.n) == 0;
+}
+
 /* Login first: who has none learns nothing of a route but that it is there. */
 static void answer(struct http_server *h, struct MHD_Connection *connection, struct web_request *r)
 {
@@ -215,6 +226,11 @@ static void answer(struct http_server *h, struct MHD_Connection *connection, str
     }
     if (r->status)
         return;
+    if (strcmp(r->route->method, "GET") != 0 && !is_json(connection)) {
+        web_problem(r, 415, "this changes something: send it with Content-Type: application/json");
+        return;
+    }
+    r->connected = h->connected;
     if (r->route->needs_store && !(r->store = thread_store(h, r)))
         return;
     r->route->handle(r);
@@ -350,6 +366,7 @@ struct http_server *http_start(const struct http_options *options, struct error 
         free(h);
         return NULL;
     }
+    h->connected = options->connected;
     pthread_mutex_init(&h->lock, NULL);
     int fd = -1;
     if ((h->login = web_login_new(options->state, error)) && (fd = listen_on(options, &h->port, error)) >= 0 &&

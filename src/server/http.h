@@ -12,6 +12,7 @@ struct http_options {
     const char *state;              /* for admin.txt */
     const char *db;                 /* store URL: each HTTP thread has its own connection */
     unsigned threads;               /* 0: 4 */
+    struct connected *connected;    /* who has a session now; outlives the listener. NULL: nobody */
 };
 /* Listens on libmicrohttpd's own threads. NULL: `error`. */
 struct http_server *http_start(const struct http_options *options, struct error *error) MUST_USE;

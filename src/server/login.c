@@ -89,7 +89,7 @@ static unsigned basic_scopes(const struct web_login *l, struct bytes credentials
         n--; /* EVP_DecodeBlock counts the padding */
     bool known = n > 0 && digest((struct bytes){text, (size_t)n}, hash) && CRYPTO_memcmp(hash, l->admin, DIGEST) == 0;
     OPENSSL_cleanse(text, sizeof text);
-    return known ? WEB_READ : 0;
+    return known ? WEB_READ | WEB_WRITE : 0;
 }
 
 static const struct scheme {

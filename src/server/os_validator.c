@@ -159,7 +159,9 @@ static void batch_ending(void *state)
     struct os *os = state;
     if (os->part->settled)
         return;
-    if (is_complete(os) || (!os->asked && !ask_for_the_rest(os)))
+    if (os->assessment->pushed && !os->told && !os->failed)
+        assessment_stand(os->assessment, os->part);
+    else if (is_complete(os) || (!os->asked && !ask_for_the_rest(os)))
         settle(os);
 }
 

@@ -244,6 +244,42 @@ static void get_events(struct web_request *r)
     list_end(r, &l, status, &error);
 }
 
+static bool put_id(void *context, const struct store_endpoint *e)
+{
+    *(int64_t *)context = e->id;
+    return true;
+}
+
+/* 202: it has been asked for; what came of it will show in the endpoint. */
+static void post_reassess(struct web_request *r)
+{
+    struct error error = {0};
+    int64_t id = 0;
+    enum store_status status = store_endpoint(r->store, r->argument, put_id, &id, &error);
+    if (status != STORE_OK) {
+        store_problem(r, status, &error);
+        return;
+    }
+    switch (r->connected ? connected_reassess(r->connected, id) : CONNECTED_NOT) {
+    case CONNECTED_NOT:
+        web_problem(r, 409, "this endpoint is not connected: it will be assessed when it comes back");
+        return;
+    case CONNECTED_NO_MEMORY:
+        web_problem(r, 503, "the server is out of memory; try again later");
+        return;
+    case CONNECTED_ASKED:
+        break;
+    }
+    struct json j = json_of(&r->body);
+    json_object(&j, NULL);
+    json_string(&j, "schema", "muster.reassess/1");
+    json_number(&j, "id", id);
+    json_bool(&j, "asked", true);
+    json_object_end(&j);
+    web_json(r);
+    r->status = 202;
+}
+
 static bool see_any(void *context, const struct store_endpoint *e)
 {
     (void)context, (void)e;
@@ -328,6 +364,8 @@ const struct web_route web_routes[] = {
      "What is installed on an endpoint, or was at any time, ordered by software identifier."},
     {"GET", "/api/v1/endpoints/{id}/events", WEB_READ, PAGING, true, get_events,
      "What was installed, removed and altered on an endpoint, in the order of its event identifiers."},
+    {"POST", "/api/v1/endpoints/{id}/reassess", WEB_WRITE, 0, true, post_reassess,
+     "Begins a new assessment of an endpoint that is connected now."},
     {"GET", "/api/v1/software/{id}/tag", WEB_READ, 0, true, get_tag,
      "The SWID tag of a software as the first endpoint reported it, by its number or identifier."},
     {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds."},

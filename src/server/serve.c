@@ -5,16 +5,12 @@
 #include "server/policy.h"
 #include "server/session.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREACHED = 5, STATUS_INTERNAL = 70 }; /* product: exit status */
@@ -34,6 +30,7 @@ struct server {
     struct net_tls *tls;
     struct store_threads *store;
     struct logins *logins;
+    struct connected *connected;
     struct http_server *http;
     struct policy policy;
     struct net_loop *loop; /* the main thread's: signals */
@@ -165,6 +162,14 @@ static bool listen_one(struct server *s, struct worker *w, bool first, unsigned 
     return w->listener != NULL;
 }
 
+static int start_table(struct server *s)
+{
+    s->connected = connected_new();
+    if (!s->connected)
+        error_set(&s->error, "no memory for the table of sessions");
+    return s->connected ? STATUS_OK : STATUS_INTERNAL;
+}
+
 static int start_listening(struct server *s)
 {
     size_t files = net_raise_file_limit();
@@ -178,7 +183,7 @@ static int start_listening(struct server *s)
         max = (unsigned)share;
     for (; s->worker_count < count; s->worker_count++) {
         struct worker *w = &s->workers[s->worker_count];
-        *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .out = wr_of(0)};
+        *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .connected = s->connected, .out = wr_of(0)};
         w->limits.max_batch = s->options->max_message;
         w->policy = &s->policy;
         if (!w->loop) {
@@ -200,6 +205,7 @@ static int start_http(struct server *s)
                                          .certificate = s->certificate,
                                          .key = s->key,
                                          .state = s->options->state,
+                                         .connected = s->connected,
                                          .db = s->db};
     s->http = http_start(&options, &s->error);
     if (!s->http)
@@ -256,27 +262,6 @@ static int write_addresses(struct server *s)
     return written ? STATUS_OK : STATUS_INTERNAL;
 }
 
-/* systemd's notification protocol, sd_notify(3): a datagram to the socket that the environment names; "@" begins an
- * abstract name. */
-static void notify_systemd(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t n = path ? strlen(path) : 0;
-    if (n < 2 || n >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
-        return;
-    memcpy(address.sun_path, path, n);
-    if (path[0] == '@')
-        address.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-        log_line(LOG_WARNING, "systemd was not told %s: %s", state, strerror(errno));
-    close(fd);
-}
-
 /* ---- life -----------------------------------------------------------------------------------------------------------
  */
 
@@ -303,12 +288,13 @@ static void stop(struct server *s)
     }
     net_loop_free(s->loop);
     net_tls_free(s->tls);
+    connected_free(s->connected);
 }
 
 int server_run(const struct server_options *options)
 {
     static int (*const steps[])(struct server *) = {
-        take_options, prepare_state, start_store, start_logins, start_listening, start_http, start_workers, write_addresses,
+        take_options, prepare_state, start_store, start_logins, start_table, start_listening, start_http, start_workers, write_addresses,
     };
     struct server *s = calloc(1, sizeof *s);
     int status = STATUS_OK;
@@ -323,9 +309,9 @@ int server_run(const struct server_options *options)
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == STATUS_OK; i++)
         status = steps[i](s);
     if (status == STATUS_OK) {
-        notify_systemd("READY=1");
+        net_notify("READY=1");
         net_loop_run(s->loop);
-        notify_systemd("STOPPING=1");
+        net_notify("STOPPING=1");
         unlink(s->json);
     } else {
         log_line(LOG_ERROR, "serve: %s", s->error.text);

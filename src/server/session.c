@@ -17,6 +17,7 @@ struct session {
     bool known;                  /* by certificate or login */
     struct login_request *login; /* under way */
     struct net_timer *patience;  /* until it is handed on */
+    struct connected_entry connected;
 };
 
 static const struct nea_component *const validators[] = {&server_os_validator, &server_swima_validator};
@@ -52,6 +53,24 @@ static bool submit(void *context, struct store_request *request)
 {
     struct session *s = context;
     return store_threads_submit(s->worker->store, request);
+}
+
+/* ---- assessments that the API asks for ---- */
+
+static void reassess(void *context)
+{
+    struct session *s = context;
+    nea_session_retry(s->nea);
+    flush(s);
+}
+
+static void stored(void *context, int64_t endpoint)
+{
+    struct session *s = context;
+    s->connected.loop = s->worker->loop;
+    s->connected.reassess = reassess;
+    s->connected.context = s;
+    connected_enter(s->worker->connected, &s->connected, endpoint);
 }
 
 /* What strangers cause is logged, but not without end. */
@@ -172,7 +191,7 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
     if (s->known)
         net_stream_authenticated(stream);
     s->host = (struct assessment_host){
-        .submit = submit, .wake = wake, .context = s, .loop = s->worker->loop, .policy = s->worker->policy};
+        .submit = submit, .wake = wake, .stored = stored, .context = s, .loop = s->worker->loop, .policy = s->worker->policy};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};
     struct nea_config config = {
@@ -217,6 +236,7 @@ static void on_closed(void *context, const char *why)
         log_line(LOG_INFO, "PT-TLS: %s%s%s", s->stream ? net_stream_address(s->stream) : "", s->stream ? ": " : "",
                  why);
     forget_login(s);
+    connected_leave(s->worker->connected, &s->connected);
     if (s->nea) {
         nea_session_close(s->nea);
         nea_session_free(s->nea);

@@ -5,6 +5,7 @@
 #include "nea/nea.h"
 #include "net/net.h"
 #include "server/accounts.h"
+#include "server/connected.h"
 #include "server/store_threads.h"
 
 /* A thread with its loop, its listener and its sessions; nothing of it is shared but the store threads. */
@@ -12,6 +13,7 @@ struct worker {
     struct net_loop *loop;
     struct net_listener *listener;
     struct store_threads *store;
+    struct connected *connected; /* shared, too: who has a session now */
     struct logins *logins; /* shared as well; NULL: only certificates */
     struct nea_limits limits;
     const struct policy *policy;

@@ -2,6 +2,7 @@
  * cannot tell what is installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC
  * 8412 §3.9). */
 #include "server/assessment.h"
+#include "server/subscription.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@ struct swima {
     bool waiting;              /* holds the answer until the store has told the position */
     bool restarted, refetched; /* an inventory was asked for, a gap was asked for again: each once */
     bool holes;                /* EIDs without events, confirmed: an inventory sets right what they may have meant */
+    struct subscription subscription;
+    bool denied;               /* an error has denied it: the answer itself may still come */
     uint32_t request_id;       /* of the one request under way; unique in the session (SWIMA-R79) */
     uint32_t earliest;         /* of that request; 0: the inventory */
     uint32_t first, epoch, last_eid; /* of the answers so far: a partial list goes on */
@@ -46,8 +49,10 @@ static void note(const struct swima *v, const char *text)
 
 static void ask(struct swima *v, uint32_t earliest)
 {
+    v->request_id++;
+    uint8_t subscribe = earliest ? subscription_ask(&v->subscription, v->request_id) : 0;
     struct pa_swima_request fields = {
-        .flags = IDENTIFIERS_ONLY, .request_id = ++v->request_id, .earliest_eid = earliest};
+        .flags = IDENTIFIERS_ONLY | subscribe, .request_id = v->request_id, .earliest_eid = earliest};
     v->earliest = earliest;
     v->state = SWIMA_ASKED;
     nea_send(v->part->connection, v->part->collector,
@@ -339,6 +344,32 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
     settle(v);
 }
 
+/* SWIMA-R58, R60, RFC 8412 §3.8.5: events behind those that were told before, which normally are those behind the last one stored. */
+static void take_news(struct swima *v, uint16_t from, const struct pa_sw_id_events *f)
+{
+    const struct store_position *p = &v->assessment->position;
+    struct pa_sw_id_events_item item;
+    struct bytes rest = f->events.raw;
+    uint32_t next = p->known ? p->last_eid + 1 : 1, lowest = UINT32_MAX;
+    while (pa_list_next(&pa_types[PA_SW_ID_EVENTS], &rest, &item))
+        if (item.eid < lowest)
+            lowest = item.eid;
+    v->part->collector = from;
+    if (lowest == 0 || next == 0 || (f->events.count && lowest > next)) { /* SWIMA-R44: something is missing */
+        ask_for_news(v);
+        return;
+    }
+    v->state = SWIMA_ASKED;
+    v->earliest = lowest < next ? lowest : next;
+    take_events(v, f);
+}
+
+/* Outside of the exchange that news would begin they need not be read: its answer tells the same events, or a request will. */
+static bool is_news(const struct swima *v, uint16_t from, uint32_t id)
+{
+    return v->state == SWIMA_START && subscription_covers(&v->subscription, from, id) && assessment_push(v->assessment);
+}
+
 /* SWIMA-R10, R101, RFC 8412 §3.3, §5.7: what answers no request of ours is discarded. */
 static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
 {
@@ -346,6 +377,24 @@ static bool is_answer(const struct swima *v, uint32_t id, uint8_t flags)
         return true;
     note(v, "a software response that answers no request is discarded");
     return false;
+}
+
+static void take_error(struct swima *v, uint16_t from, const struct pa_error *e)
+{
+    switch (subscription_take_error(&v->subscription, from, e)) {
+    case SUBSCRIPTION_WAS_DENIED: /* strongSwan answers the request all the same */
+        v->denied = v->state == SWIMA_ASKED && v->request_id == v->subscription.id;
+        break;
+    case SUBSCRIPTION_ENDED:
+        note(v, "it has ended its subscription");
+        break;
+    case SUBSCRIPTION_NOT_MEANT:
+        if (v->state == SWIMA_ASKED)
+            fail(v, "the endpoint could not tell its software");
+        else if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
+            settle(v);
+        break;
+    }
 }
 
 static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
@@ -358,9 +407,15 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
     const struct pa_sw_events *full_events = at->fields;
     switch ((enum pa_row)(at->type - pa_types)) {
     case PA_SW_ID_EVENTS:
+        if (is_news(v, from, events->request_id)) {
+            take_news(v, from, events);
+            return;
+        }
         if (!is_answer(v, events->request_id, events->flags))
             return;
         v->part->collector = from;
+        v->denied = false;
+        subscription_answered(&v->subscription, from, events->request_id);
         if (v->earliest == 0)
             fail(v, other_type);
         else
@@ -391,10 +446,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         break;
     case PA_ERROR:
         v->part->collector = from;
-        if (v->state == SWIMA_ASKED)
-            fail(v, "the endpoint could not tell its software");
-        else if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
-            settle(v);
+        take_error(v, from, at->fields);
         break;
     default: /* SWIMA-R77: a validator ignores requests */
         break;
@@ -446,6 +498,9 @@ static void refused(void *state, const struct nea_fault *fault)
 static void batch_ending(void *state)
 {
     struct swima *v = state;
+    if (v->denied && v->state == SWIMA_ASKED) /* SWIMA-R80: nothing of the request was done */
+        ask(v, v->earliest);
+    v->denied = false;
     if (v->state != SWIMA_START || v->waiting)
         return;
     if (v->assessment->positioned) {

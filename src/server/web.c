@@ -24,7 +24,9 @@ static const struct {
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {409, "Conflict"},
     {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
     {500, "Internal Server Error"},
     {503, "Service Unavailable"},
 };

@@ -4,10 +4,11 @@
 #define MUSTER_SERVER_WEB_H
 
 #include "server/server.h"
+#include "server/connected.h"
 #include "store/store.h"
 
 /* What a caller may do; a token or a user has a set of these. */
-enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1 };
+enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1, WEB_WRITE = 2 };
 
 /* ---- parameters of a query --------------------------------------------------------------------------------------- */
 
@@ -50,6 +51,7 @@ struct web_request {
     struct arena arena;            /* everything that was decoded */
     struct bytes argument;         /* what stood for {…} */
     struct web_value values[WEB_PARAMETERS];
+    struct connected *connected; /* who has a session now; NULL: nobody */
     struct store *store; /* of this thread; set where the route needs one */
 
     unsigned status; /* 0: not answered yet */

@@ -14,6 +14,8 @@
 
 enum habit {
     HONEST,
+    DENIES,           /* error 5 for a subscription, and nothing else (RFC 8412 §5.6) */
+    DENIES_AND_TELLS, /* as strongSwan does */
     SILENT,         /* takes the request and says nothing */
     ERRS,           /* a PA-TNC error */
     ERRS_AND_TELLS, /* as strongSwan does */
@@ -41,7 +43,8 @@ struct endpoint {
     uint32_t installed; /* records of an inventory */
     uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
     uint64_t os_asked;  /* and when asked */
-    bool no_swima, no_os;
+    bool no_swima, no_os, subscribed;
+    uint32_t subscription, push_from; /* its ID; the first event that a push tells */
     /* what happened */
     unsigned requests, inventories;
     uint32_t asked[64], last_id;
@@ -59,6 +62,7 @@ static void *collector_create(void *context, struct nea_connection *c)
     struct collector *k = calloc(1, sizeof *k);
     k->e = context;
     k->c = c;
+    k->e->subscribed = false;
     return k;
 }
 
@@ -173,7 +177,7 @@ static void tell_events(struct collector *k, uint16_t to, const struct pa_swima_
     }
     if (e->habit == LIES_ABOUT_LAST)
         f.last_consulted_eid = f.last_eid + 5;
-    if (e->habit == FULFILS)
+    if (e->habit == FULFILS || (e->push_from && r->request_id == e->subscription))
         f.flags = 0x80;
     if (e->habit == WRONG_ID)
         f.request_id++;
@@ -214,7 +218,11 @@ static void answer_request(struct collector *k, uint16_t to, const struct pa_swi
     struct endpoint *e = k->e;
     struct pa_error error = {.code = PA_SWIMA_ERROR, .information = BYTES("\0\0\0\1no")};
     assert_true(e->requests < ARRAY_LENGTH(e->asked));
-    assert_int_equal(r->flags, 0x20);
+    /* It subscribes with its first request for events, until that is denied. */
+    assert_int_equal(r->flags, 0x20 | (r->earliest_eid && !e->subscribed ? 0x40 : 0));
+    e->subscribed |= r->earliest_eid != 0;
+    if (r->flags & 0x40)
+        e->subscription = r->request_id;
     assert_int_not_equal(r->request_id, e->last_id);
     e->last_id = r->request_id;
     e->asked[e->requests++] = r->earliest_eid;
@@ -222,6 +230,13 @@ static void answer_request(struct collector *k, uint16_t to, const struct pa_swi
         return;
     if (e->habit == ERRS || e->habit == ERRS_AND_TELLS)
         nea_send(k->c, to, &(struct pa_out){.type = &pa_types[PA_ERROR], .fields = &error}, 1);
+    if (r->flags & 0x40 && (e->habit == DENIES || e->habit == DENIES_AND_TELLS)) {
+        uint8_t id[] = {0, 0, 0, (uint8_t)r->request_id, 'n', 'o'};
+        error = (struct pa_error){.code = PA_SUBSCRIPTION_DENIED, .information = {id, sizeof id}};
+        nea_send(k->c, to, &(struct pa_out){.type = &pa_types[PA_ERROR], .fields = &error}, 1);
+        if (e->habit == DENIES)
+            return;
+    }
     if (e->habit == ERRS)
         return;
     if (e->habit == MALFORMED) {
@@ -245,6 +260,12 @@ static void swima_receive(void *state, const struct nea_delivery *d)
             answer_request(k, d->from, d->message->attributes[i].fields);
 }
 
+static void swima_push(void *state)
+{
+    struct collector *k = state;
+    tell_events(k, 1 + 1, &(struct pa_swima_request){.request_id = k->e->subscription, .earliest_eid = k->e->push_from});
+}
+
 static void nothing(void *state)
 {
     (void)state;
@@ -261,6 +282,7 @@ static const struct nea_component swima_collector = {.name = "SWIMA",
                                                      .subtype = PA_SUBTYPE_SWIMA,
                                                      .create = collector_create,
                                                      .begin_handshake = nothing,
+                                                     .push = swima_push,
                                                      .receive = swima_receive,
                                                      .batch_ending = nothing,
                                                      .destroy = free};
@@ -462,7 +484,7 @@ static void a_first_assessment_asks_for_events_from_the_first(void **state)
 static void whoever_does_not_tell_is_never_allowed(void **state)
 {
     static const char *const names[HABITS] = {
-        "honest", "silent",       "errs",      "errs and tells", "wrong id",     "wrong type",      "malformed",
+        "honest", "denies", "denies and tells", "silent",       "errs",      "errs and tells", "wrong id",     "wrong type",      "malformed",
         "noskip", "out of range", "not utf-8", "no identifier",  "stands still", "lies about last", "fulfils"};
     (void)state;
     for (enum habit h = SILENT; h < HABITS; h++)
@@ -694,6 +716,72 @@ static void a_retry_is_a_new_assessment(void **state)
     }
 }
 
+/* SWIMA-R52, R80: without a subscription it is assessed all the same, and not asked for one again. */
+static void a_denied_subscription_denies_no_access(void **state)
+{
+    (void)state;
+    for (enum habit h = DENIES; h <= DENIES_AND_TELLS; h++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.full = false};
+        e.habit = h;
+        struct play p = play(&e, &f);
+        assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(e.requests, h == DENIES ? 2 : 1);
+        assert_int_equal(f.position.last_eid, 10);
+    }
+}
+
+/* SWIMA-R58, R60, R76, R103: news of a subscription are stored in the same session, without posture and without a question; what does not
+ * continue the history is asked for (SWIMA-R44). */
+static void news_are_stored_in_the_same_session(void **state)
+{
+    static const struct {
+        uint32_t push_from, epoch, last_eid;
+        unsigned requests, inventories;
+    } cases[] = {
+        {11, 0x11223344, 20, 1, 0}, /* as it should be */
+        {6, 0x11223344, 20, 1, 0},  /* some of them are known */
+        {13, 0x11223344, 20, 2, 0}, /* a gap */
+        {1, 0x55667788, 3, 2, 1},   /* another epoch */
+        {11, 0x11223344, 4, 2, 1},  /* fewer events than there were */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.full = false};
+        struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f};
+        struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+        struct nea_session *client = make_client(&e, (struct nea_limits){0}),
+                           *server = make_server(a, (struct nea_limits){0});
+        for (bool moving = true; moving;) {
+            moving = carry(client, server);
+            moving |= carry(server, client);
+            if (f.open && f.open->work == WORK_REPORT && !e.push_from) {
+                e.push_from = cases[i].push_from;
+                e.epoch = cases[i].epoch;
+                e.last_eid = cases[i].last_eid;
+                nea_session_push(client);
+            }
+            if (f.open) {
+                store_answer(&f);
+                moving = true;
+            }
+        }
+        assert_int_equal(nea_session_outcome(client).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(e.requests, cases[i].requests);
+        assert_int_equal(e.inventories, cases[i].inventories);
+        assert_int_equal(f.position.epoch, cases[i].epoch);
+        assert_int_equal(f.position.last_eid, cases[i].last_eid);
+        assert_int_equal(f.reports, 2);
+        assert_int_equal(f.last[1].session, 7);
+        assert_false(f.last[1].has_posture);
+        assert_int_equal(f.last[1].access, NEA_ACCESS_ALLOWED);
+        nea_session_free(client);
+        nea_session_free(server);
+        assessment_release(a);
+    }
+}
+
 /* The peer goes while the store works: nothing is touched that is gone. */
 static void a_session_may_die_at_any_moment(void **state)
 {
@@ -756,6 +844,8 @@ int main(void)
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_stored),
         cmocka_unit_test(a_conflict_is_mended_once),
         cmocka_unit_test(a_retry_is_a_new_assessment),
+        cmocka_unit_test(a_denied_subscription_denies_no_access),
+        cmocka_unit_test(news_are_stored_in_the_same_session),
         cmocka_unit_test(a_session_may_die_at_any_moment),
         cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
     };

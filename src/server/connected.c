@@ -1,0 +1,109 @@
+/* Who is connected: lists of sessions by endpoint, the newest first. */
+#include "server/connected.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { BUCKETS = 4096 }; /* 100,000 sessions: lists of 25 */
+
+struct connected {
+    pthread_mutex_t lock;
+    struct connected_entry *buckets[BUCKETS];
+};
+
+/* What travels to a worker; the session may be gone when it comes there. */
+struct errand {
+    struct net_post post;
+    struct connected *connected;
+    struct connected_entry *entry; /* only compared until it is found in the table */
+    int64_t endpoint;
+};
+
+struct connected *connected_new(void)
+{
+    struct connected *c = calloc(1, sizeof *c);
+    if (c)
+        pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
+void connected_free(struct connected *c)
+{
+    if (c)
+        pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static struct connected_entry **bucket(struct connected *c, int64_t endpoint)
+{
+    return &c->buckets[(uint64_t)endpoint % BUCKETS];
+}
+
+void connected_enter(struct connected *c, struct connected_entry *e, int64_t endpoint)
+{
+    if (e->endpoint || !endpoint)
+        return;
+    struct connected_entry **first = bucket(c, endpoint);
+    pthread_mutex_lock(&c->lock);
+    e->endpoint = endpoint;
+    e->older = *first;
+    if (*first)
+        (*first)->newer = e;
+    *first = e;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void connected_leave(struct connected *c, struct connected_entry *e)
+{
+    if (!e->endpoint)
+        return;
+    pthread_mutex_lock(&c->lock);
+    if (e->newer)
+        e->newer->older = e->older;
+    else
+        *bucket(c, e->endpoint) = e->older;
+    if (e->older)
+        e->older->newer = e->newer;
+    pthread_mutex_unlock(&c->lock);
+    e->endpoint = 0;
+}
+
+/* On the session's own thread: what is in the table now cannot leave it meanwhile. Another session at the same address is asked in place of
+ * one that is gone only if it is of the same endpoint. */
+static void arrive(void *argument)
+{
+    struct errand *errand = argument;
+    struct connected *c = errand->connected;
+    pthread_mutex_lock(&c->lock);
+    struct connected_entry *e = *bucket(c, errand->endpoint);
+    while (e && (e != errand->entry || e->endpoint != errand->endpoint))
+        e = e->older;
+    if (e)
+        e->asked = false;
+    pthread_mutex_unlock(&c->lock);
+    free(errand);
+    if (e)
+        e->reassess(e->context);
+}
+
+enum connected_answer connected_reassess(struct connected *c, int64_t endpoint)
+{
+    enum connected_answer answer = CONNECTED_NOT;
+    pthread_mutex_lock(&c->lock);
+    struct connected_entry *e = *bucket(c, endpoint);
+    while (e && e->endpoint != endpoint)
+        e = e->older;
+    if (e && !e->asked) {
+        struct errand *errand = malloc(sizeof *errand);
+        answer = errand ? CONNECTED_ASKED : CONNECTED_NO_MEMORY;
+        if (errand) {
+            *errand = (struct errand){{arrive, errand, NULL}, c, e, endpoint};
+            e->asked = true;
+            net_loop_post(e->loop, &errand->post); /* within the lock: the session keeps its loop alive */
+        }
+    } else if (e) {
+        answer = CONNECTED_ASKED;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return answer;
+}
