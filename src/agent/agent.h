@@ -166,4 +166,12 @@ struct agent_verdict {
  * (but for line feeds): fit for a terminal whatever the server sent. With AGENT_OK the error is empty, else it says what to mend. */
 enum agent_status agent_assess(const struct agent_assessment *a, struct agent_verdict *verdict, struct error *error) MUST_USE;
 
+/* ---- the agent ------------------------------------------------------------------------------------------------------ */
+
+/* Stays connected, connects again where it must, collects and tells every change of the package managers' files within a second; until
+ * SIGTERM or SIGINT. a->inventory has a journal open for writing; a->timeout_ms means nothing here. AGENT_OK: it was told to stop;
+ * else it could not begin, and the error says why. What goes wrong later is logged, and tried again. */
+enum agent_status agent_run(const struct agent_assessment *a, const struct journal_options *collection,
+                            struct error *error) MUST_USE;
+
 #endif

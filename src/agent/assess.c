@@ -47,30 +47,36 @@ static void session_log(void *host, enum log_level level, const char *text)
 
 static const struct nea_crypto crypto = {net_sha256, net_hmac_sha256, net_pbkdf2_sha256, net_random};
 
-static void on_open(void *context, struct net_stream *s, struct bytes peer)
+struct nea_session *agent_session_new(const struct agent_assessment *a, struct bytes peer, bool stay, uint64_t now)
 {
-    struct run *r = context;
-    const struct nea_component *const components[] = {&agent_os_collector, &agent_swima_collector};
-    void *const contexts[] = {r->a->posture, r->a->inventory};
+    static const struct nea_component *const components[] = {&agent_os_collector, &agent_swima_collector};
+    void *const contexts[] = {a->posture, a->inventory};
     const struct nea_config config = {
         .role = NEA_CLIENT,
         .initiator = true,
         .peer_name = peer,
         .peer_verified = true, /* else net/ had not opened it */
-        .certificate = r->a->certificate != NULL,
-        .user = r->a->user,
-        .password = r->a->password,
+        .certificate = a->certificate != NULL,
+        .user = a->user,
+        .password = a->password,
         .crypto = &crypto,
-        .language = r->a->language,
-        .limits = r->a->limits,
+        .stay = stay,
+        .language = a->language,
+        .limits = a->limits,
         .components = components,
         .contexts = contexts,
         .component_count = ARRAY_LENGTH(components),
         .log = session_log,
     };
+    return nea_session_new(&config, now);
+}
+
+static void on_open(void *context, struct net_stream *s, struct bytes peer)
+{
+    struct run *r = context;
     r->opened = true;
     r->stream = s;
-    r->session = nea_session_new(&config, net_loop_now(r->loop));
+    r->session = agent_session_new(r->a, peer, false, net_loop_now(r->loop));
     if (r->session)
         pump(r);
     else

@@ -20,6 +20,10 @@ void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa
  * if there can be none. */
 struct bytes agent_record_tag(struct wr *w, const struct journal_record *r);
 
+/* The collectors' session with the server whose certificate says `peer`; `stay`: it outlives the decision. NULL: no memory. */
+struct nea_session *agent_session_new(const struct agent_assessment *a, struct bytes peer, bool stay,
+                                      uint64_t now) MUST_USE;
+
 /* What /proc below ROOT says: last boot (as of `now`) and forwarding. */
 void agent_posture_read_proc(const char *root, int64_t now, struct agent_posture *posture);
 

@@ -1,7 +1,7 @@
 /* The SWIMA collector (RFC 8412): serves inventories and events, identifiers only, out of the journal. Each request
  * gets exactly one answer, a response or an error, and it is the last thing that is done for it (SWIMA-R68, R69, R70,
  * R74). */
-#include "agent/collector.h"
+#include "agent/subscriptions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +19,18 @@ enum {
     SNAPSHOT_TRIES = 3,
 };
 
-/* SWIMA Request flags (RFC 8412 §5.6). */
-enum { FLAG_CLEAR = 0x80, FLAG_SUBSCRIBE = 0x40, FLAG_IDENTIFIERS_ONLY = 0x20 };
+enum { FULFILMENT = 0x80 }; /* flag of the four responses (RFC 8412 §5.7) */
 
 struct swima_state {
     struct nea_connection *connection;
     struct agent_inventory *inventory;
+    struct subscriptions subscriptions;
 };
 
 /* An answer while it is made. */
 struct answer {
     const struct pa_swima_request *request;
+    bool fulfilment;       /* of a subscription: nobody has just asked */
     struct bytes *targets; /* sorted */
     size_t target_count;
     struct journal_head head; /* the snapshot that all of it tells of */
@@ -202,13 +203,13 @@ static bool read_snapshot(const struct swima_state *s, struct answer *a)
 }
 
 /* What can be refused without looking. Nothing of a request that is refused is done (SWIMA-R68). */
-static bool check(struct answer *a)
+static bool check(const struct swima_state *s, uint16_t from, struct answer *a)
 {
-    uint8_t flags = a->request->flags;
-    /* SWIMA-R80, RFC 8412 §5.6: unable to subscribe, hence denied. To clear is easy: there are none (SWIMA-R55). */
-    if (flags & FLAG_SUBSCRIBE)
-        return fail(a, PA_SUBSCRIPTION_DENIED, "subscriptions are not available");
-    if (!(flags & FLAG_IDENTIFIERS_ONLY))
+    const char *why = NULL;
+    enum pa_error_code code = subscriptions_check(&s->subscriptions, from, a->request, &why);
+    if (code != PA_OK)
+        return fail(a, code, why);
+    if (!(a->request->flags & SWIMA_IDENTIFIERS_ONLY))
         return fail(a, PA_SWIMA_ERROR, "records are not available, ask for identifiers only");
     return true;
 }
@@ -219,32 +220,47 @@ static void send_error(const struct swima_state *s, uint16_t to, const struct an
 {
     struct wr information = wr_of(0);
     wr_u32(&information, a->request->request_id);
+    if (a->fulfilment) { /* SWIMA-R71, RFC 8412 §5.15.3: the error stands inside another one */
+        wr_u32(&information, PEN_IETF);
+        wr_u32(&information, a->code);
+        wr_u32(&information, a->request->request_id);
+    }
     if (a->code == PA_RESPONSE_TOO_LARGE)
         wr_u32(&information, max_attribute(s));
     wr_str(&information, a->why);
-    const struct pa_error fields = {.vendor_id = PEN_IETF, .code = a->code, .information = wr_view(&information)};
+    const struct pa_error fields = {.vendor_id = PEN_IETF,
+                                    .code = a->fulfilment ? PA_SUBSCRIPTION_FULFILLMENT : a->code,
+                                    .information = wr_view(&information)};
     nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_ERROR], &fields, 0}, 1);
     wr_free(&information);
+}
+
+/* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request may be
+ * beyond its last item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42), tells the last
+ * EID. */
+static uint32_t last_consulted(const struct answer *a)
+{
+    return a->refused_eid ? a->refused_eid - 1 : a->head.last_eid;
 }
 
 /* SWIMA-R101, R102, RFC 8412 §5.7: a direct answer has no Fulfillment flag, and a copy of the Request ID. */
 static void send_response(const struct swima_state *s, uint16_t to, const struct answer *a)
 {
     const struct pa_list items = {wr_view(&a->items), a->count};
+    const uint8_t flags = a->fulfilment ? FULFILMENT : 0;
     const struct pa_sw_id_inventory inventory = {
+        .flags = flags,
         .request_id = a->request->request_id,
         .epoch = a->head.epoch,
         .last_eid = a->head.last_eid,
         .records = items,
     };
-    /* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request
-     * may be beyond its last item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42),
-     * tells the last EID. */
     const struct pa_sw_id_events events = {
+        .flags = flags,
         .request_id = a->request->request_id,
         .epoch = a->head.epoch,
         .last_eid = a->head.last_eid,
-        .last_consulted_eid = a->refused_eid ? a->refused_eid - 1 : a->head.last_eid,
+        .last_consulted_eid = last_consulted(a),
         .events = items,
     };
     /* SWIMA-R100, RFC 8412 §5.6: the type follows from Result Type and Earliest EID alone. */
@@ -257,27 +273,112 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
     nea_send(s->connection, to, &out, 1);
 }
 
-/* SWIMA-R30, R69, R70, R74, RFC 8412 §4.1: one response or one error, last of all. */
-static void answer_request(const struct swima_state *s, uint16_t to, const struct pa_swima_request *request)
+static struct answer answer_of(const struct pa_swima_request *request)
 {
-    struct answer a = {.request = request};
+    return (struct answer){.request = request};
+}
+
+static void answer_free(struct answer *a)
+{
+    wr_free(&a->items);
+    free(a->targets);
+}
+
+/* Reads what the request wants; false: a->code says why not. */
+static bool build(const struct swima_state *s, struct answer *a)
+{
     size_t max = max_attribute(s);
-    size_t head = ATTRIBUTE_HEADER + (request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD);
-    a.room = max > head ? max - head : 0;
-    a.items = wr_of(a.room + LARGEST_ITEM);
-    if (check(&a) && read_targets(&a) && read_snapshot(s, &a))
+    size_t head = ATTRIBUTE_HEADER + (a->request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD);
+    a->room = max > head ? max - head : 0;
+    a->items = wr_of(a->room + LARGEST_ITEM);
+    return read_targets(a) && read_snapshot(s, a);
+}
+
+/* SWIMA-R50, R51, R60, RFC 8412 §3.8.1: what the flags say comes into force with the answer; it is where reporting begins. */
+static bool subscribe(struct swima_state *s, uint16_t from, struct answer *a)
+{
+    return subscriptions_update(&s->subscriptions, from, a->request, a->head.epoch, last_consulted(a)) ||
+           fail(a, PA_SUBSCRIPTION_DENIED, "out of memory");
+}
+
+/* SWIMA-R30, R69, R70, R74, RFC 8412 §4.1: one response or one error, last of all. */
+static void answer_request(struct swima_state *s, uint16_t to, const struct pa_swima_request *request)
+{
+    struct answer a = answer_of(request);
+    if (check(s, to, &a) && build(s, &a) && subscribe(s, to, &a))
         send_response(s, to, &a);
     else
         send_error(s, to, &a);
-    wr_free(&a.items);
-    free(a.targets);
+    answer_free(&a);
 }
 
-/* SWIMA-R57, R107, RFC 8412 §5.12: one record for each active subscription of the asker; there are none. */
-static void answer_subscription_status(const struct swima_state *s, uint16_t to)
+/* ---- fulfilment ---- */
+
+/* SWIMA-R58, R65, RFC 8412 §3.8.5: a targeted inventory is told anew only if something of it has changed. What cannot be read counts as
+ * changed, and fails where it is read again. */
+static bool is_relevant(const struct swima_state *s, const struct subscription *x)
 {
-    const struct pa_subscription_status_response none = {0};
-    nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SUBSCRIPTION_STATUS_RESPONSE], &none, 0}, 1);
+    if (x->request.earliest_eid != 0 || x->request.software_ids.count == 0 || x->epoch == 0)
+        return true;
+    struct pa_swima_request events = x->request;
+    events.earliest_eid = x->tracker + 1;
+    struct answer a = answer_of(&events);
+    bool relevant = !build(s, &a) || a.count > 0 || a.refused_eid;
+    answer_free(&a);
+    return relevant;
+}
+
+/* Tells one attribute's worth of news. False: the subscription is over. */
+static bool fulfil_part(struct swima_state *s, struct subscription *x, bool *more)
+{
+    struct pa_swima_request request = x->request; /* SWIMA-R59, R60, R103, RFC 8412 §3.8.5: as if it were asked again */
+    bool events = request.earliest_eid != 0;
+    if (events)
+        request.earliest_eid = x->tracker + 1;
+    struct answer a = answer_of(&request);
+    a.fulfilment = true;
+    bool built = build(s, &a);
+    if (!built)
+        send_error(s, x->validator, &a);
+    else if (!events || a.count) /* SWIMA-R65: nothing that matches, nothing is said */
+        send_response(s, x->validator, &a);
+    *more = built && a.refused_eid; /* SWIMA-R63, R64, RFC 8412 §3.8.5.2: the rest follows at once */
+    x->epoch = a.head.epoch;
+    x->tracker = last_consulted(&a);
+    answer_free(&a);
+    return built;
+}
+
+/* The tracker tells what is new, not who noticed it: a change that nobody has noticed is told with the next one. */
+static bool fulfil(struct swima_state *s, struct subscription *x)
+{
+    struct journal_head head;
+    struct error error;
+    if (journal_head(s->inventory->journal, &head, &error) == JOURNAL_OK) {
+        if (head.epoch == x->epoch && head.last_eid == x->tracker)
+            return true;
+        if (head.epoch != x->epoch) /* SWIMA-R61, RFC 8412 §3.8.5.2: events of the old epoch are gone */
+            x->epoch = x->tracker = 0;
+        if (!is_relevant(s, x)) {
+            x->tracker = head.last_eid;
+            return true;
+        }
+    }
+    bool more = true, lives = true;
+    while (more && lives)
+        lives = fulfil_part(s, x, &more);
+    return lives;
+}
+
+/* SWIMA-R66, R112, RFC 8412 §3.8.5.4: each subscription has an attribute of its own. */
+static void push(void *state)
+{
+    struct swima_state *s = state;
+    for (size_t i = 0; i < s->subscriptions.count;)
+        if (fulfil(s, &s->subscriptions.all[i]))
+            i++;
+        else
+            subscriptions_drop(&s->subscriptions, i);
 }
 
 /* SWIMA-R16, R17, R87, R107, R108, RFC 8412 §5.14: every source that can stand in a record, with a text for people. */
@@ -300,8 +401,15 @@ static void *create(void *context, struct nea_connection *c)
 {
     struct swima_state *s = calloc(1, sizeof *s);
     if (s)
-        *s = (struct swima_state){c, context};
+        *s = (struct swima_state){.connection = c, .inventory = context};
     return s;
+}
+
+static void destroy(void *state)
+{
+    struct swima_state *s = state;
+    subscriptions_free(&s->subscriptions);
+    free(s);
 }
 
 /* A SWIMA collector speaks when it is asked. */
@@ -313,14 +421,14 @@ static void begin_handshake(void *state)
 /* Responses and errors that a server sends us are ignored (SWIMA-R77, RFC 8412 §5.2). */
 static void receive(void *state, const struct nea_delivery *delivery)
 {
-    const struct swima_state *s = state;
+    struct swima_state *s = state;
     agent_hear(s->inventory->heard, NAME, delivery->message);
     for (size_t i = 0; i < delivery->message->count; i++) {
         const struct pa_attribute *attribute = &delivery->message->attributes[i];
         if (attribute->type == &pa_types[PA_SWIMA_REQUEST])
             answer_request(s, delivery->from, attribute->fields);
         else if (attribute->type == &pa_types[PA_SUBSCRIPTION_STATUS_REQUEST])
-            answer_subscription_status(s, delivery->from);
+            subscriptions_tell(&s->subscriptions, s->connection, delivery->from);
         else if (attribute->type == &pa_types[PA_SOURCE_METADATA_REQUEST])
             answer_source_metadata(s, delivery->from);
     }
@@ -334,6 +442,7 @@ const struct nea_component agent_swima_collector = {
                PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,
     .begin_handshake = begin_handshake,
+    .push = push,
     .receive = receive,
-    .destroy = free,
+    .destroy = destroy,
 };

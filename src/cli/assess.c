@@ -1,6 +1,5 @@
 /* muster assess: one assessment of this machine by a policy server. */
-#include "cli/local.h"
-#include "cli/secret.h"
+#include "cli/assess.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,54 +121,56 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
     return EXIT_DONE;
 }
 
-static int run(struct cli *cli)
+int prepare_assessment(struct cli *cli, struct prepared *p)
 {
-    char host[256];
-    struct secret password = {.view = {NULL, 0}};
-    uint64_t timeout, max_message;
+    const char *language = cli_value(cli, "language");
+    uint64_t max_message;
     struct journal_report report;
-    struct agent_posture posture;
-    struct agent_inventory inventory = {0};
-    struct agent_assessment a = {
-        .host = host,
-        .posture = &posture,
-        .inventory = &inventory,
-        .language = cli_value(cli, "language"),
-    };
-    if (!split_host(cli_argument(cli, 0), host, sizeof host, &a.port))
+    *p = (struct prepared){.a = {.language = language ? language : "en"}};
+    p->a.host = p->host;
+    p->a.posture = &p->posture;
+    p->a.inventory = &p->inventory;
+    if (!split_host(cli_argument(cli, 0), p->host, sizeof p->host, &p->a.port))
         return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
                          cli_argument(cli, 0));
-    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout) ||
-        !cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
+    if (!cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
         return EXIT_USAGE;
-    a.timeout_ms = (unsigned)(timeout ? timeout : 1) * 1000;
-    a.limits.max_message = max_message;
-    if (!a.language)
-        a.language = "en";
-    int status = take_identity(cli, &a, &password);
-    if (status != EXIT_DONE)
-        return status;
+    p->a.limits.max_message = max_message;
+    const char *factory = cli_value(cli, "default-password");
+    if (factory && strcmp(factory, "yes") != 0 && strcmp(factory, "no") != 0)
+        return cli_usage(cli, "--default-password is yes or no, not \"%s\"", factory);
+    int status = take_identity(cli, &p->a, &p->password);
+    if (status == EXIT_DONE)
+        status = local_collect(cli, cli_state(cli), &p->inventory.journal, &report);
+    if (status == EXIT_DONE || status == EXIT_UNKNOWN)
+        agent_posture_read(cli_root(cli), &p->posture);
+    if (factory)
+        p->posture.default_password = strcmp(factory, "yes") == 0;
+    return status;
+}
 
-    /* EXIT_UNKNOWN: a package database could not be read, the journal tells what was known before. */
-    int known = local_collect(cli, cli_state(cli), &inventory.journal, &report);
-    if (known != EXIT_DONE && known != EXIT_UNKNOWN)
-        return known;
-    agent_posture_read(cli_root(cli), &posture);
-    status = assess(cli, &a);
-    cli_secret_forget(&password);
-    journal_close(inventory.journal);
+void prepared_free(struct prepared *p)
+{
+    cli_secret_forget(&p->password);
+    journal_close(p->inventory.journal);
+}
+
+static int run(struct cli *cli)
+{
+    struct prepared p;
+    uint64_t timeout;
+    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout))
+        return EXIT_USAGE;
+    int status, known = prepare_assessment(cli, &p);
+    p.a.timeout_ms = (unsigned)(timeout ? timeout : 1) * 1000;
+    status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess(cli, &p.a) : known;
+    prepared_free(&p);
     return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
 }
 
 static const struct cli_option options[] = {
-    {"ca", "FILE", "the CA that the server's certificate must come from (PEM)"},
-    {"cert", "FILE", "this machine's certificate (PEM)"},
-    {"key", "FILE", "the key of that certificate (PEM)"},
-    {"user", "NAME", "the name to log in by, where the server wants a login"},
-    {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},
+    ASSESS_OPTIONS,
     {"timeout", "S", "give up after so many seconds (default: 60)"},
-    {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented"},
-    {"language", "TAG", "in which the server shall explain itself (default: en)"},
     {NULL, NULL, NULL},
 };
 

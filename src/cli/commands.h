@@ -11,6 +11,7 @@
     C(cli_history)        \
     C(cli_check)          \
     C(cli_assess)         \
+    C(cli_agent)          \
     C(cli_decode)
 
 /* C(symbol, identity): muster's own help shows the identity, the program's table has all of it. */

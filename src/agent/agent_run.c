@@ -1,0 +1,285 @@
+/* The agent: a session that stays, watchers of the package managers' files, and a new connection where one was lost. One thread, one loop;
+ * asleep until something changes. What is to be told stands in the journal alone: whatever is killed or cut off here, the
+ * server's next request or the subscription's tracker begins where it has committed. */
+#include "agent/collector.h"
+#include "net/net.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    CONNECT_MS = 30000,
+    BACK_OFF_MS = 1000, /* the shortest pause before a new connection, and */
+    BACK_OFF_MAX_MS = 300000,
+    QUIET_MS = 100, /* a package manager writes many files for one change: collected once it is still, and */
+    PATIENCE_MS = 500, /* at the latest */
+    RETRY_MS = 1000, /* the journal was busy, or could not be written */
+    RETRY_MAX_MS = 60000,
+    WATCHES = 32,
+};
+
+struct agent {
+    const struct agent_assessment *a;
+    const struct journal_options *collection;
+    struct net_loop *loop;
+    struct net_tls *tls;
+
+    /* The connection; all NULL while there is none. */
+    struct net_stream *stream;
+    struct nea_session *session;
+    struct wr out;
+    struct net_timer *redial;
+    unsigned failures; /* connections in a row without a result */
+    bool told, stopping;
+    enum nea_access access;
+
+    /* The package managers. */
+    struct net_watch *watches[WATCHES];
+    struct net_timer *quiet;
+    uint64_t first_change, last_change; /* not collected yet; 0: none */
+    unsigned retries;
+};
+
+/* ---- the session ------------------------------------------------------------------------------------------------- */
+
+static void pump(struct agent *g)
+{
+    wr_reset(&g->out);
+    nea_session_out(g->session, &g->out);
+    if (g->out.n > 0 && !net_stream_write(g->stream, wr_view(&g->out))) {
+        net_stream_abort(g->stream, "the server does not read what it asks for");
+        return;
+    }
+    if (g->out.capacity > 16384)
+        wr_free(&g->out);
+    if (nea_session_finished(g->session))
+        net_stream_finish(g->stream);
+    else
+        net_stream_deadline(g->stream, nea_session_deadline(g->session));
+}
+
+/* The first result is news, and every change of access. */
+static void tell(struct agent *g)
+{
+    const struct nea_outcome o = nea_session_outcome(g->session);
+    if (!o.decided || o.state != PB_DECIDED || (g->told && o.access == g->access))
+        return;
+    char reason[512] = "";
+    agent_keep_text(reason, sizeof reason, o.reason);
+    log_line(LOG_INFO, "%s:%u: access %s, %s%s%s", g->a->host, g->a->port, nea_access_name(o.access),
+             nea_result_name(o.result), reason[0] ? ": " : "", reason);
+    if (!g->told)
+        malloc_trim(0); /* what a first inventory needed is not kept while nothing happens */
+    g->told = true;
+    g->access = o.access;
+    g->failures = 0;
+}
+
+static void on_open(void *context, struct net_stream *stream, struct bytes peer)
+{
+    struct agent *g = context;
+    g->stream = stream;
+    g->session = agent_session_new(g->a, peer, true, net_loop_now(g->loop));
+    if (!g->session) {
+        net_stream_abort(stream, "out of memory");
+        return;
+    }
+    nea_session_push(g->session); /* after the assessment: what changed while it went on, or found no room in its answers */
+    pump(g);
+}
+
+static void on_data(void *context, struct bytes plaintext)
+{
+    struct agent *g = context;
+    nea_session_feed(g->session, plaintext, net_loop_now(g->loop));
+    pump(g);
+    tell(g);
+}
+
+static void on_tick(void *context)
+{
+    struct agent *g = context;
+    nea_session_tick(g->session, net_loop_now(g->loop));
+    pump(g);
+}
+
+static void dial(void *context);
+
+/* A whole fleet must not come back in the same second: each pause is drawn from a range that doubles. */
+static void dial_later(struct agent *g)
+{
+    uint32_t random = 0;
+    uint64_t most = (uint64_t)BACK_OFF_MS << (g->failures < 16 ? g->failures + 1 : 16);
+    if (!net_random((uint8_t *)&random, sizeof random))
+        random = (uint32_t)net_loop_now(g->loop);
+    if (most > BACK_OFF_MAX_MS)
+        most = BACK_OFF_MAX_MS;
+    g->failures++;
+    g->redial = net_timer_start(g->loop, BACK_OFF_MS + random % (most - BACK_OFF_MS), dial, g);
+    if (!g->redial)
+        bug("out of memory");
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct agent *g = context;
+    const struct nea_outcome o = g->session ? nea_session_outcome(g->session) : (struct nea_outcome){0};
+    if (!g->stopping)
+        log_line(LOG_WARNING, "%s:%u: not connected: %s", g->a->host, g->a->port,
+                 o.fault.text[0] ? o.fault.text
+                 : why           ? why
+                                 : "the server closed the connection");
+    g->stream = NULL;
+    if (g->session) {
+        nea_session_close(g->session);
+        nea_session_free(g->session);
+    }
+    g->session = NULL;
+    g->told = false;
+    if (g->stopping)
+        net_loop_stop(g->loop);
+    else
+        dial_later(g);
+}
+
+static void dial(void *context)
+{
+    static const struct net_handler handler = {on_open, on_data, on_tick, on_closed};
+    struct agent *g = context;
+    struct error error = {""};
+    net_timer_stop(g->redial);
+    g->redial = NULL;
+    bool default_password = g->a->posture->default_password; /* the user's word, no file tells it */
+    agent_posture_read(g->collection->root, g->a->posture);
+    g->a->posture->default_password = default_password;
+    g->stream = net_connect(g->loop, g->tls, g->a->host, g->a->port, CONNECT_MS, &handler, g, &error);
+    if (g->stream)
+        return;
+    log_line(LOG_WARNING, "%s", error.text);
+    dial_later(g);
+}
+
+/* ---- the package managers -------------------------------------------------------------------------------------------- */
+
+static void on_quiet(void *context);
+
+static void wait_for_quiet(struct agent *g, uint64_t ms)
+{
+    net_timer_stop(g->quiet);
+    g->quiet = net_timer_start(g->loop, ms, on_quiet, g);
+    if (!g->quiet)
+        bug("out of memory");
+}
+
+static void on_change(void *context)
+{
+    struct agent *g = context;
+    g->last_change = net_loop_now(g->loop);
+    if (g->first_change)
+        return;
+    g->first_change = g->last_change;
+    wait_for_quiet(g, QUIET_MS);
+}
+
+static void forget_watches(struct agent *g)
+{
+    for (size_t i = 0; i < WATCHES; i++) {
+        net_watch_stop(g->watches[i]);
+        g->watches[i] = NULL;
+    }
+}
+
+/* Anew each time: files are replaced and logs rotated, which a watch does not follow. */
+static void watch(struct agent *g)
+{
+    size_t n = 0;
+    forget_watches(g);
+    for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
+        for (const char *const *path = (*m)->watch; path && *path && n < WATCHES; path++) {
+            char whole[PATH_MAX];
+            const char *root = g->collection->root;
+            if ((size_t)snprintf(whole, sizeof whole, "%s%s", strcmp(root, "/") == 0 ? "" : root, *path) < sizeof whole)
+                g->watches[n++] = net_watch_start(g->loop, whole, on_change, g);
+        }
+}
+
+/* Watches first, then reads: what happens between the two is a change that has not been collected. */
+static void collect(struct agent *g)
+{
+    struct journal_report report;
+    struct error error = {""};
+    g->first_change = 0;
+    watch(g);
+    enum journal_status status = journal_collect(g->a->inventory->journal, g->collection, &report, &error);
+    if (status == JOURNAL_OK || status == JOURNAL_INCOMPLETE) {
+        g->retries = 0;
+        if (status == JOURNAL_INCOMPLETE)
+            log_line(LOG_WARNING, "%s", error.text);
+    } else {
+        uint64_t pause = (uint64_t)RETRY_MS << (g->retries < 6 ? g->retries++ : 6);
+        log_line(LOG_WARNING, "the journal could not be brought up to date: %s", error.text);
+        wait_for_quiet(g, pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS);
+    }
+    if (g->session) { /* whoever collected it, and when: the trackers know what has not been told */
+        nea_session_push(g->session);
+        pump(g);
+    }
+}
+
+static void on_quiet(void *context)
+{
+    struct agent *g = context;
+    uint64_t now = net_loop_now(g->loop);
+    net_timer_stop(g->quiet);
+    g->quiet = NULL;
+    if (g->first_change && now < g->last_change + QUIET_MS && now < g->first_change + PATIENCE_MS) {
+        uint64_t until = g->last_change + QUIET_MS;
+        wait_for_quiet(g, (until < g->first_change + PATIENCE_MS ? until : g->first_change + PATIENCE_MS) - now);
+        return;
+    }
+    collect(g);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+static void on_signal(void *context)
+{
+    struct agent *g = context;
+    if (g->stream && !g->stopping)
+        net_stream_finish(g->stream); /* closed() follows */
+    else
+        net_loop_stop(g->loop);
+    g->stopping = true;
+}
+
+enum agent_status agent_run(const struct agent_assessment *a, const struct journal_options *collection,
+                            struct error *error)
+{
+    struct agent g = {.a = a, .collection = collection, .out = wr_of(0)};
+    error->text[0] = 0;
+    g.tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
+    if (!g.tls)
+        return AGENT_UNREACHED;
+    g.loop = net_loop_new();
+    if (!g.loop) {
+        net_tls_free(g.tls);
+        error_set(error, "out of memory");
+        return AGENT_FAILED;
+    }
+    net_loop_on_signal(g.loop, on_signal, &g);
+    collect(&g);
+    dial(&g);
+    net_notify("READY=1");
+    net_loop_run(g.loop);
+    net_notify("STOPPING=1");
+    g.stopping = true;
+    net_timer_stop(g.redial);
+    net_timer_stop(g.quiet);
+    forget_watches(&g);
+    net_loop_free(g.loop);
+    net_tls_free(g.tls);
+    wr_free(&g.out);
+    return AGENT_OK;
+}

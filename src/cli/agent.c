@@ -1,0 +1,29 @@
+/* muster agent: stays connected to a policy server and tells it every change of this machine's software. */
+#include "cli/assess.h"
+
+static int run(struct cli *cli)
+{
+    struct prepared p;
+    struct error error = {""};
+    int status = prepare_assessment(cli, &p);
+    /* What cannot be read now may be readable later. */
+    if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
+        const struct journal_options collection = {.root = cli_root(cli)};
+        status = agent_run(&p.a, &collection, &error) == AGENT_OK ? EXIT_DONE
+                                                                   : cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
+    }
+    prepared_free(&p);
+    return status;
+}
+
+static const struct cli_option options[] = {ASSESS_OPTIONS, {NULL, NULL, NULL}};
+
+const struct cli_command cli_agent = {
+    .noun = "agent",
+    .arguments = "HOST[:PORT]",
+    .summary = "stays connected to a policy server and tells it every change of the packages, until SIGTERM",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,33 @@
+/* What muster assess and muster agent share: how this machine presents itself to a policy server; private to cli/. */
+#ifndef MUSTER_CLI_ASSESS_H
+#define MUSTER_CLI_ASSESS_H
+
+#include "cli/local.h"
+#include "cli/secret.h"
+
+/* Options that prepare_assessment() reads. */
+/* clang-format off */
+#define ASSESS_OPTIONS                                                                                                 \
+    {"ca", "FILE", "the CA that the server's certificate must come from (PEM)"},                                       \
+    {"cert", "FILE", "this machine's certificate (PEM)"},                                                              \
+    {"key", "FILE", "the key of that certificate (PEM)"},                                                              \
+    {"user", "NAME", "the name to log in by, where the server wants a login"},                                         \
+    {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},                           \
+    {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented"},                   \
+    {"language", "TAG", "in which the server shall explain itself (default: en)"},                                     \
+    {"default-password", "yes|no", "whether a factory default password is in use, which nobody but you knows (default: no)"}
+/* clang-format on */
+
+struct prepared {
+    struct agent_assessment a;
+    char host[256];
+    struct secret password;
+    struct agent_posture posture;
+    struct agent_inventory inventory;
+};
+/* Reads the options, brings the journal up to date and opens it. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the
+ * journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any case. */
+int prepare_assessment(struct cli *cli, struct prepared *p);
+void prepared_free(struct prepared *p);
+
+#endif

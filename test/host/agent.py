@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""muster agent against a real server: each change of the packages is in the API within a second, whatever is rotated, killed or away.
+
+Called with the source folder and the build folder. MUSTER_KILLS=100 kills server or agent so often (20).
+"""
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from live import Agent, Endpoint, Server  # noqa: E402
+
+BUILD = os.path.abspath(sys.argv[2])
+WORK = tempfile.mkdtemp(prefix="muster-agent-")
+KILLS = int(os.environ.get("MUSTER_KILLS", "20"))
+SANITIZED = "libasan" in subprocess.run(["ldd", os.path.join(BUILD, "muster")], capture_output=True, text=True, check=True).stdout
+failures = 0
+
+
+def check(what, holds, detail=""):
+    global failures
+    if not holds:
+        failures += 1
+    print(f"{'ok  ' if holds else 'FAIL'} {what}" + (f": {detail}" if detail and not holds else ""), flush=True)
+
+
+def journal(endpoint):
+    """The journal's events by EID, and whether it agrees with dpkg."""
+    common = ["--root", endpoint.root, "--state", endpoint.state]
+    history = json.loads(subprocess.run([os.path.join(BUILD, "muster"), "history", "--json", *common], capture_output=True, text=True, check=True).stdout)
+    agrees = subprocess.run([os.path.join(BUILD, "muster"), "check", *common], capture_output=True).returncode == 0
+    return {x["eid"]: (x["action"], x["software_id"]) for x in history["items"]}, agrees
+
+
+def all_there(what, server, endpoint):
+    """Nothing lost, nothing doubled: soon what the server knows is the journal, event by event, and that is what dpkg says.
+    How many events there are is dpkg's and the journal's affair: who reads between the line in the log and the status sees one that is not there yet."""
+    end = time.monotonic() + 60
+    while True:
+        events, agrees = journal(endpoint)
+        if (agrees and server.last_eid(endpoint.name) == len(events)) or time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    software = [x["software_id"] for x in server.items(f"endpoints/{endpoint.name}/software")]
+    stored = [(x["eid"], (x["action"], x["software_id"])) for x in server.items(f"endpoints/{endpoint.name}/events")]
+    wanted = endpoint.identifiers()
+    check(f"{what}: the software is what dpkg says", sorted(software) == wanted, f"{sorted(set(software) ^ set(wanted))[:5]}")
+    check(f"{what}: each event of the journal, once", len(stored) == len(events) and dict(stored) == events, f"{len(stored)} events, {len(events)} in the journal")
+    return len(events)
+
+
+def live(server, agent, endpoint, eid):
+    slowest = 0
+    for i in range(10):
+        eid += endpoint.change()
+        took = server.wait_eid(endpoint.name, eid, 5)
+        slowest = max(slowest, took if took is not None else 99)
+    check("ten changes, each within a second", slowest < 1, f"{slowest:.3f} s")
+    for i in range(3):
+        endpoint.rotate()
+        eid += endpoint.change()
+        took = server.wait_eid(endpoint.name, eid, 5)
+        check("a change behind a rotation within a second", took is not None and took < 1, str(took))
+    for i in range(15):  # faster than the agent may wait for quiet
+        eid += endpoint.change()
+        time.sleep(0.06)
+    took = server.wait_eid(endpoint.name, eid, 5)
+    check("the last of a burst within a second", took is not None and took < 1, str(took))
+    sessions = server.get("totals")["sessions"]
+    check("all of it in one session", sessions == 1, str(sessions))
+    all_there("live", server, endpoint)
+    return eid
+
+
+def idle(agent):
+    time.sleep(0.5)
+    before = agent.ticks()
+    time.sleep(3)
+    check("an idle agent uses no CPU", agent.ticks() == before, f"{agent.ticks() - before} ticks in 3 s")
+    if not SANITIZED:
+        check("an idle agent is at most 12 MiB", agent.rss_mib() <= 12, f"{agent.rss_mib():.1f} MiB")
+
+
+def reassess(server, endpoint):
+    name, json_type = endpoint.name, {"Content-Type": "application/json"}
+    before = server.get("totals")["sessions"]
+    check("reassess wants JSON", server.ask(f"endpoints/{name}/reassess", "POST")[0] == 415)
+    check("reassess is asked for", server.ask(f"endpoints/{name}/reassess", "POST", json_type)[0] == 202)
+    end = time.monotonic() + 5
+    while server.get("totals")["sessions"] == before and time.monotonic() < end:
+        time.sleep(0.02)
+    check("and done", server.get("totals")["sessions"] == before + 1)
+    check("of nobody is not found", server.ask("endpoints/nobody/reassess", "POST", json_type)[0] == 404)
+
+
+def command(server, endpoint, status):
+    done = subprocess.run([os.path.join(BUILD, "muster-fleet"), "endpoint", "reassess", endpoint.name, "--state", server.state], capture_output=True, text=True, timeout=60)
+    check(f"muster endpoint reassess exits with {status}", done.returncode == status, f"{done.returncode} {done.stderr}")
+
+
+def kills(server, agent, endpoint):
+    for i in range(KILLS):
+        for _ in range(random.randrange(3)):
+            endpoint.change()
+            time.sleep(random.random() * 0.1)
+        time.sleep(random.random() * 0.4)
+        victim = random.choice((server, agent))
+        victim.kill()
+        endpoint.change()
+        time.sleep(random.random() * 0.2)
+        victim.start()
+    return all_there(f"after {KILLS} kills", server, endpoint)
+
+
+def away(server, agent, endpoint, eid):
+    check("the server ends cleanly", server.stop() == 0)
+    for i in range(5):
+        eid += endpoint.change()
+        time.sleep(0.15)
+    server.start()
+    took = server.wait_eid(endpoint.name, eid, 30)
+    check("what happened while the server was away comes when it is back", took is not None)
+    return all_there("server away", server, endpoint)
+
+
+def main():
+    server = Server(BUILD, os.path.join(WORK, "server"), os.path.join(WORK, "server.log"))
+    keys = os.path.join(WORK, "keys")
+    os.mkdir(keys)
+    server.issue("host", keys)
+    endpoint = Endpoint(WORK, "host", {f"base-{i}": f"{i}.0-1" for i in range(300)})
+    agent = Agent(BUILD, endpoint, server, keys, os.path.join(WORK, "agent.log"))
+    try:
+        check("the first inventory arrives", server.wait_eid("host", 300, 20) is not None)
+        eid = live(server, agent, endpoint, 300)
+        idle(agent)
+        reassess(server, endpoint)
+        command(server, endpoint, 0)
+        eid += endpoint.change()
+        took = server.wait_eid("host", eid, 5)
+        check("a change behind a reassessment within a second", took is not None and took < 1, str(took))
+        eid = away(server, agent, endpoint, eid)
+        eid = kills(server, agent, endpoint)
+        check("SIGTERM ends the agent", agent.stop() == 0)
+        time.sleep(0.2)
+        command(server, endpoint, 1)
+        eid += endpoint.change()
+        eid += endpoint.change()
+        agent.start()
+        check("what happened while the agent was away comes when it is back", server.wait_eid("host", eid, 20) is not None)
+        all_there("agent away", server, endpoint)
+    finally:
+        agent.kill()
+        server.kill()
+        if failures:
+            for log in ("server.log", "agent.log"):
+                print(f"--- {log}\n" + "".join(open(os.path.join(WORK, log), encoding="utf-8").readlines()[-40:]))
+        shutil.rmtree(WORK)
+    sys.exit(1 if failures else 0)
+
+
+main()
