@@ -1,8 +1,9 @@
-/* The SWIMA collector (RFC 8412): serves inventories and events, identifiers only, out of the journal. Each request
+/* The SWIMA collector (RFC 8412): serves inventories and events, with or without records, out of the journal. Each request
  * gets exactly one answer, a response or an error, and it is the last thing that is done for it (SWIMA-R68, R69, R70,
  * R74). */
 #include "agent/subscriptions.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum {
     INVENTORY_HEAD = 16,
     EVENTS_HEAD = 20,
     DEFAULT_MAX_ATTRIBUTE = 16 << 20,
-    LARGEST_ITEM = 38 + 2 * UINT16_MAX,
+    LARGEST_ITEM = 42 + 2 * UINT16_MAX + SWID_TAG_MAX,
     MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
     SNAPSHOT_TRIES = 3,
 };
@@ -32,7 +33,10 @@ struct answer {
     const struct pa_swima_request *request;
     bool fulfilment;       /* of a subscription: nobody has just asked */
     struct bytes *targets; /* sorted */
+    bool *found; /* one a target: something installed carries it */
     size_t target_count;
+    bool records; /* not identifiers only */
+    struct wr tag;
     struct journal_head head; /* the snapshot that all of it tells of */
     struct wr items;
     size_t room; /* for items */
@@ -64,7 +68,8 @@ static bool read_targets(struct answer *a)
     if (count > MAX_TARGETS)
         return fail(a, PA_SWIMA_ERROR, "the request names too many software identifiers");
     a->targets = count ? calloc(count, sizeof *a->targets) : NULL;
-    if (count && !a->targets)
+    a->found = count ? calloc(count, sizeof *a->found) : NULL;
+    if (count && (!a->targets || !a->found))
         return fail(a, PA_SWIMA_ERROR, "out of memory");
     while (a->target_count < count && pa_list_next(&pa_types[PA_SWIMA_REQUEST], &rest, &item))
         a->targets[a->target_count++] = item.software_id;
@@ -75,19 +80,41 @@ static bool read_targets(struct answer *a)
 
 /* SWIMA-R13, R19, R20, R21, R104, RFC 8412 §3.5: a targeted request gets every record that carries a named identifier, octet for
  * octet, and no other; an identifier that nothing carries yields nothing. */
-static bool is_wanted(const struct answer *a, struct bytes software_id)
+static bool is_wanted(const struct answer *a, struct bytes software_id, size_t *target)
 {
-    return a->request->software_ids.count == 0 ||
-           bsearch(&software_id, a->targets, a->target_count, sizeof *a->targets, order);
+    if (a->request->software_ids.count == 0)
+        return true;
+    const struct bytes *found = bsearch(&software_id, a->targets, a->target_count, sizeof *a->targets, order);
+    if (found)
+        *target = (size_t)(found - a->targets);
+    return found;
 }
 
 /* ---- items ---- */
 
+/* With and without records items and lists differ in the Record field alone, which is the last one. */
+_Static_assert(offsetof(struct pa_sw_inventory_item, record) >= sizeof(struct pa_sw_id_inventory_item), "one layout");
+_Static_assert(offsetof(struct pa_sw_events_item, record) >= sizeof(struct pa_sw_id_events_item), "one layout");
+_Static_assert(sizeof(struct pa_sw_inventory) == sizeof(struct pa_sw_id_inventory), "one layout");
+_Static_assert(sizeof(struct pa_sw_events) == sizeof(struct pa_sw_id_events), "one layout");
+
+/* SWIMA-R100, RFC 8412 §5.6: the type follows from Result Type and Earliest EID alone. */
+static const struct pa_type *type_of(const struct answer *a)
+{
+    static const enum pa_row rows[2][2] = {{PA_SW_ID_INVENTORY, PA_SW_INVENTORY}, {PA_SW_ID_EVENTS, PA_SW_EVENTS}};
+    return &pa_types[rows[a->request->earliest_eid != 0][a->records]];
+}
+
+static struct bytes record_of(struct answer *a, const struct journal_record *r)
+{
+    return a->records ? agent_record_tag(&a->tag, r) : (struct bytes){NULL, 0};
+}
+
 /* Appends an item; false if it does not fit (code stays PA_OK) or cannot be said at all. */
-static bool put_item(struct answer *a, const struct pa_type *type, const void *item)
+static bool put_item(struct answer *a, const void *item)
 {
     size_t before = a->items.n;
-    pa_item_put(&a->items, type, item);
+    pa_item_put(&a->items, type_of(a), item);
     if (a->items.bad)
         return fail(a, PA_SWIMA_ERROR, "a record cannot be encoded");
     if (a->items.n > a->room) {
@@ -102,17 +129,23 @@ static bool put_item(struct answer *a, const struct pa_type *type, const void *i
 static bool take_record(void *context, const struct journal_record *r)
 {
     struct answer *a = context;
-    if (!is_wanted(a, r->software_id))
+    size_t target = 0;
+    if (!is_wanted(a, r->software_id, &target))
         return true;
-    const struct pa_sw_id_inventory_item item = {
+    if (a->found && r->installed)
+        a->found[target] = true;
+    else if (a->found && a->found[target])
+        return true;
+    const struct pa_sw_inventory_item item = {
         .record_id = r->id,
         .model_vendor = PEN_IETF,
         .model = SWID_MODEL_2015,
         .source = r->source,
         .software_id = r->software_id,
         .locator = r->locator,
+        .record = record_of(a, r),
     };
-    if (put_item(a, &pa_types[PA_SW_ID_INVENTORY], &item))
+    if (put_item(a, &item))
         return true;
     /* SWIMA-R43, RFC 8412 §3.7.5: there are no partial inventories. */
     return a->code == PA_OK ? fail(a, PA_RESPONSE_TOO_LARGE, "the inventory is too large") : false;
@@ -131,12 +164,13 @@ static bool take_event(void *context, const struct journal_event *e)
 {
     struct answer *a = context;
     char time[TIME_TEXT];
+    size_t target;
     if (e->eid > a->head.last_eid)
         return false; /* came behind the snapshot */
-    if (!is_wanted(a, e->record.software_id))
+    if (!is_wanted(a, e->record.software_id, &target))
         return true;
     event_time(a, e, time);
-    const struct pa_sw_id_events_item item = {
+    const struct pa_sw_events_item item = {
         .eid = e->eid,
         .time = {(const uint8_t *)time, TIME_TEXT - 1},
         .record_id = e->record.id,
@@ -146,8 +180,9 @@ static bool take_event(void *context, const struct journal_event *e)
         .action = (uint8_t)e->action,
         .software_id = e->record.software_id,
         .locator = e->record.locator,
+        .record = record_of(a, &e->record),
     };
-    if (put_item(a, &pa_types[PA_SW_ID_EVENTS], &item))
+    if (put_item(a, &item))
         return true;
     a->refused_eid = e->eid;
     return a->code == PA_OK && a->count == 0 ? fail(a, PA_RESPONSE_TOO_LARGE, "a single event is too large") : false;
@@ -169,10 +204,18 @@ static enum journal_status read_once(const struct swima_state *s, struct answer 
 {
     enum journal_status status = journal_head(s->inventory->journal, &a->head, error);
     a->items.n = a->count = a->refused_eid = 0;
+    if (a->found)
+        memset(a->found, 0, a->target_count);
     if (status != JOURNAL_OK)
         return status;
-    if (a->request->earliest_eid == 0)
-        return journal_each_record(s->inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_record, a, error);
+    if (a->request->earliest_eid == 0) {
+        status = journal_each_record(s->inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_record, a, error);
+        /* Who names software and wants its record gets the copy that is kept of what is gone (SWIMA-R27), as the field
+         * does it; what is installed now is asked for by identifiers, or by naming none. */
+        if (status == JOURNAL_OK && a->code == PA_OK && a->records && a->target_count)
+            status = journal_each_record(s->inventory->journal, JOURNAL_REMOVED, TIME_UNKNOWN, take_record, a, error);
+        return status;
+    }
     return journal_each_event(s->inventory->journal, a->request->earliest_eid, (struct bytes){0}, take_event, a, error);
 }
 
@@ -207,11 +250,7 @@ static bool check(const struct swima_state *s, uint16_t from, struct answer *a)
 {
     const char *why = NULL;
     enum pa_error_code code = subscriptions_check(&s->subscriptions, from, a->request, &why);
-    if (code != PA_OK)
-        return fail(a, code, why);
-    if (!(a->request->flags & SWIMA_IDENTIFIERS_ONLY))
-        return fail(a, PA_SWIMA_ERROR, "records are not available, ask for identifiers only");
-    return true;
+    return code == PA_OK || fail(a, code, why);
 }
 
 /* SWIMA-R110, RFC 8412 §5.15: a copy of the Request ID, for code 6 the largest size that we would send, and a
@@ -248,14 +287,14 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
 {
     const struct pa_list items = {wr_view(&a->items), a->count};
     const uint8_t flags = a->fulfilment ? FULFILMENT : 0;
-    const struct pa_sw_id_inventory inventory = {
+    const struct pa_sw_inventory inventory = {
         .flags = flags,
         .request_id = a->request->request_id,
         .epoch = a->head.epoch,
         .last_eid = a->head.last_eid,
         .records = items,
     };
-    const struct pa_sw_id_events events = {
+    const struct pa_sw_events events = {
         .flags = flags,
         .request_id = a->request->request_id,
         .epoch = a->head.epoch,
@@ -263,10 +302,8 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
         .last_consulted_eid = last_consulted(a),
         .events = items,
     };
-    /* SWIMA-R100, RFC 8412 §5.6: the type follows from Result Type and Earliest EID alone. */
     bool whole = a->request->earliest_eid == 0;
-    const struct pa_out out = {&pa_types[whole ? PA_SW_ID_INVENTORY : PA_SW_ID_EVENTS],
-                               whole ? (const void *)&inventory : (const void *)&events, 0};
+    const struct pa_out out = {type_of(a), whole ? (const void *)&inventory : (const void *)&events, 0};
     struct agent_verdict *heard = s->inventory->heard;
     if (heard)
         *(whole ? &heard->records_sent : &heard->events_sent) += a->count;
@@ -275,13 +312,16 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
 
 static struct answer answer_of(const struct pa_swima_request *request)
 {
-    return (struct answer){.request = request};
+    return (struct answer){
+        .request = request, .records = !(request->flags & SWIMA_IDENTIFIERS_ONLY), .tag = wr_of(2 * SWID_TAG_MAX)};
 }
 
 static void answer_free(struct answer *a)
 {
     wr_free(&a->items);
+    wr_free(&a->tag);
     free(a->targets);
+    free(a->found);
 }
 
 /* Reads what the request wants; false: a->code says why not. */
@@ -384,14 +424,17 @@ static void push(void *state)
 /* SWIMA-R16, R17, R87, R107, R108, RFC 8412 §5.14: every source that can stand in a record, with a text for people. */
 static void answer_source_metadata(const struct swima_state *s, uint16_t to)
 {
-    struct wr items = wr_of(0);
+    struct wr items = wr_of(0), text = wr_of(0);
     uint32_t count = 0;
-    for (const struct pkg_manager *const *m = pkg_managers; *m; m++, count++)
-        pa_item_put(
-            &items, &pa_types[PA_SOURCE_METADATA_RESPONSE],
-            &(struct pa_source_metadata_response_item){.source = (*m)->source, .metadata = bytes_of((*m)->name)});
+    for (const struct pkg_manager *const *m = pkg_managers; *m; m++, count++) {
+        wr_reset(&text);
+        wr_fmt(&text, "%s%s%s", (*m)->name, (*m)->doc ? ": " : "", (*m)->doc ? (*m)->doc : "");
+        pa_item_put(&items, &pa_types[PA_SOURCE_METADATA_RESPONSE],
+                    &(struct pa_source_metadata_response_item){.source = (*m)->source, .metadata = wr_view(&text)});
+    }
     const struct pa_source_metadata_response fields = {.sources = {wr_view(&items), count}};
     nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SOURCE_METADATA_RESPONSE], &fields, 0}, 1);
+    wr_free(&text);
     wr_free(&items);
 }
 
