@@ -133,6 +133,11 @@ sqlite3_stmt *db_statement(struct db *db, const char *sql, struct error *error)
         db_explain(db, code, error);
         return NULL;
     }
+    if (!sqlite3_sql(statement)) { /* SQLite found no memory for the text alone, and is content */
+        sqlite3_finalize(statement);
+        describe(DB_FAILED, db->path, "out of memory", error);
+        return NULL;
+    }
     return db->statements[db->count++] = statement;
 }
 
