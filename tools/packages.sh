@@ -1,6 +1,6 @@
 # Debian packages, stated once. Sourced by quickstart and runtests.
 
-BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libssl-dev libuv1-dev libsqlite3-dev libexpat1-dev libpq-dev libmicrohttpd-dev
+BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libssl-dev libuv1-dev libsqlite3-dev libpq-dev libmicrohttpd-dev
   libjansson-dev libexpat1-dev libcbor-dev zlib1g-dev libcurl4-openssl-dev"
 TEST_PACKAGES="clang libclang-rt-14-dev llvm libcmocka-dev postgresql openssl tzdata util-linux"
 
