@@ -82,6 +82,8 @@ static void fill_store(void)
         snprintf(name, sizeof name, "web-%d.example.org", i);
         report(s, name, 0);
     }
+    const struct store_tag tag = {1, BYTES("<tag/>"), {BYTES("a"), BYTES("1:1"), BYTES("amd64"), BYTES("src"), BYTES("2")}};
+    assert_int_equal(store_tags(s, 1, T0, &tag, 1, &error), STORE_OK);
     assert_int_equal(store_commit(s, &error), STORE_OK);
     store_close(s);
 }
@@ -403,7 +405,13 @@ static void software_is_told_as_it_was(void **unused)
     get("/api/v1/endpoints/web-1.example.org/software?at=2026-01-01T02:30:00Z", 200);
     assert_has(a.body, "\"at\":\"2026-01-01T02:30:00Z\"");
     assert_has(a.body,
-               "{\"software_id\":\"example.org__a-1\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":1}");
+               "{\"id\":1,\"software_id\":\"example.org__a-1\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\","
+               "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":1}");
+    assert_has(a.body, "\"software_id\":\"example.org__c-1\",\"package\":null,\"version\":null"); /* nobody gave its tag */
+    get("/api/v1/software/example.org__a-1/tag", 200);
+    assert_string_equal(a.body, "<tag/>");
+    get("/api/v1/software/2/tag", 404);
+    get("/api/v1/endpoints/web-1.example.org/software?at=2026-01-01T02:30:00Z", 200);
     get("/api/v1/endpoints/web-1.example.org/software?limit=3", 200);
     assert_int_equal(count(a.body, "\"software_id\":"), 3);
     assert_true(*next_of(a.body));

@@ -1,0 +1,270 @@
+/* Tags through whole sessions in memory: an endpoint whose every answer is in the test's hand, the real validators, the real store. */
+#include "server/assessment.h"
+#include "swid/swid.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum habit { GIVES, HAS_NONE, ERRS, SILENT, OTHER_TYPE, LIES, GARBAGE };
+
+static struct {
+    enum habit habit;
+    unsigned tag_requests;
+    uint32_t wanted;
+    struct nea_connection *c;
+} endpoint;
+
+#define SOFTWARE 5
+static struct bytes id_of(uint32_t i, char text[64])
+{
+    snprintf(text, 64, "strongswan.org__Debian_12-x86_64-p%u-1~2", i);
+    return bytes_of(text);
+}
+
+static void put_tag(struct wr *w, struct bytes software_id, uint32_t i)
+{
+    char name[16];
+    snprintf(name, sizeof name, "p%u", i);
+    struct swid_tag tag = {.creator = BYTES("c"), .name = bytes_of(name), .version = BYTES("1:2"), .package = bytes_of(name),
+                           .arch = BYTES("amd64"), .source = BYTES("s")};
+    assert_true(swid_software_id_split(software_id, &tag.regid, &tag.tag_id));
+    swid_tag_write(w, &tag);
+}
+
+/* Every identifier's tag, in the way of the habit. */
+static void answer_tags(uint16_t to, const struct pa_swima_request *r)
+{
+    struct wr items = wr_of(0), tag = wr_of(0);
+    struct pa_sw_inventory fields = {.request_id = r->request_id, .epoch = 1, .last_eid = SOFTWARE};
+    struct pa_swima_request_item asked;
+    struct bytes rest = r->software_ids.raw;
+    endpoint.tag_requests++;
+    endpoint.wanted = r->software_ids.count;
+    for (uint32_t i = 1; pa_list_next(&pa_types[PA_SWIMA_REQUEST], &rest, &asked); i++) {
+        if (endpoint.habit == HAS_NONE)
+            continue;
+        wr_reset(&tag);
+        if (endpoint.habit == LIES)
+            put_tag(&tag, BYTES("strongswan.org__Debian_12-x86_64-other-1"), i);
+        else if (endpoint.habit == GARBAGE)
+            wr_str(&tag, "<!DOCTYPE x><x/>");
+        else
+            put_tag(&tag, asked.software_id, i);
+        pa_item_put(&items, &pa_types[PA_SW_INVENTORY],
+                    &(struct pa_sw_inventory_item){.record_id = i, .software_id = asked.software_id, .record = wr_view(&tag)});
+        fields.records.count++;
+    }
+    fields.records.raw = wr_view(&items);
+    const struct pa_error error = {.code = PA_SWIMA_ERROR, .information = {(const uint8_t *)"\0\0\0\2", 4}};
+    const struct pa_sw_id_inventory other = {.request_id = r->request_id, .epoch = 1, .last_eid = SOFTWARE};
+    struct pa_out out = {&pa_types[PA_SW_INVENTORY], &fields, 0};
+    if (endpoint.habit == ERRS)
+        out = (struct pa_out){&pa_types[PA_ERROR], &error, 0};
+    if (endpoint.habit == OTHER_TYPE)
+        out = (struct pa_out){&pa_types[PA_SW_ID_INVENTORY], &other, 0};
+    if (endpoint.habit != SILENT)
+        nea_send(endpoint.c, to, &out, 1);
+    wr_free(&tag);
+    wr_free(&items);
+}
+
+static void answer_events(uint16_t to, const struct pa_swima_request *r)
+{
+    struct wr items = wr_of(0);
+    struct pa_sw_id_events fields = {.request_id = r->request_id, .epoch = 1, .last_eid = SOFTWARE, .last_consulted_eid = SOFTWARE};
+    char text[64];
+    for (uint32_t eid = r->earliest_eid; eid <= SOFTWARE; eid++, fields.events.count++)
+        pa_item_put(&items, &pa_types[PA_SW_ID_EVENTS],
+                    &(struct pa_sw_id_events_item){.eid = eid, .time = BYTES("2026-01-01T00:00:00Z"), .record_id = eid, .source = 1,
+                                                   .action = 1, .software_id = id_of(eid, text)});
+    fields.events.raw = wr_view(&items);
+    nea_send(endpoint.c, to, &(struct pa_out){&pa_types[PA_SW_ID_EVENTS], &fields, 0}, 1);
+    wr_free(&items);
+}
+
+static void receive(void *state, const struct nea_delivery *d)
+{
+    (void)state;
+    for (size_t i = 0; i < d->message->count; i++) {
+        const struct pa_swima_request *r = d->message->attributes[i].fields;
+        if (d->message->attributes[i].type != &pa_types[PA_SWIMA_REQUEST])
+            continue;
+        if (r->flags & 0x20)
+            answer_events(d->from, r);
+        else
+            answer_tags(d->from, r);
+    }
+}
+
+static void *create(void *context, struct nea_connection *c)
+{
+    endpoint.c = c;
+    return context;
+}
+
+static void nothing(void *state)
+{
+    (void)state;
+}
+
+static const struct nea_component collector = {.name = "SWIMA", .subtype = PA_SUBTYPE_SWIMA, .create = create,
+                                               .begin_handshake = nothing, .receive = receive, .batch_ending = nothing,
+                                               .destroy = nothing};
+
+/* ---- the server ---- */
+
+static struct store *store;
+static struct store_request *open_request;
+
+static bool submit(void *context, struct store_request *r)
+{
+    (void)context;
+    open_request = r;
+    return true;
+}
+
+static void wake(void *context)
+{
+    (void)context;
+}
+
+/* As a store thread does it. */
+static void answer_request(void)
+{
+    struct store_request *r = open_request;
+    open_request = NULL;
+    if (r->work == WORK_POSITION) {
+        r->status = store_position(store, r->in.endpoint, &r->out.position, &r->error);
+        tags_look(store, r->tags, &r->out.position);
+    } else {
+        assert_int_equal(store_begin(store, &r->error), STORE_OK);
+        r->status = r->work == WORK_REPORT  ? store_report(store, &r->in.report, &r->out.receipt, &r->error)
+                    : r->work == WORK_ASKED ? tags_mark(store, r->tags, &r->error)
+                    : r->work == WORK_TAGS  ? tags_store(store, r->tags, &r->error)
+                                            : STORE_OK;
+        assert_int_equal(r->status, STORE_OK);
+        assert_int_equal(store_commit(store, &r->error), STORE_OK);
+    }
+    r->done(r);
+}
+
+static bool carry(struct nea_session *from, struct nea_session *to)
+{
+    struct wr w = wr_of(0);
+    nea_session_out(from, &w);
+    bool moved = w.n > 0;
+    if (moved)
+        nea_session_feed(to, wr_view(&w), 0);
+    wr_free(&w);
+    return moved;
+}
+
+/* One session of the endpoint of that name. */
+static enum nea_access play(const char *name, enum habit habit)
+{
+    const struct assessment_host host = {.submit = submit, .wake = wake};
+    struct assessment *a = assessment_new(&host, bytes_of(name), BYTES("192.0.2.1"));
+    void *contexts[] = {a};
+    endpoint.habit = habit;
+    endpoint.tag_requests = endpoint.wanted = 0;
+    struct nea_session *c = nea_session_new(
+        &(struct nea_config){.role = NEA_CLIENT, .initiator = true, .components = (const struct nea_component *const[]){&collector},
+                             .contexts = contexts, .component_count = 1}, 0);
+    struct nea_session *s = nea_session_new(
+        &(struct nea_config){.role = NEA_SERVER, .peer_name = bytes_of(name), .component_count = 1, .contexts = contexts,
+                             .components = (const struct nea_component *const[]){&server_swima_validator}}, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        bool moved = carry(c, s);
+        moved |= carry(s, c);
+        if (!moved && open_request)
+            answer_request();
+        else if (!moved)
+            break;
+    }
+    enum nea_access access = nea_session_outcome(c).access;
+    nea_session_free(c);
+    nea_session_free(s);
+    assessment_release(a);
+    if (open_request)
+        answer_request();
+    return access;
+}
+
+static int setup(void **state)
+{
+    struct error error;
+    (void)state;
+    return store_open(&store, "sqlite::memory:", &error) == STORE_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(store);
+    return 0;
+}
+
+static void keep(void *context, struct bytes octets)
+{
+    *(size_t *)context = octets.n;
+}
+
+static size_t tags_known(void)
+{
+    size_t known = 0, size;
+    struct error error;
+    char text[64];
+    for (uint32_t i = 1; i <= SOFTWARE; i++)
+        known += store_tag(store, id_of(i, text), keep, &size, &error) == STORE_OK;
+    return known;
+}
+
+/* SWIMA-R19, R79, R86 */
+static void tags_are_asked_at_the_next_session_and_once(void **state)
+{
+    (void)state;
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.tag_requests, 0); /* its news are enough for the first time */
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.tag_requests, 1);
+    assert_int_equal(endpoint.wanted, SOFTWARE);
+    assert_int_equal(tags_known(), SOFTWARE);
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(play("b", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(play("b", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.tag_requests, 0);
+}
+
+/* SWIMA-R6, R7, R74, R100 */
+static void what_does_not_come_denies_nothing_but_silence(void **state)
+{
+    static const struct {
+        enum habit habit;
+        enum nea_access access;
+    } rows[] = {{HAS_NONE, NEA_ACCESS_ALLOWED}, {ERRS, NEA_ACCESS_ALLOWED},       {LIES, NEA_ACCESS_ALLOWED},
+                {GARBAGE, NEA_ACCESS_ALLOWED},  {SILENT, NEA_ACCESS_DENIED}, {OTHER_TYPE, NEA_ACCESS_DENIED}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(setup(state), 0);
+        assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+        assert_int_equal(play("a", rows[i].habit), rows[i].access);
+        assert_int_equal(endpoint.tag_requests, 1);
+        assert_int_equal(tags_known(), 0);
+        assert_int_equal(play("a", rows[i].habit), NEA_ACCESS_ALLOWED); /* and it is not asked again at once */
+        assert_int_equal(endpoint.tag_requests, 0);
+        teardown(state);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(tags_are_asked_at_the_next_session_and_once, setup, teardown),
+        cmocka_unit_test(what_does_not_come_denies_nothing_but_silence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
