@@ -169,9 +169,10 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
 /* ---- the agent ------------------------------------------------------------------------------------------------------ */
 
 /* Stays connected, connects again where it must, collects and tells every change of the package managers' files within a second; until
- * SIGTERM or SIGINT. a->inventory has a journal open for writing; a->timeout_ms means nothing here. AGENT_OK: it was told to stop;
- * else it could not begin, and the error says why. What goes wrong later is logged, and tried again. */
+ * SIGTERM or SIGINT. It collects once the files have been still for `delay_ms`, at the latest after five times as long; 0: at once.
+ * a->inventory has a journal open for writing; a->timeout_ms means nothing here. AGENT_OK: it was told to stop; else it could not begin,
+ * and the error says why. What goes wrong later is logged, and tried again. */
 enum agent_status agent_run(const struct agent_assessment *a, const struct journal_options *collection,
-                            struct error *error) MUST_USE;
+                            unsigned delay_ms, struct error *error) MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
-/* The agent: a session that stays, watchers of the package managers' files, and a new connection where one was lost. One thread, one loop;
- * asleep until something changes. What is to be told stands in the journal alone: whatever is killed or cut off here, the
- * server's next request or the subscription's tracker begins where it has committed. */
+/* The agent: a session that stays, watchers of the package managers' files, and a new connection where one was lost.
+ * One thread, one loop; asleep until something changes. What is to be told stands in the journal alone: whatever is
+ * killed or cut off here, the server's next request or the subscription's tracker begins where it has committed. */
 #include "agent/collector.h"
 #include "net/net.h"
 
@@ -13,8 +13,7 @@ enum {
     CONNECT_MS = 30000,
     BACK_OFF_MS = 1000, /* the shortest pause before a new connection, and */
     BACK_OFF_MAX_MS = 300000,
-    QUIET_MS = 100, /* a package manager writes many files for one change: collected once it is still, and */
-    PATIENCE_MS = 500, /* at the latest */
+    PATIENCE = 5,    /* times the delay: what is not still by then is collected all the same */
     RETRY_MS = 1000, /* the journal was busy, or could not be written */
     RETRY_MAX_MS = 60000,
     WATCHES = 32,
@@ -38,6 +37,7 @@ struct agent {
     /* The package managers. */
     struct net_watch *watches[WATCHES];
     struct net_timer *quiet;
+    unsigned delay;                     /* a package manager writes many files for one change */
     uint64_t first_change, last_change; /* not collected yet; 0: none */
     unsigned retries;
 };
@@ -86,7 +86,8 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
         net_stream_abort(stream, "out of memory");
         return;
     }
-    nea_session_push(g->session); /* after the assessment: what changed while it went on, or found no room in its answers */
+    nea_session_push(
+        g->session); /* after the assessment: what changed while it went on, or found no room in its answers */
     pump(g);
 }
 
@@ -161,7 +162,8 @@ static void dial(void *context)
     dial_later(g);
 }
 
-/* ---- the package managers -------------------------------------------------------------------------------------------- */
+/* ---- the package managers
+ * -------------------------------------------------------------------------------------------- */
 
 static void on_quiet(void *context);
 
@@ -180,7 +182,7 @@ static void on_change(void *context)
     if (g->first_change)
         return;
     g->first_change = g->last_change;
-    wait_for_quiet(g, QUIET_MS);
+    wait_for_quiet(g, g->delay); /* SWIMA-R67, RFC 8412 §3.8.5.5: 0 is "at once"; only who starts us can say so */
 }
 
 static void forget_watches(struct agent *g)
@@ -231,18 +233,18 @@ static void collect(struct agent *g)
 static void on_quiet(void *context)
 {
     struct agent *g = context;
-    uint64_t now = net_loop_now(g->loop);
+    uint64_t now = net_loop_now(g->loop), still = g->last_change + g->delay;
+    uint64_t latest = g->first_change + (uint64_t)g->delay * PATIENCE, until = still < latest ? still : latest;
     net_timer_stop(g->quiet);
     g->quiet = NULL;
-    if (g->first_change && now < g->last_change + QUIET_MS && now < g->first_change + PATIENCE_MS) {
-        uint64_t until = g->last_change + QUIET_MS;
-        wait_for_quiet(g, (until < g->first_change + PATIENCE_MS ? until : g->first_change + PATIENCE_MS) - now);
-        return;
-    }
-    collect(g);
+    if (g->first_change && now < until)
+        wait_for_quiet(g, until - now);
+    else
+        collect(g);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_signal(void *context)
 {
@@ -255,9 +257,9 @@ static void on_signal(void *context)
 }
 
 enum agent_status agent_run(const struct agent_assessment *a, const struct journal_options *collection,
-                            struct error *error)
+                            unsigned delay_ms, struct error *error)
 {
-    struct agent g = {.a = a, .collection = collection, .out = wr_of(0)};
+    struct agent g = {.a = a, .collection = collection, .delay = delay_ms, .out = wr_of(0)};
     error->text[0] = 0;
     g.tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
     if (!g.tls)

@@ -9,7 +9,8 @@ static bool is_clear(const struct subscriptions *s, size_t at, uint16_t validato
     return (flags & SWIMA_CLEAR) && s->all[at].validator == validator;
 }
 
-/* SWIMA-R79, RFC 8412 §5.5: an active Subscription ID is reused by nobody, not even by a request that would clear it first. */
+/* SWIMA-R79, RFC 8412 §5.5: an active Subscription ID is reused by nobody, not even by a request that would clear it
+ * first. */
 static bool is_reused(const struct subscriptions *s, uint16_t validator, uint32_t id)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -75,8 +76,8 @@ void subscriptions_free(struct subscriptions *s)
         subscriptions_drop(s, s->count - 1);
 }
 
-/* SWIMA-R57, R107, RFC 8412 §5.12: one record for each active subscription of the asker on this connection, an exact copy of the request
- * that made it. */
+/* SWIMA-R57, R107, RFC 8412 §5.12: one record for each active subscription of the asker on this connection, an exact
+ * copy of the request that made it. */
 void subscriptions_tell(const struct subscriptions *s, struct nea_connection *c, uint16_t to)
 {
     const struct pa_type *type = &pa_types[PA_SUBSCRIPTION_STATUS_RESPONSE];

@@ -1,5 +1,5 @@
-/* subscriptions: what validators want to be told unasked (RFC 8412 §3.8), of one connection; private to agent/. They end with it
- * (SWIMA-R56): hence one table a connection, keyed by the validator's identifier. */
+/* subscriptions: what validators want to be told unasked (SWIMA-R49, RFC 8412 §3.8), of one connection; private to
+ * agent/. They end with it (SWIMA-R56): hence one table a connection, keyed by the validator's identifier. */
 #ifndef MUSTER_AGENT_SUBSCRIPTIONS_H
 #define MUSTER_AGENT_SUBSCRIPTIONS_H
 
@@ -23,8 +23,8 @@ struct subscriptions {
 /* Whether a request of `validator` may be done: PA_OK, or the code of the error that answers it and *why. */
 enum pa_error_code subscriptions_check(const struct subscriptions *s, uint16_t validator,
                                        const struct pa_swima_request *r, const char **why) MUST_USE;
-/* Does what the flags of a checked request say, once its answer stands; the answer consulted `epoch` up to `tracker`. False: no memory,
- * nothing was done. */
+/* Does what the flags of a checked request say, once its answer stands; the answer consulted `epoch` up to `tracker`.
+ * False: no memory, nothing was done. */
 bool subscriptions_update(struct subscriptions *s, uint16_t validator, const struct pa_swima_request *r, uint32_t epoch,
                           uint32_t tracker) MUST_USE;
 void subscriptions_drop(struct subscriptions *s, size_t at);

@@ -410,7 +410,7 @@ static bool fulfil(struct swima_state *s, struct subscription *x)
     return lives;
 }
 
-/* SWIMA-R66, R112, RFC 8412 §3.8.5.4: each subscription has an attribute of its own. */
+/* SWIMA-R62, R66, R75, R112, RFC 8412 §3.8.5.4: each subscription has an attribute and a tracker of its own. */
 static void push(void *state)
 {
     struct swima_state *s = state;

@@ -5,18 +5,28 @@ static int run(struct cli *cli)
 {
     struct prepared p;
     struct error error = {""};
+    uint64_t delay;
+    if (!cli_unsigned(cli, "delay", 100, 10000, &delay))
+        return EXIT_USAGE;
     int status = prepare_assessment(cli, &p);
     /* What cannot be read now may be readable later. */
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         const struct journal_options collection = {.root = cli_root(cli)};
-        status = agent_run(&p.a, &collection, &error) == AGENT_OK ? EXIT_DONE
-                                                                   : cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
+        status = agent_run(&p.a, &collection, (unsigned)delay, &error) == AGENT_OK
+                     ? EXIT_DONE
+                     : cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
     }
     prepared_free(&p);
     return status;
 }
 
-static const struct cli_option options[] = {ASSESS_OPTIONS, {NULL, NULL, NULL}};
+static const struct cli_option options[] = {
+    ASSESS_OPTIONS,
+    {"delay", "MS",
+     "collect once the package manager has been still so long, at the latest after five times as long (default: 100; "
+     "0: at once)"},
+    {NULL, NULL, NULL},
+};
 
 const struct cli_command cli_agent = {
     .noun = "agent",

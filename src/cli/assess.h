@@ -25,8 +25,9 @@ struct prepared {
     struct agent_posture posture;
     struct agent_inventory inventory;
 };
-/* Reads the options, brings the journal up to date and opens it. EXIT_DONE; EXIT_UNKNOWN: a package database could not be read, the
- * journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any case. */
+/* Reads the options, brings the journal up to date and opens it. EXIT_DONE; EXIT_UNKNOWN: a package database could not
+ * be read, the journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any
+ * case. */
 int prepare_assessment(struct cli *cli, struct prepared *p);
 void prepared_free(struct prepared *p);
 

@@ -68,8 +68,8 @@ void connected_leave(struct connected *c, struct connected_entry *e)
     e->endpoint = 0;
 }
 
-/* On the session's own thread: what is in the table now cannot leave it meanwhile. Another session at the same address is asked in place of
- * one that is gone only if it is of the same endpoint. */
+/* On the session's own thread: what is in the table now cannot leave it meanwhile. Another session at the same address
+ * is asked in place of one that is gone only if it is of the same endpoint. */
 static void arrive(void *argument)
 {
     struct errand *errand = argument;

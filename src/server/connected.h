@@ -1,5 +1,5 @@
-/* connected: which endpoints have a session now, on which worker; private to server/. Sessions enter and leave on their own threads, the
- * API asks from others; the table's memory is in the sessions. */
+/* connected: which endpoints have a session now, on which worker; private to server/. Sessions enter and leave on their
+ * own threads, the API asks from others; the table's memory is in the sessions. */
 #ifndef MUSTER_SERVER_CONNECTED_H
 #define MUSTER_SERVER_CONNECTED_H
 

@@ -30,7 +30,8 @@ enum subscription_error subscription_take_error(struct subscription *s, uint16_t
     uint32_t id = rd_u32(&r);
     if (e->vendor_id != PEN_IETF || r.bad || id != s->id)
         return SUBSCRIPTION_NOT_MEANT;
-    if (e->code == PA_SUBSCRIPTION_DENIED && s->state != SUBSCRIPTION_DENIED) { /* strongSwan's answer may come before */
+    if (e->code == PA_SUBSCRIPTION_DENIED &&
+        s->state != SUBSCRIPTION_DENIED) { /* strongSwan's answer may come before */
         s->state = SUBSCRIPTION_DENIED;
         return SUBSCRIPTION_WAS_DENIED;
     }

@@ -32,8 +32,8 @@ def check(what, holds, detail=""):
 def journal(endpoint):
     """The journal's events by EID, and whether it agrees with dpkg."""
     common = ["--root", endpoint.root, "--state", endpoint.state]
-    history = json.loads(subprocess.run([os.path.join(BUILD, "muster"), "history", "--json", *common], capture_output=True, text=True, check=True).stdout)
     agrees = subprocess.run([os.path.join(BUILD, "muster"), "check", *common], capture_output=True).returncode == 0
+    history = json.loads(subprocess.run([os.path.join(BUILD, "muster"), "history", "--json", *common], capture_output=True, text=True, check=True).stdout)
     return {x["eid"]: (x["action"], x["software_id"]) for x in history["items"]}, agrees
 
 
