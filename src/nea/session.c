@@ -70,6 +70,19 @@ void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t no
     s->pt.sent = false; /* sent now: the time is known */
 }
 
+/* What the exchange needed is not kept by a connection that stays and is idle. */
+static void rest(struct nea_session *s)
+{
+    if (s->busy || s->state != PB_DECIDED)
+        return;
+    arena_free(&s->arena);
+    wr_free(&s->pt.out);
+    if (!s->pt.in.n)
+        wr_free(&s->pt.in);
+    if (!s->queue.n)
+        wr_free(&s->queue);
+}
+
 void nea_session_out(struct nea_session *s, struct wr *w)
 {
     broker_advance(s);
@@ -81,6 +94,7 @@ void nea_session_out(struct nea_session *s, struct wr *w)
     wr_reset(&s->pt.out);
     if (s->pt.out.capacity > 16384)
         wr_free(&s->pt.out);
+    rest(s);
 }
 
 /* Whether it is the peer from whom the next octet must come. */

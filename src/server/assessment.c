@@ -354,6 +354,8 @@ static void request_done(struct store_request *r)
 
 void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access)
 {
+    if (!a->busy) /* what a report was made of is not kept by a connection that stays and is idle */
+        arena_free(&a->arena);
     if (!a->stored_session || a->busy || (a->report.result == (int)result && a->report.access == (int)access))
         return;
     a->request.in.verdict.session = a->stored_session;
