@@ -55,22 +55,17 @@ const struct statement_row statements[ST_COUNT] = {
     ", endpoint INT8 NOT NULL, started INT8 NOT NULL, finished INT8 NOT NULL, address BYTEA NOT NULL,"                 \
     " result INT4 NOT NULL, access INT4 NOT NULL, reason BYTEA NOT NULL);"
 
-/* Tags. asked, asked_of: when and of whom the tag was last wanted; the columns behind tagged are what the tag tells, '' if it
- * does not. The index holds what was asked in vain only: what is new costs it nothing. tags_due: when an endpoint's next session
- * shall ask for tags; tags_from: the first software that it brought and was not asked for. */
+/* Tags: what each tells of its package, '' if it does not; tag_asked: of whom it was last wanted when, in vain so far. They stand beside
+ * software, so that a first inventory, which has neither, costs nothing more. tags_due: when an endpoint's next session shall
+ * ask for tags; tags_from: the first software that it brought and was not asked for. */
 #define SCHEMA_2                                                                                                       \
-    "ALTER TABLE software ADD COLUMN asked INT8 NOT NULL DEFAULT 0;"                                                   \
-    "ALTER TABLE software ADD COLUMN asked_of INT8 NOT NULL DEFAULT 0;"                                                \
-    "ALTER TABLE software ADD COLUMN tagged INT4 NOT NULL DEFAULT 0;"                                                  \
-    "ALTER TABLE software ADD COLUMN package BYTEA NOT NULL DEFAULT '';"                                               \
-    "ALTER TABLE software ADD COLUMN version BYTEA NOT NULL DEFAULT '';"                                               \
-    "ALTER TABLE software ADD COLUMN arch BYTEA NOT NULL DEFAULT '';"                                                  \
-    "ALTER TABLE software ADD COLUMN source BYTEA NOT NULL DEFAULT '';"                                                \
-    "ALTER TABLE software ADD COLUMN source_version BYTEA NOT NULL DEFAULT '';"                                        \
-    "CREATE INDEX software_untagged ON software(asked) WHERE tagged = 0 AND asked > 0;"                                \
+    "CREATE TABLE tag(software INT8 PRIMARY KEY, endpoint INT8 NOT NULL, learnt INT8 NOT NULL, octets BYTEA NOT NULL," \
+    " package BYTEA NOT NULL, version BYTEA NOT NULL, arch BYTEA NOT NULL, source BYTEA NOT NULL,"                     \
+    " source_version BYTEA NOT NULL);"                                                                                 \
+    "CREATE TABLE tag_asked(software INT8 PRIMARY KEY, endpoint INT8 NOT NULL, asked INT8 NOT NULL);"                  \
+    "CREATE INDEX tag_asked_asked ON tag_asked(asked);"                                                                \
     "ALTER TABLE endpoint ADD COLUMN tags_due INT8 NOT NULL DEFAULT 0;"                                                \
-    "ALTER TABLE endpoint ADD COLUMN tags_from INT8 NOT NULL DEFAULT 0;"                                               \
-    "CREATE TABLE tag(software INT8 PRIMARY KEY, endpoint INT8 NOT NULL, learnt INT8 NOT NULL, octets BYTEA NOT NULL);"
+    "ALTER TABLE endpoint ADD COLUMN tags_from INT8 NOT NULL DEFAULT 0;"
 
 #define NO_TIME "(-9223372036854775807 - 1)" /* TIME_UNKNOWN */
 

@@ -65,23 +65,24 @@ STATEMENT(PRESENT_PUT, "nbb",
 /* What was asked of somebody and did not come, the longest ago first, then what the endpoint itself brought; the inner limits bound the
  * look at software that others have. */
 STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
-          "SELECT u.id, u.identifier FROM (SELECT * FROM (SELECT id, identifier, asked FROM software WHERE tagged = 0 AND asked > 0"
-          " AND asked <= $1 ORDER BY asked LIMIT $2) AS a UNION ALL SELECT * FROM (SELECT id, identifier, asked FROM software"
-          " WHERE tagged = 0 AND asked = 0 AND id >= (SELECT tags_from FROM endpoint WHERE id = $3) ORDER BY id LIMIT $2) AS b) AS u"
+          "SELECT u.id, u.identifier FROM (SELECT * FROM (SELECT s.id, s.identifier, q.asked FROM tag_asked q JOIN software s"
+          " ON s.id = q.software WHERE q.asked <= $1 ORDER BY q.asked LIMIT $2) AS a UNION ALL SELECT * FROM (SELECT s.id, s.identifier,"
+          " 0 AS asked FROM software s WHERE s.id >= (SELECT tags_from FROM endpoint WHERE id = $3) AND NOT EXISTS (SELECT 1 FROM tag t"
+          " WHERE t.software = s.id) AND NOT EXISTS (SELECT 1 FROM tag_asked q WHERE q.software = s.id) ORDER BY s.id LIMIT $2) AS b) AS u"
           " WHERE EXISTS (SELECT 1 FROM change_member m JOIN change c ON c.change_set = m.change_set"
           " WHERE m.software = u.id AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
 STATEMENT(SOFTWARE_ASKED, "nnN",
-          "UPDATE software SET asked = $1, asked_of = $2 WHERE id IN (SELECT z.a FROM zip($3) AS z)")
+          "INSERT INTO tag_asked(asked, endpoint, software) SELECT $1, $2, z.a FROM zip($3) AS z WHERE 1 = 1"
+          " ON CONFLICT(software) DO UPDATE SET asked = excluded.asked, endpoint = excluded.endpoint")
 STATEMENT(TAGS_ASKED, "nn",
           "UPDATE endpoint SET tags_from = CASE WHEN $1 = 0 THEN tags_from ELSE 9223372036854775807 END, tags_due = $1 WHERE id = $2")
 STATEMENT(TAGS_DUE, "nnn",
           "UPDATE endpoint SET tags_from = CASE WHEN tags_due = 0 AND tags_from > 0 THEN tags_from ELSE $1 END, tags_due = $2"
           " WHERE id = $3")
-STATEMENT(SOFTWARE_TAGGED, "bbbbbn",
-          "UPDATE software SET tagged = 1, package = $1, version = $2, arch = $3, source = $4, source_version = $5"
-          " WHERE id = $6 AND tagged = 0")
-STATEMENT(TAG_ADD, "nnnb",
-          "INSERT INTO tag(software, endpoint, learnt, octets) VALUES($1, $2, $3, $4) ON CONFLICT(software) DO NOTHING")
+STATEMENT(TAG_ADD, "nnnbbbbbb",
+          "INSERT INTO tag(software, endpoint, learnt, octets, package, version, arch, source, source_version)"
+          " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(software) DO NOTHING")
+STATEMENT(TAG_CAME, "n", "DELETE FROM tag_asked WHERE software = $1")
 STATEMENT(TAG_GET, "n", "SELECT octets FROM tag WHERE software = $1")
 
 /* ---- reading ---- */
@@ -94,7 +95,9 @@ STATEMENT(ENDPOINT_BY_NAME, "b", "SELECT id FROM endpoint WHERE name = $1")
 STATEMENT(CHANGES, "nnn",
           "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
           " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id >= $2 ORDER BY c.id LIMIT $3")
-STATEMENT(SOFTWARE_NAMES, "N", "SELECT s.id, s.identifier, s.package, s.version, s.arch, s.source, s.source_version FROM zip($1) AS z CROSS JOIN software s WHERE s.id = z.a")
+STATEMENT(SOFTWARE_NAMES, "N", 
+          "SELECT s.id, s.identifier, t.package, t.version, t.arch, t.source, t.source_version FROM zip($1) AS z CROSS JOIN software s"
+          " LEFT JOIN tag t ON t.software = s.id WHERE s.id = z.a")
 STATEMENT(TOTALS, "",
           "SELECT (SELECT count(*) FROM endpoint), (SELECT count(*) FROM software), (SELECT count(*) FROM change_set),"
           " (SELECT CAST(coalesce(sum(changes), 0) AS INT8) FROM endpoint), (SELECT CAST(coalesce(sum(sessions), 0) AS INT8) FROM endpoint)")

@@ -55,10 +55,10 @@ enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, con
         return status;
     for (size_t i = 0; i < count && status == STORE_OK; i++) {
         const struct store_package *p = &tags[i].package;
-        status = POST(s, ST_SOFTWARE_TAGGED, error, OCT(p->name), OCT(p->version), OCT(p->arch), OCT(p->source),
-                      OCT(p->source_version), NUM(tags[i].software));
+        status = POST(s, ST_TAG_ADD, error, NUM(tags[i].software), NUM(endpoint), NUM(now), OCT(tags[i].octets), OCT(p->name),
+                      OCT(p->version), OCT(p->arch), OCT(p->source), OCT(p->source_version));
         if (status == STORE_OK)
-            status = POST(s, ST_TAG_ADD, error, NUM(tags[i].software), NUM(endpoint), NUM(now), OCT(tags[i].octets));
+            status = POST(s, ST_TAG_CAME, error, NUM(tags[i].software));
     }
     return sql_guard_end(s, status, error);
 }
