@@ -27,12 +27,13 @@ struct server {
     struct address listen, http_listen;
     bool any; /* nobody said where to listen */
     char db[PATH_MAX + 16], certificate[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], json[PATH_MAX];
+    struct policy policy;
+    int claim; /* holds the state folder: its server.json and database have one server */
     struct net_tls *tls;
     struct store_threads *store;
     struct logins *logins;
     struct connected *connected;
     struct http_server *http;
-    struct policy policy;
     struct net_loop *loop; /* the main thread's: signals */
     struct worker workers[WORKERS_MAX];
     pthread_t threads[WORKERS_MAX];
@@ -105,8 +106,11 @@ static int prepare_state(struct server *s)
 {
     const char *names[] = {s->listen.host, s->http_listen.host};
     bool created;
-    if (!server_folder_make(s->options->state, &s->error) ||
-        !pki_ensure(s->options->state, names, ARRAY_LENGTH(names), &created, &s->error) ||
+    if (!server_folder_make(s->options->state, &s->error))
+        return STATUS_INTERNAL;
+    if ((s->claim = server_folder_claim(s->options->state, &s->error)) < 0)
+        return STATUS_UNREACHED;
+    if (!pki_ensure(s->options->state, names, ARRAY_LENGTH(names), &created, &s->error) ||
         !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
         return STATUS_INTERNAL;
     if (created && !s->options->quiet)
@@ -289,6 +293,8 @@ static void stop(struct server *s)
     net_loop_free(s->loop);
     net_tls_free(s->tls);
     connected_free(s->connected);
+    if (s->claim >= 0)
+        close(s->claim);
 }
 
 int server_run(const struct server_options *options)
@@ -304,6 +310,7 @@ int server_run(const struct server_options *options)
         return STATUS_INTERNAL;
     }
     s->options = options;
+    s->claim = -1;
     signal(SIGPIPE, SIG_IGN);
     net_loop_on_signal(s->loop, on_signal, s);
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == STATUS_OK; i++)
