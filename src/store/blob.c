@@ -219,7 +219,7 @@ bool blob_get_members(struct bytes blob, struct arena *a, struct blob_members *m
         return false;
     get_column(&in, column, m->count);
     for (size_t i = 0; i < m->count; i++)
-        previous = m->software[i] = plus(previous + 1, column[i]);
+        previous = m->software[i] = plus(plus(previous, 1), column[i]);
     get_column(&in, column, m->count);
     for (size_t i = 0; i < m->count; i++) {
         if (column[i] < 0 || column[i] > STORE_ALTER - STORE_CREATE)
