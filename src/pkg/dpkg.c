@@ -216,8 +216,28 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     return status == PKG_ABSENT ? missing_in(root, FOLDER) : status;
 }
 
+/* A status file of no octets beside packages' file lists is what a crash or a full disk leaves behind, not a machine without packages. */
+static bool is_emptied(const char *root)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    bool found = false;
+    if (!path_below(path, root, STATUS) || stat(path, &st) != 0 || st.st_size != 0 || !path_below(path, root, FOLDER "/info"))
+        return false;
+    DIR *folder = opendir(path);
+    for (struct dirent *e; folder && !found && (e = readdir(folder));) {
+        size_t n = strlen(e->d_name);
+        found = n > 5 && strcmp(e->d_name + n - 5, ".list") == 0;
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
 static enum pkg_status dpkg_installed(const char *root, const struct pkg_sink *sink)
 {
+    if (is_emptied(root))
+        return PKG_DAMAGED;
     struct reading r = {.sink = sink, .arena = arena_of((size_t)16 << 20)};
     enum pkg_status status = read_database(&r, root);
     if (r.no_memory || r.arena.exhausted)
