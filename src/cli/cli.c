@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <pwd.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,9 +112,19 @@ static void name_root(char *name, size_t size, const char *root)
         *p = '-';
 }
 
+/* HOME, else what the user database says: a cron job's state must not depend on the folder it starts in. */
+static const char *home_folder(void)
+{
+    const char *home = getenv("HOME");
+    if (home && *home)
+        return home;
+    const struct passwd *user = getpwuid(geteuid());
+    return user && user->pw_dir && *user->pw_dir == '/' ? user->pw_dir : "/nonexistent";
+}
+
 const char *cli_state(struct cli *cli)
 {
-    const char *given = cli_value(cli, "state"), *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *given = cli_value(cli, "state"), *base = getenv("XDG_STATE_HOME");
     if (given)
         snprintf(cli->state, sizeof cli->state, "%s", given);
     else if (geteuid() == 0)
@@ -121,7 +132,7 @@ const char *cli_state(struct cli *cli)
     else if (base && *base == '/')
         snprintf(cli->state, sizeof cli->state, "%s/muster", base);
     else
-        snprintf(cli->state, sizeof cli->state, "%s/.local/state/muster", home && *home ? home : ".");
+        snprintf(cli->state, sizeof cli->state, "%s/.local/state/muster", home_folder());
     /* What is collected from an image may never mix with what this machine tells of itself. */
     size_t n = strlen(cli->state);
     char name[128];

@@ -31,7 +31,7 @@ static int run_issue(struct cli *cli)
     const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
     struct error error = {0};
     if (!pki_issue(cli_state(cli), name, out ? out : ".", &error))
-        return cli_fail(cli, EXIT_INTERNAL, "%s", error.text);
+        return cli_fail(cli, EXIT_USAGE, "%s", error.text);
     if (cli_json(cli)) {
         char path[PATH_MAX];
         struct json j = cli_json_begin(cli, "certificate");
