@@ -107,7 +107,7 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
 
 struct agent_verdict;
 
-/* What the OS collector tells (os-imc.md §2). */
+/* What the OS collector tells. */
 struct agent_posture {
     struct pkg_platform platform;
     int64_t last_boot;        /* TIME_UNKNOWN if /proc does not say */

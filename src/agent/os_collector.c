@@ -1,4 +1,4 @@
-/* The Operating System collector (os-imc.md): tells its seven attributes at the beginning of each handshake, repeats
+/* The Operating System collector: tells its seven attributes at the beginning of each handshake, repeats
  * what is asked for. */
 #include "agent/collector.h"
 

@@ -1,4 +1,4 @@
-/* The operating system's posture: what the machine itself says (os-imc.md §2.2). */
+/* The operating system's posture: what the machine itself says. */
 #include "agent/collector.h"
 
 #include <errno.h>

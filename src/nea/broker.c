@@ -208,7 +208,7 @@ static void answer_fault(struct nea_connection *c, uint16_t from, bool has_error
         c->component->refused(c->state, fault);
 }
 
-/* The pseudo header that an error about a reassembled attribute quotes (segmentation.md §6). */
+/* The pseudo header that an error about a reassembled attribute quotes. */
 static void answer_segment_fault(struct nea_connection *c, uint16_t from, bool has_error, uint32_t base_id,
                                  struct bytes message, const struct nea_fault *fault)
 {

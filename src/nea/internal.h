@@ -159,7 +159,7 @@ struct pb_message {
     bool ignored;  /* unknown, or not to be acted on in this batch */
 };
 
-/* Checks a whole batch as `receiver` in `state` (pb-tnc.md §5); nothing in it may be acted on unless this gives PB_OK.
+/* Checks a whole batch as `receiver` in `state`; nothing in it may be acted on unless this gives PB_OK.
  * *step is the row of the state table. After it, pb_message_next() walks the messages and cannot fail. */
 enum pb_error_code pb_batch_check(struct bytes batch, enum nea_role receiver, enum pb_state state,
                                   const struct pb_step **step, struct nea_fault *fault) MUST_USE;

@@ -112,7 +112,7 @@ enum pa_error_code {
     PA_DROP = 100, /* too short for an error to be possible */
 };
 
-/* Decodes a whole PA-TNC message (pa-tnc.md §8). All or nothing: a fault means that no attribute may be acted on. `receiver` is who we
+/* Decodes a whole PA-TNC message. All or nothing: a fault means that no attribute may be acted on. `receiver` is who we
  * are. Views point into `message`; structs live in the arena. Lists are checked whole, so that pa_list_next() cannot fail later.
  * Returns PA_OK or the code of the fault; for PA_TYPE_NOT_SUPPORTED the fault's offset is that of the attribute. */
 enum pa_error_code pa_message_decode(struct arena *a, struct bytes message, enum nea_role receiver, struct pa_message *out,

@@ -123,7 +123,7 @@ static uint32_t number_at(struct bytes value, size_t at, size_t n)
     return n == 4 ? rd_u32(&r) : n == 3 ? rd_u24(&r) : rd_u16(&r);
 }
 
-/* The values of a message whose length is right (pb-tnc.md §4). */
+/* The values of a message whose length is right. */
 static enum pb_error_code check_value(const struct pb_message *m, struct nea_fault *f)
 {
     const struct pb_message_row *row = &rows[m->type];
@@ -158,7 +158,7 @@ static enum pb_error_code check_value(const struct pb_message *m, struct nea_fau
     }
 }
 
-/* One message, framed already: everything that pb-tnc.md §5 lists for it. Sets m->ignored. */
+/* One message, framed already: every fault of RFC 5793 §4 that it can have. Sets m->ignored. */
 static enum pb_error_code check_message(struct pb_message *m, size_t length, enum nea_role receiver, unsigned batch,
                                         struct nea_fault *f)
 {

@@ -1,5 +1,4 @@
-/* The operating system's posture: what it is, how it stands, told by the OS collector at once or when asked (os-imc.md
- * §4). */
+/* The operating system's posture: what it is, how it stands, told by the OS collector at once or when asked. */
 #include "server/assessment.h"
 
 #include <stdlib.h>
@@ -13,7 +12,7 @@ struct os {
 };
 
 /* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it
- * already, and an endpoint may have none (os-imc.md §4). */
+ * already, and an endpoint may have none. */
 static const struct {
     enum pa_row row;
     bool needed;
