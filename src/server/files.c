@@ -37,13 +37,15 @@ bool server_folder_make(const char *path, struct error *error)
     return true;
 }
 
-int server_folder_claim(const char *path, struct error *error)
+int server_claim(const char *state, struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/serve.lock", state);
+    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         return fd;
     if (fd >= 0 && errno == EWOULDBLOCK)
-        error_set(error, "%s: another server runs on this state folder; stop it, or give this one another --state", path);
+        error_set(error, "%s: another server runs on this state folder; stop it, or give this one another --state", state);
     else
         error_set(error, "%s: cannot be opened: %s", path, strerror(errno));
     if (fd >= 0)

@@ -9,8 +9,9 @@ enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED };
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;
-/* Claims a folder for one process: the descriptor that holds it until it is closed; -1: another process has it, or it cannot be opened. */
-int server_folder_claim(const char *path, struct error *error) MUST_USE;
+/* Claims a state folder for one running server, through STATE/serve.lock: the folder itself is what short commands lock while they change its
+ * files. The descriptor that holds it until it is closed; -1: another server has it, or it cannot be opened. */
+int server_claim(const char *state, struct error *error) MUST_USE;
 /* Reads a regular file that the arena's limit lets in, with a NUL behind it. `secret`: FILE_FAILED unless it is its
  * owner's alone. */
 enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,

@@ -108,7 +108,7 @@ static int prepare_state(struct server *s)
     bool created;
     if (!server_folder_make(s->options->state, &s->error))
         return STATUS_INTERNAL;
-    if ((s->claim = server_folder_claim(s->options->state, &s->error)) < 0)
+    if ((s->claim = server_claim(s->options->state, &s->error)) < 0)
         return STATUS_UNREACHED;
     if (!pki_ensure(s->options->state, names, ARRAY_LENGTH(names), &created, &s->error) ||
         !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
