@@ -126,6 +126,9 @@ def starting_and_stopping():
     for option in (["--listen", f"127.0.0.1:{server.port}"], ["--http", http]):
         good, detail = Server("other", *option).fails(5, option[1].split(":")[1], "in use")
         check(f"{option[0]}: a port in use is one line, exit 5", good, detail)
+    good, detail = Server("plain").fails(5, "another server")
+    check("a second server on one state folder is refused", good, detail)
+    check("and leaves the first one's addresses", os.path.exists(server.state + "/server.json"))
     check("SIGTERM ends it with 0", server.stop() == 0)
     check("systemd hears of the end", systemd.recv(100) == b"STOPPING=1")
     check("server.json is gone", not os.path.exists(server.state + "/server.json"))
