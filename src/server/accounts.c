@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define ACCOUNTS_LIMIT ((size_t)128 << 20) /* the file and its rows: some 300,000 accounts */
@@ -142,18 +141,6 @@ bool accounts_verifier(const struct accounts *a, struct bytes name, struct nea_v
 
 /* ---- writing: the whole file anew, everybody's notes kept ---- */
 
-/* Two administrators at once take turns. -1: `error`. */
-static int lock_folder(const char *state, struct error *error)
-{
-    int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-        return fd;
-    error_set(error, "%s: the state folder cannot be used: %s", state, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static void put_row(struct wr *w, struct bytes name, const struct nea_verifier *v)
 {
     wr_bytes(w, name);
@@ -206,7 +193,7 @@ static enum account_status change(const char *state, struct bytes name, const st
     char path[PATH_MAX];
     struct accounts a;
     enum account_status status = ACCOUNT_FAILED;
-    int lock = accounts_path(path, sizeof path, state, error) ? lock_folder(state, error) : -1;
+    int lock = accounts_path(path, sizeof path, state, error) ? server_folder_lock(state, error) : -1;
     if (lock < 0)
         return ACCOUNT_FAILED;
     if (accounts_read(&a, path, error) != FILE_FAILED) {

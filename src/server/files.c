@@ -37,6 +37,17 @@ bool server_folder_make(const char *path, struct error *error)
     return true;
 }
 
+int server_folder_lock(const char *path, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+        return fd;
+    error_set(error, "%s: cannot be opened: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 int server_claim(const char *state, struct error *error)
 {
     char path[PATH_MAX];

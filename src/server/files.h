@@ -9,6 +9,9 @@ enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED };
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;
+/* Locks a folder while a short command changes its files: a second one waits, and finds everything made. The descriptor that holds it until it
+ * is closed; -1: `error`. */
+int server_folder_lock(const char *path, struct error *error) MUST_USE;
 /* Claims a state folder for one running server, through STATE/serve.lock: the folder itself is what short commands lock while they change its
  * files. The descriptor that holds it until it is closed; -1: another server has it, or it cannot be opened. */
 int server_claim(const char *state, struct error *error) MUST_USE;

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -476,18 +475,6 @@ static bool ensure_admin(const char *state, bool *created, struct error *error)
     return done;
 }
 
-/* Two servers that start on one new folder: the second one waits and finds everything made. */
-static int lock_folder(const char *folder, struct error *error)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-        return fd;
-    error_set(error, "%s: cannot be opened: %s", folder, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 bool pki_ensure(const char *state, const char *const *names, size_t name_count, bool *created, struct error *error)
 {
     char folder[PATH_MAX];
@@ -496,7 +483,7 @@ bool pki_ensure(const char *state, const char *const *names, size_t name_count, 
     *created = false;
     if (!join(folder, state, "pki", "", error) || !server_folder_make(folder, error))
         return false;
-    int lock = lock_folder(folder, error);
+    int lock = server_folder_lock(folder, error);
     if (lock < 0)
         return false;
     names_gather(&all, names, name_count);
