@@ -326,7 +326,9 @@ void pt_feed(struct nea_session *s, struct bytes plaintext);
 size_t pt_batch_begin(struct nea_session *s);
 void pt_batch_end(struct nea_session *s, size_t start);
 
-/* ---- broker.c ---- */
+/* ---- delivery.c and broker.c ---- */
+
+#define ARENA_LIMIT ((size_t)16 << 20) /* what decoding one PA-TNC message may cost */
 
 struct nea_connection {
     struct nea_session *session;
@@ -346,7 +348,7 @@ struct nea_connection {
 struct nea_session {
     struct nea_config config;
     struct wr peer_name, peer_language, language;
-    uint64_t now, started, last_octet;
+    uint64_t now, started, last_progress;
     struct pt_tls pt;
 
     enum pb_state state;
@@ -367,6 +369,11 @@ struct nea_session {
     struct nea_outcome outcome;
     struct wr reason, remediation;
 };
+
+/* Hands a PB-PA message to the components that it is for. */
+void delivery_take(struct nea_session *s, const struct pb_pa *pa);
+/* Appends the component's proposal of a segmentation contract. */
+void delivery_propose(struct nea_connection *c, struct wr *w);
 
 bool broker_start(struct nea_session *s);
 /* The data phase is reached. */

@@ -268,7 +268,7 @@ struct nea_limits {
     size_t max_message;    /* our PA-TNC messages are at most this; 2 MiB - 64; tests use 1,000 */
     unsigned max_rounds;   /* 64 batches of an assessment that bring nothing new are forced to a result; segments count only when stuck */
     unsigned negotiate_ms; /* 30,000: until the data phase */
-    unsigned idle_ms;      /* 60,000: for the peer's next octet in an assessment */
+    unsigned idle_ms;      /* 60,000: for the peer's next message in an assessment, or 64 KiB more of a message that it has begun */
 };
 
 struct nea_config {

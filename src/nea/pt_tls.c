@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define REFUSED_MAX  64 /* messages of unknown types that are answered, before we lose patience */
+#define REFUSED_MAX  64 /* messages of unknown types that are answered, and errors that are ignored, before we lose patience */
+#define PROGRESS     ((size_t)64 << 10) /* octets of a message that buy the peer its time anew */
 #define SASL_OUT_MAX ((size_t)2 * SASL_MESSAGE_MAX)
 
 /* ---- writing ---- */
@@ -35,16 +36,28 @@ void pt_batch_end(struct nea_session *s, size_t start)
     pt_end(s, start);
 }
 
-/* Answers a bad message (PT-R33) and, unless it only has an unknown type, closes. */
-/* PT-R37, R38, RFC 6876 §3.9: in the format of version 1, of vendor 0. */
-static void pt_fail_as(struct nea_session *s, struct bytes message, const struct nea_fault *fault)
+static bool is_error(struct bytes message)
 {
-    nea_note(s, LOG_WARNING, "%s", fault->text);
+    struct pt_message m = pt_message_read(message);
+    return m.vendor == PEN_IETF && m.type == PT_ERROR && message.n >= PT_HEADER;
+}
+
+static void pt_error_put(struct nea_session *s, struct bytes message, const struct nea_fault *fault)
+{
     size_t start = pt_begin(s, PT_ERROR);
     wr_u32(&s->pt.out, PEN_IETF);
     wr_u32(&s->pt.out, fault->code);
     wr_bytes(&s->pt.out, (struct bytes){message.p, message.n < PT_ERROR_COPY ? message.n : PT_ERROR_COPY});
     pt_end(s, start);
+}
+
+/* Answers a bad message (PT-R33) and, unless it only has an unknown type, closes. An error is not answered, however bad
+ * it is (PT-R32). PT-R37, R38, RFC 6876 §3.9: in the format of version 1, of vendor 0. */
+static void pt_fail_as(struct nea_session *s, struct bytes message, const struct nea_fault *fault)
+{
+    nea_note(s, LOG_WARNING, "%s", fault->text);
+    if (!is_error(message))
+        pt_error_put(s, message, fault);
     if (fault->code == PT_TYPE_NOT_SUPPORTED && ++s->pt.refused <= REFUSED_MAX)
         return;
     s->pt.state = PT_CLOSED;
@@ -431,12 +444,12 @@ static void on_error(struct nea_session *s, const struct pt_message *m)
     struct rd r = rd_of(m->value, 0);
     rd_u8(&r);
     uint32_t vendor = rd_u24(&r), code = rd_u32(&r);
-    if (r.bad) {
+    bool harmless = r.bad || vendor != PEN_IETF || code == 0 || code == PT_TYPE_NOT_SUPPORTED || code > PT_INVALID_PARAMETER;
+    if (r.bad)
         nea_note(s, LOG_WARNING, "malformed PT-TLS error ignored");
-        return;
-    }
-    nea_note(s, LOG_WARNING, "the peer reports PT-TLS error %u of vendor %u", code, vendor);
-    if (vendor != PEN_IETF || code == 0 || code == PT_TYPE_NOT_SUPPORTED || code > PT_INVALID_PARAMETER)
+    else
+        nea_note(s, LOG_WARNING, "the peer reports PT-TLS error %u of vendor %u", code, vendor);
+    if (harmless && ++s->pt.refused <= REFUSED_MAX)
         return;
     s->pt.state = PT_CLOSED;
     nea_fault_set(&s->outcome.fault, code, 0, "PT-R32", "RFC 6876 §3.9",
@@ -464,7 +477,8 @@ static const struct pt_row {
     [PT_SASL_DATA] = {"SASL Authentication Data", IN(PT_SASL), BY_ANY, 0, on_sasl_data}, /* PT-R24 */
     [PT_SASL_RESULT] = {"SASL Result", IN(PT_SASL), BY_SERVER, 0, on_result},
     [PT_BATCH] = {"PB-TNC Batch", IN(PT_DATA), BY_ANY, 0, on_batch}, /* PT-R10, PT-R19 */
-    [PT_ERROR] = {"PT-TLS Error", IN(PT_VERSION) | IN(PT_AUTH) | IN(PT_DATA), BY_ANY, 0, on_error},
+    /* PT-R26, R32: a client aborts an exchange with it. */
+    [PT_ERROR] = {"PT-TLS Error", IN(PT_VERSION) | IN(PT_AUTH) | IN(PT_SASL) | IN(PT_DATA), BY_ANY, 0, on_error},
 };
 
 const char *pt_type_name(uint32_t type)
@@ -568,6 +582,21 @@ static bool done(const struct nea_session *s)
     return s->pt.state == PT_CLOSED || s->state == PB_END;
 }
 
+static void take(struct nea_session *s, struct bytes whole)
+{
+    s->last_progress = s->now;
+    dispatch(s, whole);
+}
+
+/* A message that comes drop by drop buys its sender no time: only its first octet does, and then so many more. */
+static void keep(struct nea_session *s, struct bytes part)
+{
+    struct wr *in = &s->pt.in;
+    if (in->n == 0 || in->n / PROGRESS != (in->n + part.n) / PROGRESS)
+        s->last_progress = s->now;
+    wr_bytes(in, part);
+}
+
 /* PT-R31, RFC 6876 §3.4.2.3: either side may say several things at a time. Whole messages are taken where they lie;
  * only what is cut is kept, and only what has come of it. */
 void pt_feed(struct nea_session *s, struct bytes b)
@@ -578,19 +607,19 @@ void pt_feed(struct nea_session *s, struct bytes b)
         if (done(s))
             return;
         if (whole && whole <= b.n) {
-            dispatch(s, (struct bytes){b.p, whole});
+            take(s, (struct bytes){b.p, whole});
             b = (struct bytes){b.p + whole, b.n - whole};
         } else {
             size_t length = message_length(s, wr_view(in)), want = (length ? length : PT_HEADER) - in->n;
             size_t n = b.n < want ? b.n : want;
-            wr_bytes(in, (struct bytes){b.p, n});
+            keep(s, (struct bytes){b.p, n});
             b = (struct bytes){b.p + n, b.n - n};
             length = in->bad ? 0 : message_length(s, wr_view(in));
             if (in->bad) {
                 s->pt.state = PT_CLOSED;
                 nea_fault_set(&s->outcome.fault, 0, 0, "PT-L1", "own limit", "out of memory");
             } else if (length && length == in->n && !done(s)) {
-                dispatch(s, wr_view(in));
+                take(s, wr_view(in));
                 in->n = 0;
                 if (in->capacity > 16384)
                     wr_free(in);

@@ -42,7 +42,7 @@ struct nea_session *nea_session_new(const struct nea_config *config, uint64_t no
         return NULL;
     s->config = *config;
     s->config.limits = limits_of(config->limits);
-    s->now = s->started = s->last_octet = now;
+    s->now = s->started = s->last_progress = now;
     s->next_message = 1;
     s->pt.in = wr_of(s->config.limits.max_batch > s->config.limits.max_unauthed ? s->config.limits.max_batch
                                                                                 : s->config.limits.max_unauthed);
@@ -63,7 +63,7 @@ struct nea_session *nea_session_new(const struct nea_config *config, uint64_t no
 
 void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t now)
 {
-    s->now = s->last_octet = now;
+    s->now = now;
     s->pt.sent = false;
     pt_feed(s, plaintext);
     broker_advance(s);
@@ -111,10 +111,11 @@ uint64_t nea_session_deadline(const struct nea_session *s)
         return UINT64_MAX;
     if (s->pt.state != PT_DATA)
         return s->started + s->config.limits.negotiate_ms;
-    if (!waiting(s))
+    /* A message that has begun must end, also on a connection that idles: its octets are kept meanwhile. */
+    if (!waiting(s) && !s->pt.in.n)
         return UINT64_MAX;
     /* A batch that left outside feed(): its time is not known before the next tick. */
-    return s->pt.sent ? s->now : s->last_octet + s->config.limits.idle_ms;
+    return s->pt.sent ? s->now : s->last_progress + s->config.limits.idle_ms;
 }
 
 void nea_session_tick(struct nea_session *s, uint64_t now)
@@ -122,7 +123,7 @@ void nea_session_tick(struct nea_session *s, uint64_t now)
     s->now = now;
     if (s->pt.sent) {
         s->pt.sent = false;
-        s->last_octet = now;
+        s->last_progress = now;
     }
     if (now < nea_session_deadline(s))
         return;

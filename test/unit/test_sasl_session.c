@@ -415,6 +415,33 @@ static void what_a_server_may_not_do(void **state)
     }
 }
 
+/* PT-R26, PT-R32: either side may abort an exchange by an error, also while the host thinks; it is not answered. */
+static void an_error_ends_an_exchange(void **state)
+{
+    static const char error[] = "\0\0\0\0\0\0\0\x08\0\0\0\x18\0\0\0\2\0\0\0\0\0\0\0\5";
+    (void)state;
+    struct wr w = wr_of(0);
+    for (unsigned i = 0; i < 3; i++) {
+        struct host h = {.verifier = verifier_of("Ar3etTnp"), .later = true};
+        struct nea_session *s = i < 2 ? asked(&h) : client_of("carol", "Ar3etTnp", false, true);
+        if (i < 2)
+            hear(s, i ? LOGIN : SELECT_PLAIN, i ? sizeof LOGIN - 1 : sizeof SELECT_PLAIN - 1);
+        else
+            HEAR(s, VERSION_RESPONSE OFFER_PLAIN);
+        nea_session_out(s, &w);
+        hear(s, error, sizeof error - 1);
+        SAYS(s, "");
+        assert_true(nea_session_finished(s));
+        assert_int_equal(nea_session_outcome(s).fault.code, PT_SASL_MECHANISM);
+        if (h.waiting)
+            host_answers(&h);
+        SAYS(s, "");
+        assert_false(nea_session_outcome(s).negotiated);
+        nea_session_free(s);
+    }
+    wr_free(&w);
+}
+
 /* A SCRAM server that says "success" and proves nothing, or the wrong thing. */
 /* PT-R40 */
 static void success_wants_a_proof(void **state)
@@ -666,6 +693,7 @@ int main(void)
         cmocka_unit_test(no_password_for_strangers),
         cmocka_unit_test(what_a_client_may_not_do),
         cmocka_unit_test(what_a_server_may_not_do),
+        cmocka_unit_test(an_error_ends_an_exchange),
         cmocka_unit_test(success_wants_a_proof),
         cmocka_unit_test(three_failures_and_no_more),
         cmocka_unit_test(a_second_try),
