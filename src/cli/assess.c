@@ -30,12 +30,24 @@ static bool split_host(const char *text, char *host, size_t size, uint16_t *port
 }
 
 /* A text of several lines, the later ones indented as the first. */
-static void print_text(struct wr *out, const char *label, const char *text)
+/* What a validator has told already is not told again. */
+static bool is_told(const struct agent_verdict *v, struct bytes line)
+{
+    for (size_t i = 0; i < v->validator_count; i++)
+        for (struct bytes rest = bytes_of(v->validators[i].remediation); rest.n;)
+            if (bytes_equal(bytes_split(&rest, '\n'), line))
+                return true;
+    return false;
+}
+
+static void print_text(struct wr *out, const char *label, const char *text, const struct agent_verdict *but_of)
 {
     struct bytes rest = bytes_of(text);
     while (rest.n) {
         struct bytes line = bytes_split(&rest, '\n');
         wr_fmt(out, "%-13s", label);
+        if (but_of && is_told(but_of, line))
+            continue;
         wr_bytes(out, line);
         wr_str(out, "\n");
         label = "";
@@ -47,11 +59,11 @@ static void print_plain(struct cli *cli, const struct agent_verdict *v)
     struct wr *out = cli_out(cli);
     for (size_t i = 0; i < v->validator_count; i++) {
         wr_fmt(out, "%-12s %s\n", v->validators[i].name, nea_result_name(v->validators[i].result));
-        print_text(out, "  to mend:", v->validators[i].remediation);
+        print_text(out, "  to mend:", v->validators[i].remediation, NULL);
     }
     wr_fmt(out, "result:      %s\n", nea_result_name(v->result));
-    print_text(out, "reason:", v->reason);
-    print_text(out, "remediation:", v->remediation);
+    print_text(out, "reason:", v->reason, NULL);
+    print_text(out, "remediation:", v->remediation, v);
     wr_fmt(out, "sent:        %u events, %u records in %.0f ms\n", v->events_sent, v->records_sent, v->seconds * 1000);
     wr_fmt(out, "access: %s\n", nea_access_name(v->access));
 }

@@ -30,6 +30,7 @@ static int run_issue(struct cli *cli)
 {
     const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
     struct error error = {0};
+        .help = cli_value(cli, "help-uri"),
     if (!pki_issue(cli_state(cli), name, out ? out : ".", &error))
         return cli_fail(cli, EXIT_USAGE, "%s", error.text);
     if (cli_json(cli)) {
@@ -65,3 +66,4 @@ static const struct cli_option issue_options[] = {
 const struct cli_command cli_serve = {CLI_SERVE, .options = serve_options, .run = run_serve};
 const struct cli_command cli_pki_issue = {
     CLI_PKI_ISSUE, .min_arguments = 1, .max_arguments = 1, .options = issue_options, .run = run_issue};
+    {"help-uri", "URI", "where users of endpoints that have something to mend find help: told to them with the result"},

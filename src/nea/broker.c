@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define REASON_MAX        4096
+#define REMEDIATION_MAX   8192
 #define TEXT_MAX          ((size_t)64 << 10) /* reasons and remediation that a server may tell us */
 #define CLIENT_ROUNDS_MAX 4096               /* a server may poll with empty batches while it works, but not for ever */
 
@@ -52,9 +53,23 @@ void nea_recommend(struct nea_connection *c, enum nea_result result, enum nea_ac
     c->recommended = true;
     c->result = result;
     c->access = access;
+    wr_reset(&c->remediation);
     wr_reset(&c->reason);
     wr_bytes(&c->reason, (struct bytes){reason.p, utf8_cut(reason, REASON_MAX)});
     snprintf(c->language, sizeof c->language, "%s", language ? language : "");
+}
+
+void nea_remediate(struct nea_connection *c, enum nea_remediation kind, struct bytes text, const char *language)
+{
+    struct bytes tag = bytes_of(kind == NEA_REMEDIATION_TEXT && language ? language : "");
+    while (text.n && text.p[text.n - 1] == 0) /* PB-R41: never NUL-terminated */
+        text.n--;
+    if (!text.n || text.n + 64 > REMEDIATION_MAX - c->remediation.n || tag.n >= sizeof c->language ||
+        !(kind == NEA_REMEDIATION_URI ? nea_uri_valid(text) : utf8_valid(text))) /* PB-R60 */
+        nea_note(c->session, LOG_WARNING, "%s: %zu octets of remediation are none, or too many, and not sent",
+                 c->component->name, text.n);
+    else
+        pb_remediation_put(&c->remediation, kind, text, tag);
 }
 
 struct bytes nea_peer_name(const struct nea_connection *c)
@@ -252,7 +267,7 @@ static void put_queue(struct nea_session *s, struct wr *w, size_t room)
 
 static size_t queue_room(const struct nea_session *s)
 {
-    size_t overhead = PT_HEADER + PB_BATCH_HEADER + 4096; /* language, contract requests, results */
+    size_t overhead = PT_HEADER + PB_BATCH_HEADER + 32768; /* language, contract requests, results, reasons, remediation */
     return s->config.limits.max_batch > 2 * overhead ? s->config.limits.max_batch - overhead
                                                      : s->config.limits.max_batch / 2;
 }
@@ -273,6 +288,8 @@ static void send_batch(struct nea_session *s, enum pb_type type)
             const struct nea_connection *c = &s->connections[i];
             if (c->recommended && c->reason.n) /* PB-R51: never an empty one */
                 pb_reason_put(w, wr_view(&c->reason), bytes_of(c->language));
+            if (c->recommended)
+                wr_bytes(w, wr_view(&c->remediation));
         }
     }
     /* SEG-R6: collectors propose at once, validators with their first message that wants an answer. */
@@ -446,7 +463,7 @@ bool broker_start(struct nea_session *s)
         return false;
     for (size_t i = 0; i < s->config.component_count && i < NEA_ANY - 1; i++) {
         struct nea_connection *c = &s->connections[s->connection_count];
-        *c = (struct nea_connection){.session = s, .component = s->config.components[i], .reason = wr_of(REASON_MAX)};
+        *c = (struct nea_connection){.session = s, .component = s->config.components[i], .reason = wr_of(REASON_MAX), .remediation = wr_of(REMEDIATION_MAX)};
         c->id = (uint16_t)(s->connection_count + 1); /* PB-R32: never 0xffff, the same for the whole session */
         c->context = s->config.contexts ? s->config.contexts[i] : NULL;
         c->state = c->component->create ? c->component->create(c->context, c) : c->context;
@@ -474,6 +491,7 @@ void broker_free(struct nea_session *s)
             c->component->destroy(c->state);
         seg_reset(&c->seg);
         wr_free(&c->reason);
+        wr_free(&c->remediation);
     }
     free(s->connections);
     arena_free(&s->arena);

@@ -200,6 +200,8 @@ void pb_message_end(struct wr *w, size_t start);
 size_t pb_pa_begin(struct wr *w, const struct pb_pa *pa);
 void pb_result_put(struct wr *w, enum nea_result result, enum nea_access access);
 void pb_reason_put(struct wr *w, struct bytes text, struct bytes language);
+/* One PB-Remediation-Parameters message of vendor 0; `language` only with a text. */
+void pb_remediation_put(struct wr *w, enum nea_remediation kind, struct bytes text, struct bytes language);
 void pb_language_put(struct wr *w, const char *ranges);
 /* A fatal error; for PB_VERSION_NOT_SUPPORTED the fault's offset is the bad version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault);
@@ -340,7 +342,7 @@ struct nea_connection {
     bool recommended;
     enum nea_result result;
     enum nea_access access;
-    struct wr reason;
+    struct wr reason, remediation; /* the latter as whole PB messages */
     char language[36];
     struct seg seg;
 };

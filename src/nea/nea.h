@@ -180,6 +180,12 @@ void nea_release(struct nea_connection *c);
  * again; the last one counts. A validator that has not spoken when the exchange must end counts as NEA_DONT_KNOW / denied (never allowed:
  * an endpoint that did not give what it was asked for does not get in). */
 void nea_recommend(struct nea_connection *c, enum nea_result result, enum nea_access access, struct bytes reason, const char *language);
+/* After it, any number of times: how the user may mend what was found, as PB-Remediation-Parameters beside the result (RFC 5793 §4.8). A URI has
+ * no language. The next nea_recommend() forgets them. What is empty, no URI, or more than some KiB is not sent, with a log line. */
+enum nea_remediation { NEA_REMEDIATION_URI = 1, NEA_REMEDIATION_TEXT = 2 };
+void nea_remediate(struct nea_connection *c, enum nea_remediation kind, struct bytes text, const char *language);
+/* Whether it can be one by RFC 3986: a scheme, and no character that no URI has. */
+bool nea_uri_valid(struct bytes text);
 /* What both brokers know of the other: the certificate's or SASL's name. Valid as long as the session. */
 struct bytes nea_peer_name(const struct nea_connection *c);
 /* Accept-Language of the peer, "" if none came. */

@@ -396,6 +396,39 @@ void pb_reason_put(struct wr *w, struct bytes text, struct bytes language)
     pb_message_end(w, m);
 }
 
+/* PB-R41, R60, RFC 5793 §4.8.1: a URI is all there is, a text stands between its length and its language. */
+void pb_remediation_put(struct wr *w, enum nea_remediation kind, struct bytes text, struct bytes language)
+{
+    size_t m = pb_message_begin(w, 0, PB_REMEDIATION);
+    wr_u32(w, PEN_IETF); /* with the reserved octet */
+    wr_u32(w, kind);
+    if (kind == NEA_REMEDIATION_TEXT)
+        wr_u32(w, text.n);
+    wr_bytes(w, text);
+    if (kind == NEA_REMEDIATION_TEXT) {
+        wr_u8(w, language.n);
+        wr_bytes(w, language);
+    }
+    pb_message_end(w, m);
+}
+
+bool nea_uri_valid(struct bytes text)
+{
+    static const char marks[] = "-._~:/?#[]@!$&'()*+,;=%";
+    size_t scheme = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i], letter = c | 0x20;
+        bool alphanumeric = (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (c == 0 || !strchr(marks, c)))
+            return false;
+        if (c == ':' && !scheme)
+            scheme = i;
+        else if (!scheme && !alphanumeric && c != '+' && c != '-' && c != '.')
+            return false;
+    }
+    return scheme > 0 && (text.p[0] | 0x20) >= 'a';
+}
+
 void pb_language_put(struct wr *w, const char *ranges)
 {
     size_t m = pb_message_begin(w, 0, PB_LANGUAGE);

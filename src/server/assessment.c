@@ -147,9 +147,24 @@ static void recommend_finding(const struct assessment_part *p)
     const struct pa_out out[] = {{.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &result},
                                  {.type = &pa_types[PA_REMEDIATION_INSTRUCTIONS], .fields = &remediation}};
     nea_recommend(p->connection, f->result, f->access, bytes_of(f->said), p->language);
+    if (f->remediation[0]) /* also for a client whose collectors have no user to talk to */
+        nea_remediate(p->connection, NEA_REMEDIATION_TEXT, bytes_of(f->remediation), p->language);
     if (p->collector != NEA_ANY)
         nea_send(p->connection, p->collector, out, f->remediation[0] ? 2 : 1);
     wr_free(&text);
+}
+
+/* Where its user finds help: for whoever was not let in, or was given advice. */
+static void point_to_help(const struct assessment *a)
+{
+    const char *help = a->host->policy ? a->host->policy->help : NULL;
+    for (size_t i = 0; help && i < a->part_count; i++) {
+        const struct assessment_part *p = &a->parts[i];
+        if (p->access == NEA_ACCESS_ALLOWED && !(p->finding && p->finding->remediation[0]))
+            continue;
+        nea_remediate(p->connection, NEA_REMEDIATION_URI, bytes_of(help), NULL);
+        return;
+    }
 }
 
 /* Nothing is acknowledged that is not committed: `why` NULL tells that it is. */
@@ -164,6 +179,8 @@ static void conclude(struct assessment *a, const char *why)
         else
             recommend(p, p->result, p->access, p->reason);
     }
+    if (!why)
+        point_to_help(a);
 }
 
 /* The next report: the first carries the posture and opens the session's row, a second one goes on with it. */

@@ -45,7 +45,8 @@ static const struct {
     [POLICY_DENY] = {"deny", NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED},
 };
 
-const struct policy policy_default = {{[POLICY_FORWARDING] = POLICY_ALLOW, [POLICY_DEFAULT_PASSWORD] = POLICY_DENY}};
+const struct policy policy_default = {
+    .actions = {[POLICY_FORWARDING] = POLICY_ALLOW, [POLICY_DEFAULT_PASSWORD] = POLICY_DENY}};
 
 /* ---- configuration ----------------------------------------------------------------------------------------------- */
 
@@ -97,7 +98,7 @@ static bool is_language(struct bytes range, const char *tag)
     return primary.n == 2 && (primary.p[0] | 0x20) == tag[0] && (primary.p[1] | 0x20) == tag[1];
 }
 
-/* PB-R49, RFC 5793 §4.10: the first of the most wanted ones; English for everybody else. */
+/* PB-R49, R53, R62, RFC 5793 §4.10: the first of the most wanted ones; English for everybody else. */
 static enum language choose(struct bytes accept)
 {
     enum language best = ENGLISH;

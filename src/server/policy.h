@@ -10,6 +10,7 @@ enum policy_check { POLICY_FORWARDING, POLICY_DEFAULT_PASSWORD, POLICY_CHECKS };
 
 struct policy {
     enum policy_action actions[POLICY_CHECKS];
+    const char *help; /* a URI for users who have something to mend, as the administrator gave it; NULL: none */
 };
 /* Forwarding: allow, with the advice to mend it; a factory default password: deny. */
 extern const struct policy policy_default;

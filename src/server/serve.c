@@ -81,6 +81,11 @@ static int take_options(struct server *s)
     if (s->options->checks && !policy_parse(&s->policy, bytes_of(s->options->checks), &s->error))
         return STATUS_USAGE;
     const struct server_options *o = s->options;
+    if (o->help && !nea_uri_valid(bytes_of(o->help))) {
+        error_set(&s->error, "--help-uri %s: that is no URI; give https://… or mailto:…", o->help);
+        return STATUS_USAGE;
+    }
+    s->policy.help = o->help;
     s->listen = (struct address){"::", geteuid() == 0 ? PT_TLS_PORT : PT_TLS_PORT_USER};
     s->http_listen = (struct address){"127.0.0.1", HTTP_PORT};
     s->any = !o->listen || !strpbrk(o->listen, ":");

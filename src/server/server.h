@@ -20,6 +20,7 @@ struct server_options {
 /* Runs until SIGTERM or SIGINT; prints a line that begins "ready" when it serves. Returns an exit status (cli.h's numbers): 0, 2 for options,
  * 5 for addresses that cannot be bound, 70. */
 int server_run(const struct server_options *options);
+    const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
 
 /* ---- pki: STATE/pki/ca.crt, ca.key, server.crt, server.key ------------------------------------------------------------ */
 

@@ -686,6 +686,38 @@ static void reasons_and_remediation_reach_the_client(void **state)
     bench_free(t);
 }
 
+/* PB-R40, R41, R58, R60, R61, R63: what a validator advises stands in the RESULT, and reaches the client as it is. */
+static void advice_travels_beside_the_result(void **state)
+{
+    (void)state;
+    static uint8_t much[9000];
+    memset(much, 'x', sizeof much);
+    struct bench *server = bench_of(NEA_SERVER, 0, &swima, NULL), *client = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    struct nea_connection *c = server->m[0].c;
+    server->m[0].hold_on_ask = true;
+    struct wr w = batch(server, PB_CDATA);
+    hear(server, &w);
+    nea_remediate(c, NEA_REMEDIATION_TEXT, BYTES("of a verdict before"), "en");
+    nea_recommend(c, NEA_MAJOR, NEA_ACCESS_DENIED, BYTES("old"), "en");
+    nea_remediate(c, NEA_REMEDIATION_TEXT, BYTES("\xc3\xa4ndern\0"), "de");
+    nea_remediate(c, NEA_REMEDIATION_TEXT, BYTES(""), "de");
+    nea_remediate(c, NEA_REMEDIATION_TEXT, BYTES("\xff"), "de");
+    nea_remediate(c, NEA_REMEDIATION_TEXT, BYTES("x"), "a-language-tag-longer-than-any-that-there-is");
+    nea_remediate(c, NEA_REMEDIATION_URI, BYTES("no uri"), NULL);
+    nea_remediate(c, NEA_REMEDIATION_TEXT, (struct bytes){much, sizeof much}, "en");
+    nea_remediate(c, NEA_REMEDIATION_URI, BYTES("http://x/"), NULL);
+    nea_release(c);
+    nea_session_out(server->s, &server->out);
+    assert_int_equal(batch_said(server), PB_RESULT);
+    nea_session_feed(client->s, wr_view(&server->out), 1);
+    struct nea_outcome o = nea_session_outcome(client->s);
+    assert_true(o.decided);
+    assert_true(bytes_equal(o.reason, BYTES("old")));
+    assert_true(bytes_equal(o.remediation, BYTES("\xc3\xa4ndern\nhttp://x/")));
+    bench_free(server);
+    bench_free(client);
+}
+
 /* A message of 100,000 attributes needs some MiB while it is looked at, and nothing afterwards. */
 static void an_idle_connection_keeps_little(void **state)
 {
@@ -820,6 +852,7 @@ int main(void)
         cmocka_unit_test(retries_of_either_side),
         cmocka_unit_test(a_thousand_exchanges),
         cmocka_unit_test(reasons_and_remediation_reach_the_client),
+        cmocka_unit_test(advice_travels_beside_the_result),
         cmocka_unit_test(an_idle_connection_keeps_little),
         cmocka_unit_test(recorded_sessions),
     };

@@ -256,6 +256,44 @@ static void errors_as_they_are_sent(void **state)
     wr_free(&w);
 }
 
+/* PB-R41, R59, R60 */
+static void remediation_as_it_is_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri;
+        bool valid;
+    } rows[] = {
+        {"https://help.example/nea?os=1#top", true},
+        {"mailto:admin@example.org", true},
+        {"urn:a", true},
+        {"x+y-z.1:", true},
+        {"", false},
+        {"help.example", false},
+        {"/path", false},
+        {":x", false},
+        {"1http://x", false},
+        {"http://x y", false},
+        {"http://x\n", false},
+        {"ht tp://x", false},
+        {"http://<x>", false},
+        {"a_b:x", false},
+        {"http://\xc3\xa4", false},
+        {"http://x|y", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (nea_uri_valid(bytes_of(rows[i].uri)) != rows[i].valid)
+            fail_msg("%s", rows[i].uri);
+    assert_false(nea_uri_valid(BYTES("http:\0x")));
+    struct wr w = wr_of(0);
+    pb_remediation_put(&w, NEA_REMEDIATION_TEXT, BYTES("patch"), BYTES("en"));
+    assert_true(bytes_equal(wr_view(&w), BYTES("\0\0\0\0\0\0\0\4\0\0\0\x20\0\0\0\0\0\0\0\2\0\0\0\5patch\2en")));
+    wr_reset(&w);
+    pb_remediation_put(&w, NEA_REMEDIATION_URI, BYTES("http://x/"), BYTES(""));
+    assert_true(bytes_equal(wr_view(&w), BYTES("\0\0\0\0\0\0\0\4\0\0\0\x1d\0\0\0\0\0\0\0\1http://x/")));
+    wr_free(&w);
+}
+
 /* ---- recorded sessions ---- */
 
 static void walk(const char *name, struct bytes batch, enum nea_role receiver, enum pb_state *st)
@@ -327,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_error_matrix),
         cmocka_unit_test(headers),
         cmocka_unit_test(errors_as_they_are_sent),
+        cmocka_unit_test(remediation_as_it_is_sent),
         cmocka_unit_test(recorded_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

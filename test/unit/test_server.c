@@ -44,6 +44,7 @@ struct endpoint {
     uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
     uint64_t os_asked;  /* and when asked */
     bool no_swima, no_os, subscribed;
+    const char *language; /* NULL: English */
     uint32_t subscription, push_from; /* its ID; the first event that a push tells */
     /* what happened */
     unsigned requests, inventories;
@@ -293,6 +294,7 @@ struct fake_store {
     struct store_position position;
     enum store_status position_status, report_status;
     bool full;
+    const struct policy *policy;
     unsigned conflicts;         /* reports refused so before one is taken */
     struct store_request *open; /* asked, not answered */
     unsigned positions, reports, verdicts;
@@ -348,6 +350,7 @@ static void store_answer(struct fake_store *f)
 struct play {
     struct nea_outcome client, server;
     unsigned batches; /* turns of both sides together */
+    char remediation[1024];
 };
 
 static struct nea_session *make_client(struct endpoint *e, struct nea_limits limits)
@@ -361,7 +364,7 @@ static struct nea_session *make_client(struct endpoint *e, struct nea_limits lim
         components[n++] = &swima_collector;
     struct nea_config config = {.role = NEA_CLIENT,
                                 .initiator = true,
-                                .language = "en",
+                                .language = e->language ? e->language : "en",
                                 .components = components,
                                 .contexts = contexts,
                                 .component_count = n,
@@ -397,7 +400,7 @@ static bool carry(struct nea_session *from, struct nea_session *to)
 /* Plays until nothing moves; `reason` gets what the client's user would read. */
 static struct play play_with(struct endpoint *e, struct fake_store *f, struct nea_limits limits, char reason[512])
 {
-    struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = f};
+    struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = f, .policy = f->policy};
     struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
     struct nea_session *client = make_client(e, limits), *server = make_server(a, limits);
     struct play p = {.batches = 0};
@@ -416,6 +419,8 @@ static struct play play_with(struct endpoint *e, struct fake_store *f, struct ne
     p.server = nea_session_outcome(server);
     if (reason)
         snprintf(reason, 512, "%.*s", (int)p.client.reason.n, (const char *)p.client.reason.p);
+    snprintf(p.remediation, sizeof p.remediation, "%.*s", (int)p.client.remediation.n,
+             (const char *)p.client.remediation.p);
     assert_true(p.batches < 100000);
     nea_session_free(client);
     nea_session_free(server);
@@ -829,6 +834,37 @@ static void a_hundred_thousand_events_come_in_segments(void **state)
     assert_int_equal(f.last[0].event_count, 300);
 }
 
+/* PB-R41, R53, R60, R62, R63 */
+static void users_are_told_how_to_mend_it_in_their_language(void **state)
+{
+    (void)state;
+    struct policy policy = policy_default;
+    struct error error;
+    char reason[512];
+    struct endpoint e = honest();
+    struct fake_store f = {.policy = &policy};
+    /* Advice: it is let in, and told. */
+    struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
+    assert_string_equal(reason, "");
+    assert_string_equal(p.remediation, "IP Packet Forwarding\nPlease disable the forwarding of IP packets");
+    /* Whoever is not let in hears it in his language, and where there is help. */
+    assert_true(policy_parse(&policy, BYTES("forwarding=quarantine"), &error));
+    policy.help = "https://help.example/nea?os=1#top";
+    e.language = "fr, de;q=0.8, en;q=0.5";
+    p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_int_equal(p.client.access, NEA_ACCESS_QUARANTINED);
+    assert_string_equal(reason, "die Weiterleitung von IP-Paketen ist eingeschaltet");
+    assert_string_equal(p.remediation, "Weiterleitung von IP-Paketen\nBitte schalten Sie die Weiterleitung von "
+                                       "IP-Paketen ab\nhttps://help.example/nea?os=1#top");
+    /* Help also for whoever told nothing. */
+    e.no_swima = true;
+    e.os &= ~OS_BIT(PA_FORWARDING_ENABLED);
+    p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, NULL);
+    assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
+    assert_string_equal(p.remediation, "https://help.example/nea?os=1#top");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -848,6 +884,7 @@ int main(void)
         cmocka_unit_test(news_are_stored_in_the_same_session),
         cmocka_unit_test(a_session_may_die_at_any_moment),
         cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
+        cmocka_unit_test(users_are_told_how_to_mend_it_in_their_language),
     };
     log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
