@@ -41,6 +41,14 @@ static void begin_handshake(void *state)
     assessment_reopen(os->assessment, os->part);
 }
 
+/* Also behind a posture that was complete: nothing is stored before the exchange is over, the verdict is given anew. */
+static void fail(struct os *os)
+{
+    os->failed = true;
+    os->part->settled = false;
+    os->part->finding = NULL;
+}
+
 /* What the store cannot hold counts as empty. */
 static struct bytes keep_text(struct os *os, struct bytes text)
 {
@@ -73,8 +81,8 @@ static void take(struct os *os, const struct pa_attribute *at)
     case PA_DEVICE_ID:
         report->device_id = keep_text(os, ((const struct pa_device_id *)f)->id);
         break;
-    case PA_ERROR: /* a collector that cannot answer what it was asked */
-        os->failed |= os->asked;
+    case PA_ERROR:
+        fail(os);
         break;
     default:
         break;
@@ -93,9 +101,8 @@ static void receive(void *state, const struct nea_delivery *delivery)
 
 static void refused(void *state, const struct nea_fault *fault)
 {
-    struct os *os = state;
     (void)fault;
-    os->failed = true;
+    fail(state);
 }
 
 /* Asks for what is missing, all in one, each type with its own vendor (PA-R45, RFC 5792 §4.2.1; PA-R35: from whoever has told the rest). True: something is. */

@@ -12,8 +12,10 @@ enum { IDENTIFIERS_ONLY = 0x20, FULFILMENT = 0x80 }; /* flags: RFC 8412 §5.6, �
 enum swima_state {
     SWIMA_START, /* nothing asked yet */
     SWIMA_ASKED,
-    SWIMA_TAGS, /* its news are in, tags are asked for */
-    SWIMA_DONE, /* settled */
+    SWIMA_TOLD,   /* its news are in; what else comes in this batch may still deny it */
+    SWIMA_TAGS,   /* tags are asked for */
+    SWIMA_TAGGED, /* they are in, or could not be had */
+    SWIMA_DONE,   /* settled */
 };
 
 struct swima {
@@ -222,21 +224,16 @@ static void add_software(struct swima *v, enum store_software_kind kind, uint32_
     forget_events(v);
 }
 
-/* Behind the news of the endpoint itself: what identifiers mean is asked once a fleet. */
-static bool ask_for_tags(struct swima *v)
-{
-    if (!tags_ask(&v->assessment->tags, v->part->connection, v->part->collector, v->request_id + 1))
-        return false;
-    v->request_id++;
-    v->earliest = 0;
-    v->state = SWIMA_TAGS;
-    return true;
-}
-
+/* All of the batch is heard. Behind the news of the endpoint itself: what identifiers mean is asked once a fleet. */
 static void settle(struct swima *v)
 {
-    if (ask_for_tags(v))
+    if (v->state == SWIMA_TOLD &&
+        tags_ask(&v->assessment->tags, v->part->connection, v->part->collector, v->request_id + 1)) {
+        v->request_id++;
+        v->earliest = 0;
+        v->state = SWIMA_TAGS;
         return;
+    }
     v->state = SWIMA_DONE;
     assessment_settle(v->assessment, v->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
 }
@@ -314,7 +311,7 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
     if (v->holes)
         ask_for_inventory(v, NULL);
     else
-        settle(v);
+        v->state = SWIMA_TOLD;
 }
 
 static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
@@ -341,7 +338,7 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
     if (f->epoch != v->epoch) /* lost while it was answering: the inventory alone counts */
         v->assessment->software_count = 0;
     add_software(v, STORE_INVENTORY, f->epoch, f->last_eid, f->last_eid);
-    settle(v);
+    v->state = SWIMA_TOLD;
 }
 
 /* SWIMA-R58, R60, RFC 8412 §3.8.5: events behind those that were told before, which normally are those behind the last one stored. */
@@ -389,10 +386,10 @@ static void take_error(struct swima *v, uint16_t from, const struct pa_error *e)
         note(v, "it has ended its subscription");
         break;
     case SUBSCRIPTION_NOT_MEANT:
-        if (v->state == SWIMA_ASKED)
+        if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
+            v->state = SWIMA_TAGGED;
+        else if (v->state < SWIMA_TAGS) /* SWIMA-R69, RFC 8412 §3.9: beside an error no response counts */
             fail(v, "the endpoint could not tell its software");
-        else if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
-            settle(v);
         break;
     }
 }
@@ -438,7 +435,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
             return;
         }
         tags_take(&v->assessment->tags, &full_inventory->records);
-        settle(v);
+        v->state = SWIMA_TAGGED;
         break;
     case PA_SW_EVENTS:
         if (is_answer(v, full_events->request_id, full_events->flags))
@@ -501,6 +498,8 @@ static void batch_ending(void *state)
     if (v->denied && v->state == SWIMA_ASKED) /* SWIMA-R80: nothing of the request was done */
         ask(v, v->earliest);
     v->denied = false;
+    if (v->state == SWIMA_TOLD || v->state == SWIMA_TAGGED)
+        settle(v);
     if (v->state != SWIMA_START || v->waiting)
         return;
     if (v->assessment->positioned) {
