@@ -1,7 +1,8 @@
 /* The Operating System collector: tells its seven attributes at the beginning of each handshake, repeats
- * what is asked for. */
+ * what is asked for, and tells settings by name. */
 #include "agent/collector.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 /* One connection's collector: the attributes, made once, and the order in which they go out. */
 struct os_state {
     struct nea_connection *connection;
+    const struct agent_posture *posture;
     struct agent_verdict *heard;
     struct pa_product_information product;
     struct pa_string_version string_version;
@@ -107,6 +109,7 @@ static void *create(void *context, struct nea_connection *c)
     if (!s)
         return NULL;
     s->connection = c;
+    s->posture = posture;
     s->heard = posture->heard;
     fill_in(s, posture);
     return s;
@@ -134,10 +137,68 @@ static bool is_asked(const struct pa_message *m, const struct pa_type *type)
     return false;
 }
 
+/* ---- settings ---- */
+
+static const char *forwarding_of(const struct agent_posture *p)
+{
+    static const char *const names[] = {"0", "1"};
+    return p->forwarding < ARRAY_LENGTH(names) ? names[p->forwarding] : "";
+}
+
+/* What Get Settings may ask for: all that the attributes above tell already, and nothing else. A name is never a path: strongSwan's
+ * collector hands out files below /etc, /proc, /sys and /var by their names, this one opens nothing for a server. */
+static const struct setting {
+    const char *name;
+    size_t at;                                         /* a text of the posture, or */
+    const char *(*value)(const struct agent_posture *); /* what makes it; "" is not told */
+} settings[] = {
+    {"os.id", offsetof(struct agent_posture, platform.id), NULL},
+    {"os.name", offsetof(struct agent_posture, platform.name), NULL},
+    {"os.version", offsetof(struct agent_posture, platform.version), NULL},
+    {"os.pretty_name", offsetof(struct agent_posture, platform.pretty), NULL},
+    {"os.machine", offsetof(struct agent_posture, platform.machine), NULL},
+    {"net.forwarding", 0, forwarding_of},
+};
+
+static bool names_setting(const struct pa_message *m, const char *name)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->attributes[i].type != &pa_types[PA_ITA_GET_SETTINGS])
+            continue;
+        const struct pa_ita_get_settings *request = m->attributes[i].fields;
+        struct bytes rest = request->settings.raw;
+        struct pa_ita_get_settings_item item;
+        while (pa_list_next(m->attributes[i].type, &rest, &item))
+            if (bytes_equal(item.name, bytes_of(name)))
+                return true;
+    }
+    return false;
+}
+
+/* Those of the table that the message names, each once, however often it does. */
+static uint32_t put_settings(struct wr *w, const struct agent_posture *p, const struct pa_message *m)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+        const struct setting *x = &settings[i];
+        char text[256] = "";
+        agent_keep_text(text, sizeof text, bytes_of(x->value ? x->value(p) : (const char *)p + x->at));
+        if (!text[0] || !names_setting(m, x->name))
+            continue;
+        pa_item_put(w, &pa_types[PA_ITA_SETTINGS],
+                    &(struct pa_ita_settings_item){.name = bytes_of(x->name), .value = bytes_of(text)});
+        count++;
+    }
+    return count;
+}
+
+/* ---- the component ---- */
+
 static void receive(void *state, const struct nea_delivery *delivery)
 {
     struct os_state *s = state;
-    struct pa_out asked[ARRAY_LENGTH(s->out)];
+    struct pa_out asked[ARRAY_LENGTH(s->out) + 1];
+    struct wr w = wr_of(0);
     size_t count = 0;
     agent_hear(s->heard, NAME, delivery->message);
     /* Only what is asked for, once, and of that what we know; nothing to say is no message (PA-R24, RFC 5792
@@ -145,15 +206,20 @@ static void receive(void *state, const struct nea_delivery *delivery)
     for (size_t i = 0; i < s->count; i++)
         if (is_asked(delivery->message, s->out[i].type))
             asked[count++] = s->out[i];
+    struct pa_ita_settings told = {.settings = {.count = put_settings(&w, s->posture, delivery->message)}};
+    told.settings.raw = wr_view(&w);
+    if (told.settings.count)
+        asked[count++] = (struct pa_out){.type = &pa_types[PA_ITA_SETTINGS], .fields = &told};
     if (count)
         nea_send(s->connection, delivery->from, asked, count);
+    wr_free(&w);
 }
 
 const struct nea_component agent_os_collector = {
     .name = NAME,
     .vendor = PEN_IETF,
     .subtype = PA_SUBTYPE_OPERATING_SYSTEM, /* PA-R4, RFC 5792 §3.5: of vendor 0 */
-    .accepts = PA_BIT(ATTRIBUTE_REQUEST) | PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
+    .accepts = PA_BIT(ATTRIBUTE_REQUEST) | PA_BIT(ITA_GET_SETTINGS) | PA_BIT(ASSESSMENT_RESULT) | PA_BIT(REMEDIATION_INSTRUCTIONS) | PA_BIT(ERROR),
     .create = create,
     .begin_handshake = begin_handshake,
     .receive = receive,

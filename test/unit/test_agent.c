@@ -584,6 +584,57 @@ static void a_request_gets_what_is_asked_and_known(void **state)
     connection_free(c);
 }
 
+static void put_name(struct wr *w, uint32_t *count, struct bytes name)
+{
+    pa_item_put(w, &pa_types[PA_ITA_GET_SETTINGS], &(struct pa_ita_get_settings_item){name});
+    ++*count;
+}
+
+/* A server learns the settings of a fixed list, and never what a file holds. */
+static void settings_are_told_by_name_and_never_by_path(void **state)
+{
+    static const char *const names[] = {"os.version", "/etc/shadow", "/etc/../etc/passwd", "/proc/sys/net/ipv4/ip_forward",
+                                        "etc/machine-id", "/etc/os-release", "os", "os.versionx", "OS.VERSION", "",
+                                        "install_non_market_apps", "net.forwarding", "os.version", "os.pretty_name"};
+    (void)state;
+    struct agent_posture p = ubuntu();
+    struct nea_connection *c = connection_new();
+    void *s = agent_os_collector.create(&p, c);
+    struct wr w = wr_of(0);
+    uint32_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        put_name(&w, &count, bytes_of(names[i]));
+    put_name(&w, &count, BYTES("os.version\0"));
+    struct pa_ita_get_settings request = {.settings = {wr_view(&w), count}};
+    deliver(&agent_os_collector, s, &(struct pa_out){&pa_types[PA_ITA_GET_SETTINGS], &request, 0x80}, 1);
+    assert_int_equal(c->count, 1);
+    assert_int_equal(c->to[0], 7);
+    assert_int_equal(c->sent[0].count, 1);
+    assert_ptr_equal(c->sent[0].attributes[0].type, &pa_types[PA_ITA_SETTINGS]);
+    const struct pa_ita_settings *told = c->sent[0].attributes[0].fields;
+    struct bytes rest = told->settings.raw;
+    struct pa_ita_settings_item item;
+    assert_int_equal(told->settings.count, 2); /* there is no pretty name */
+    assert_true(pa_list_next(&pa_types[PA_ITA_SETTINGS], &rest, &item));
+    assert_true(bytes_equal(item.name, BYTES("os.version")) && bytes_equal(item.value, BYTES("20.04")));
+    assert_true(pa_list_next(&pa_types[PA_ITA_SETTINGS], &rest, &item));
+    assert_true(bytes_equal(item.name, BYTES("net.forwarding")) && bytes_equal(item.value, BYTES("1")));
+
+    /* Nothing that can be told is no message; together with an Attribute Request it is one. */
+    wr_reset(&w);
+    count = 0;
+    put_name(&w, &count, BYTES("/etc/hostname"));
+    request.settings = (struct pa_list){wr_view(&w), count};
+    connection_reset(c);
+    deliver(&agent_os_collector, s, &(struct pa_out){&pa_types[PA_ITA_GET_SETTINGS], &request, 0}, 1);
+    request.settings = (struct pa_list){{NULL, 0}, 0};
+    deliver(&agent_os_collector, s, &(struct pa_out){&pa_types[PA_ITA_GET_SETTINGS], &request, 0}, 1);
+    assert_int_equal(c->count, 0);
+    agent_os_collector.destroy(s);
+    connection_free(c);
+    wr_free(&w);
+}
+
 /* SWIMA-R95 */
 static void odd_platforms_make_proper_attributes(void **state)
 {
@@ -841,6 +892,7 @@ int main(void)
         SWIMA(status_and_sources_are_answered),
         cmocka_unit_test(the_os_message_is_the_recorded_one),
         cmocka_unit_test(a_request_gets_what_is_asked_and_known),
+        cmocka_unit_test(settings_are_told_by_name_and_never_by_path),
         cmocka_unit_test(odd_platforms_make_proper_attributes),
         cmocka_unit_test(verdicts_are_noted_and_harmless),
         cmocka_unit_test(kept_texts_are_cut_between_characters),
