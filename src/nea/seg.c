@@ -142,8 +142,8 @@ static enum seg_verdict take_first(struct seg *s, uint16_t peer, const struct pa
     return SEG_WANT;
 }
 
-enum seg_verdict seg_take(struct seg *s, uint16_t peer, const struct pa_segment_envelope *e, size_t *held, size_t bound,
-                          struct seg_transfer **out, struct nea_fault *f)
+static enum seg_verdict take(struct seg *s, uint16_t peer, const struct pa_segment_envelope *e, size_t *held,
+                             size_t bound, struct seg_transfer **out, struct nea_fault *f)
 {
     struct seg_transfer *t = seg_lookup(s->in, peer, e->base_id);
     *out = NULL;
@@ -175,6 +175,26 @@ enum seg_verdict seg_take(struct seg *s, uint16_t peer, const struct pa_segment_
     }
     *held -= have;
     seg_close(&s->in, t);
+    return v;
+}
+
+/* Whether segments carry, or begin to carry, a PA-TNC Error. */
+static bool is_error(const struct seg_transfer *open, struct bytes segment)
+{
+    struct rd r = rd_of(open ? wr_view(&open->data) : segment, 0);
+    rd_take(&r, open ? PA_MESSAGE_HEADER : 0);
+    rd_u8(&r);
+    return rd_u24(&r) == PEN_IETF && rd_u32(&r) == pa_types[PA_ERROR].number;
+}
+
+enum seg_verdict seg_take(struct seg *s, uint16_t peer, const struct pa_segment_envelope *e, size_t *held, size_t bound,
+                          struct seg_transfer **out, struct nea_fault *f)
+{
+    bool error = is_error(seg_lookup(s->in, peer, e->base_id), e->segment);
+    enum seg_verdict v = take(s, peer, e, held, bound, out, f);
+    if (v == SEG_REFUSE &&
+        error) /* PA-R36, PA-R47, RFC 5792 §4.2.8: what is wrong with an error is not answered with one */
+        f->code = PA_DROP;
     return v;
 }
 
