@@ -76,9 +76,11 @@ void subscriptions_free(struct subscriptions *s)
         subscriptions_drop(s, s->count - 1);
 }
 
+enum { SUBSCRIPTION_STATUS_HEAD = 12 + 4 }; /* of the attribute, RFC 8412 §5.12 */
+
 /* SWIMA-R57, R107, RFC 8412 §5.12: one record for each active subscription of the asker on this connection, an exact
  * copy of the request that made it. */
-void subscriptions_tell(const struct subscriptions *s, struct nea_connection *c, uint16_t to)
+bool subscriptions_tell(const struct subscriptions *s, struct nea_connection *c, uint16_t to, size_t max)
 {
     const struct pa_type *type = &pa_types[PA_SUBSCRIPTION_STATUS_RESPONSE];
     struct pa_subscription_status_response fields = {0};
@@ -96,6 +98,9 @@ void subscriptions_tell(const struct subscriptions *s, struct nea_connection *c,
             fields.subscriptions.count++;
         }
     fields.subscriptions.raw = wr_view(&records);
-    nea_send(c, to, &(struct pa_out){type, &fields, 0}, 1);
+    bool fits = !records.bad && SUBSCRIPTION_STATUS_HEAD + records.n <= max;
+    if (fits)
+        nea_send(c, to, &(struct pa_out){type, &fields, 0}, 1);
     wr_free(&records);
+    return fits;
 }

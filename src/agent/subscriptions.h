@@ -29,7 +29,7 @@ bool subscriptions_update(struct subscriptions *s, uint16_t validator, const str
                           uint32_t tracker) MUST_USE;
 void subscriptions_drop(struct subscriptions *s, size_t at);
 void subscriptions_free(struct subscriptions *s);
-/* Answers a Subscription Status Request. */
-void subscriptions_tell(const struct subscriptions *s, struct nea_connection *c, uint16_t to);
+/* Answers a Subscription Status Request; false: nothing was sent, the answer would be larger than `max` octets. */
+bool subscriptions_tell(const struct subscriptions *s, struct nea_connection *c, uint16_t to, size_t max) MUST_USE;
 
 #endif

@@ -14,6 +14,7 @@ enum {
     MESSAGE_HEADER = 8,
     INVENTORY_HEAD = 16,
     EVENTS_HEAD = 20,
+    METADATA_HEAD = 3,
     DEFAULT_MAX_ATTRIBUTE = 16 << 20,
     LARGEST_ITEM = 42 + 2 * UINT16_MAX + SWID_TAG_MAX,
     MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
@@ -274,6 +275,13 @@ static void send_error(const struct swima_state *s, uint16_t to, const struct an
     wr_free(&information);
 }
 
+/* SWIMA-R107, RFC 8412 §5.12, §5.14: questions without a Request ID that cannot be answered are refused all the same. */
+static void refuse_question(const struct swima_state *s, uint16_t to, const char *why)
+{
+    const struct pa_swima_request nameless = {.request_id = 0};
+    send_error(s, to, &(struct answer){.request = &nameless, .code = PA_SWIMA_ERROR, .why = why});
+}
+
 /* SWIMA-R39, R105, RFC 8412 §3.7.5: a partial list tells up to where it is complete, which for a targeted request may be
  * beyond its last item; a whole one, even if empty because Earliest EID lies behind the last (SWIMA-R42), tells the last
  * EID. */
@@ -433,9 +441,18 @@ static void answer_source_metadata(const struct swima_state *s, uint16_t to)
                     &(struct pa_source_metadata_response_item){.source = (*m)->source, .metadata = wr_view(&text)});
     }
     const struct pa_source_metadata_response fields = {.sources = {wr_view(&items), count}};
-    nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SOURCE_METADATA_RESPONSE], &fields, 0}, 1);
+    if (items.bad || ATTRIBUTE_HEADER + METADATA_HEAD + items.n > max_attribute(s))
+        refuse_question(s, to, "the sources do not fit");
+    else
+        nea_send(s->connection, to, &(struct pa_out){&pa_types[PA_SOURCE_METADATA_RESPONSE], &fields, 0}, 1);
     wr_free(&text);
     wr_free(&items);
+}
+
+static void answer_status(const struct swima_state *s, uint16_t to)
+{
+    if (!subscriptions_tell(&s->subscriptions, s->connection, to, max_attribute(s)))
+        refuse_question(s, to, "the subscriptions do not fit");
 }
 
 /* ---- the component ---- */
@@ -471,7 +488,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
         if (attribute->type == &pa_types[PA_SWIMA_REQUEST])
             answer_request(s, delivery->from, attribute->fields);
         else if (attribute->type == &pa_types[PA_SUBSCRIPTION_STATUS_REQUEST])
-            subscriptions_tell(&s->subscriptions, s->connection, delivery->from);
+            answer_status(s, delivery->from);
         else if (attribute->type == &pa_types[PA_SOURCE_METADATA_REQUEST])
             answer_source_metadata(s, delivery->from);
     }

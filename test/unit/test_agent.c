@@ -499,6 +499,28 @@ static void status_and_sources_are_answered(void **state)
     assert_true(bytes_equal(item.metadata, BYTES("dpkg")));
 }
 
+/* SWIMA-R107, R110: what does not fit is refused, with the ID that such a question does not have. */
+static void status_and_sources_that_do_not_fit_are_refused(void **state)
+{
+    struct swima *s = *state;
+    request(s, IDS | SUBSCRIBE, 5, 1);
+    const struct pa_out questions[] = {
+        {&pa_types[PA_SUBSCRIPTION_STATUS_REQUEST], &(struct pa_subscription_status_request){0}, 0},
+        {&pa_types[PA_SOURCE_METADATA_REQUEST], &(struct pa_source_metadata_request){0}, 0},
+    };
+    static const size_t fits[] = {12 + 4 + 12, 12 + 3 + 2 * 3 + 4 + 3};
+    for (size_t i = 0; i < ARRAY_LENGTH(questions); i++) {
+        s->inventory.max_attribute = fits[i];
+        connection_reset(s->c);
+        deliver(&agent_swima_collector, s->state, &questions[i], 1);
+        only_answer(s, i ? PA_SOURCE_METADATA_RESPONSE : PA_SUBSCRIPTION_STATUS_RESPONSE);
+        s->inventory.max_attribute--;
+        connection_reset(s->c);
+        deliver(&agent_swima_collector, s->state, &questions[i], 1);
+        expect_error(s, PA_SWIMA_ERROR, 0);
+    }
+}
+
 /* ---- OS ---- */
 
 /* Message A13 of the recorded session: a Ubuntu 20.04 that forwards. */
@@ -890,6 +912,7 @@ int main(void)
         SWIMA(a_broken_journal_is_an_error_without_our_paths),
         SWIMA(what_is_not_known_now_is_not_told),
         SWIMA(status_and_sources_are_answered),
+        SWIMA(status_and_sources_that_do_not_fit_are_refused),
         cmocka_unit_test(the_os_message_is_the_recorded_one),
         cmocka_unit_test(a_request_gets_what_is_asked_and_known),
         cmocka_unit_test(settings_are_told_by_name_and_never_by_path),
