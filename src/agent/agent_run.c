@@ -230,6 +230,7 @@ static void collect(struct agent *g)
     }
 }
 
+/* SWIMA-R23, RFC 8412 §3.6: seconds at the most, normally a tenth of one. */
 static void on_quiet(void *context)
 {
     struct agent *g = context;

@@ -99,7 +99,7 @@ _Static_assert(offsetof(struct pa_sw_events_item, record) >= sizeof(struct pa_sw
 _Static_assert(sizeof(struct pa_sw_inventory) == sizeof(struct pa_sw_id_inventory), "one layout");
 _Static_assert(sizeof(struct pa_sw_events) == sizeof(struct pa_sw_id_events), "one layout");
 
-/* SWIMA-R100, RFC 8412 §5.6: the type follows from Result Type and Earliest EID alone. */
+/* SWIMA-R98, R100, RFC 8412 §5.2, §5.6: all four; the type follows from Result Type and Earliest EID alone. */
 static const struct pa_type *type_of(const struct answer *a)
 {
     static const enum pa_row rows[2][2] = {{PA_SW_ID_INVENTORY, PA_SW_INVENTORY}, {PA_SW_ID_EVENTS, PA_SW_EVENTS}};

@@ -394,6 +394,7 @@ static void take_error(struct swima *v, uint16_t from, const struct pa_error *e)
     }
 }
 
+/* SWIMA-R98, RFC 8412 §5.2: all four are understood. SWIMA-R6, R7, §3.2: nobody looks at records and their models here. */
 static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
 {
     static const char other_type[] =

@@ -54,7 +54,7 @@ def all_there(what, server, endpoint):
     return len(events)
 
 
-def live(server, agent, endpoint, eid):
+def live(server, agent, endpoint, eid):  # SWIMA-R23
     slowest = 0
     for i in range(10):
         eid += endpoint.change()

@@ -103,7 +103,7 @@ static void expect_tag(struct bytes record, struct bytes software_id)
     arena_free(&a);
 }
 
-/* SWIMA-R4, R8, R14, R18, R37, R85, R89, R100, R101, R102 */
+/* SWIMA-R4, R8, R14, R18, R37, R85, R89, R98, R100, R101, R102 */
 static void an_inventory_with_records_tells_each_tag(void **state)
 {
     const struct pa_attribute *at = ask(*state, 0, 0, NULL);
