@@ -126,6 +126,11 @@ void delivery_propose(struct nea_connection *c, struct wr *w)
     c->proposed = true;
 }
 
+void nea_progress(struct nea_connection *c)
+{
+    c->session->progress = true;
+}
+
 size_t nea_max_message(const struct nea_connection *c)
 {
     const struct seg_contract *contract = seg_find(&c->seg, NEA_ANY);

@@ -186,6 +186,8 @@ enum nea_remediation { NEA_REMEDIATION_URI = 1, NEA_REMEDIATION_TEXT = 2 };
 void nea_remediate(struct nea_connection *c, enum nea_remediation kind, struct bytes text, const char *language);
 /* Whether it can be one by RFC 3986: a scheme, and no character that no URI has. */
 bool nea_uri_valid(struct bytes text);
+/* A validator, while it receives: what came brings the exchange on. Batches of which nobody says so count towards limits.max_rounds. */
+void nea_progress(struct nea_connection *c);
 /* What both brokers know of the other: the certificate's or SASL's name. Valid as long as the session. */
 struct bytes nea_peer_name(const struct nea_connection *c);
 /* Accept-Language of the peer, "" if none came. */

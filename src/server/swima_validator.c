@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { IDENTIFIERS_ONLY = 0x20, FULFILMENT = 0x80 }; /* flags: RFC 8412 §5.6, §5.7 */
+/* Of one report: what the arena holds, in however many lists they come. Who has more gives its inventory instead, once. */
+enum { EVENTS_MAX = 250000 };
 
 enum swima_state {
     SWIMA_START, /* nothing asked yet */
@@ -150,14 +152,11 @@ static int by_eid(const void *a, const void *b)
 }
 
 /* The events of one answer, in EID order, behind those of the answers before. NULL, or what is wrong with them. */
-static const char *take_event_items(struct swima *v, const struct pa_sw_id_events *f)
+static const char *take_event_items(struct swima *v, const struct pa_sw_id_events *f, struct bytes rest)
 {
     struct pa_sw_id_events_item item;
-    struct bytes rest = keep_list(v, &f->events);
     size_t first = v->count;
     bool ordered = true, bad_time = false;
-    if (f->events.count && !rest.p)
-        return "the endpoint sent more software events than this server takes";
     while (pa_list_next(&pa_types[PA_SW_ID_EVENTS], &rest, &item)) {
         struct store_event e = {.eid = item.eid,
                                 .action = item.action,
@@ -286,7 +285,13 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         fail(v, "the endpoint consulted other events than were asked for");
         return;
     }
-    const char *wrong = take_event_items(v, f);
+    bool fits = f->last_eid < (uint64_t)(v->first ? v->first : v->earliest) + EVENTS_MAX;
+    struct bytes list = fits ? keep_list(v, &f->events) : (struct bytes){NULL, 0};
+    if (!fits || (f->events.count && !list.p)) {
+        ask_for_inventory(v, "it has more events than one report holds: asking for its inventory");
+        return;
+    }
+    const char *wrong = take_event_items(v, f, list);
     if (wrong) {
         fail(v, wrong);
         return;
@@ -295,6 +300,8 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         v->first = v->earliest;
     v->epoch = f->epoch;
     v->last_eid = f->last_eid;
+    if (f->events.count)
+        nea_progress(v->part->connection);
     if (mend_gap(v, first, f->last_consulted_eid))
         return;
     if (f->last_consulted_eid < f->last_eid &&

@@ -48,7 +48,7 @@ struct endpoint {
     uint32_t subscription, push_from; /* its ID; the first event that a push tells */
     /* what happened */
     unsigned requests, inventories;
-    uint32_t asked[64], last_id;
+    uint32_t asked[256], last_id;
     enum nea_result told[2]; /* Assessment Results, OS and SWIMA */
     bool was_told[2];
 };
@@ -865,6 +865,58 @@ static void users_are_told_how_to_mend_it_in_their_language(void **state)
     assert_string_equal(p.remediation, "https://help.example/nea?os=1#top");
 }
 
+/* SWIMA-R39, R41: a history in 200 lists, each of which brings the exchange on; and one that is beyond a report. */
+static void a_huge_history_comes_in_lists_or_as_an_inventory(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    struct fake_store f = {.full = false};
+    e.most = 1000;
+    e.last_eid = 200000;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 200);
+    assert_int_equal(f.reports, 1);
+    assert_int_equal(f.last[0].event_count, 200000);
+    e.last_eid += 250001;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 2);
+    assert_int_equal(e.asked[0], 200001);
+    assert_int_equal(f.last[1].software, STORE_INVENTORY);
+    assert_int_equal(f.position.last_eid, e.last_eid);
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 1);
+    e.last_eid = UINT32_MAX; /* the largest there is */
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.inventories, 2);
+    assert_int_equal(f.position.last_eid, UINT32_MAX);
+}
+
+/* SWIMA-R33, R44, R47: whatever the numbers, another epoch or an EID that went back is mended by the inventory. */
+static void epochs_and_eids_may_do_anything(void **state)
+{
+    static const struct {
+        uint32_t epoch, last_eid; /* stored */
+        uint32_t now, most;       /* the endpoint's last EID; events an answer */
+        unsigned inventories;
+    } rows[] = {
+        {0x11223344, 10, 10, 0, 0}, {0x11223344, 10, 11, 0, 0},         {0x11223344, 10, 9, 0, 1},
+        {0x11223345, 10, 3, 0, 1},  {0x11223345, 1, 10, 3, 1},          {0x11223344, UINT32_MAX, 10, 0, 1},
+        {0x11223345, 0, 10, 0, 1},  {0x11223344, UINT32_MAX - 1, UINT32_MAX, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct endpoint e = honest();
+        struct fake_store f = {.position = {.known = true, .epoch = rows[i].epoch, .last_eid = rows[i].last_eid}};
+        e.last_eid = rows[i].now;
+        e.most = rows[i].most;
+        struct play p = play(&e, &f);
+        if (p.client.access != NEA_ACCESS_ALLOWED || e.inventories != rows[i].inventories)
+            fail_msg("row %zu: %s, %u inventories", i, nea_access_name(p.client.access), e.inventories);
+        assert_int_equal(f.position.epoch, e.epoch);
+        assert_int_equal(f.position.last_eid, e.last_eid);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -884,6 +936,8 @@ int main(void)
         cmocka_unit_test(news_are_stored_in_the_same_session),
         cmocka_unit_test(a_session_may_die_at_any_moment),
         cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
+        cmocka_unit_test(a_huge_history_comes_in_lists_or_as_an_inventory),
+        cmocka_unit_test(epochs_and_eids_may_do_anything),
         cmocka_unit_test(users_are_told_how_to_mend_it_in_their_language),
     };
     log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR);
