@@ -48,86 +48,132 @@ static bool same_digest(const void *a, const void *b)
 }
 
 struct names {
-    struct name *items; /* those with the same text share one digest; the first by address stands for all */
+    struct name *items;
     const void **index;
     size_t count;
-    struct bytes *digests, *texts; /* of those without a number */
-    size_t missing;
+    /* Of each text without a number, once: */
+    struct name **missing;
+    int64_t *heads, *numbers;
+    struct bytes *digests, *texts;
+    size_t missing_count;
 };
 
-/* Lists each text without a number once, in the digests' order: the look-up walks the index once from left to right. */
+static enum store_status index_names(struct work *w, struct names *n)
+{
+    if (!(n->missing = arena_zalloc(w->a, n->count, sizeof *n->missing)) ||
+        !(n->heads = arena_zalloc(w->a, n->count, 2 * sizeof *n->heads)) ||
+        !(n->digests = arena_zalloc(w->a, n->count, 2 * sizeof *n->digests)))
+        return work_out_of_memory(w);
+    n->numbers = n->heads + n->count;
+    n->texts = n->digests + n->count;
+    for (size_t i = 0; i < n->count; i++)
+        if (!set_digest(w->s, n->items[i].text, n->items[i].digest))
+            return work_out_of_memory(w);
+    if (!(n->index = index_digests(w->a, n->items, sizeof *n->items, n->count)))
+        return work_out_of_memory(w);
+    for (size_t i = 0; i < n->count; i++)
+        ((struct name *)(uintptr_t)n->index[i])->stands = i == 0 || !same_digest(n->index[i], n->index[i - 1]);
+    return STORE_OK;
+}
+
+/* In the digests' order: look-ups and inserts walk the database's index once from left to right. */
 static void list_missing(struct names *n)
 {
-    n->missing = 0;
+    n->missing_count = 0;
     for (size_t i = 0; i < n->count; i++) {
-        const struct name *name = n->index[i];
-        if (!name->id && (i == 0 || !same_digest(name, n->index[i - 1])))
-            n->digests[n->missing++] = (struct bytes){name->digest, DIGEST_SIZE};
+        struct name *name = (struct name *)(uintptr_t)n->index[i];
+        if (name->id || !name->stands)
+            continue;
+        n->missing[n->missing_count] = name;
+        n->heads[n->missing_count] = digest_head(name->digest);
+        n->digests[n->missing_count] = (struct bytes){name->digest, DIGEST_SIZE};
+        n->texts[n->missing_count++] = name->text;
     }
 }
 
-/* The same in the order of the items, with the texts: neighbours in a set get neighbouring numbers. */
-static void list_new(struct names *n)
+/* Those with the text of one that got its number get it, too. */
+static void share_numbers(struct names *n)
 {
-    n->missing = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        struct bytes digest = {n->items[i].digest, DIGEST_SIZE};
-        if (n->items[i].id || n->index[find_digest(n->index, n->count, digest)] != &n->items[i])
-            continue;
-        n->digests[n->missing] = digest;
-        n->texts[n->missing++] = n->items[i].text;
-        n->items[i].fresh = true;
+    for (size_t i = 1; i < n->count; i++) {
+        struct name *name = (struct name *)(uintptr_t)n->index[i];
+        if (!name->stands)
+            name->id = ((const struct name *)n->index[i - 1])->id;
     }
+    list_missing(n);
 }
 
 /* Reads rows (digest, id). */
-static enum store_status take_numbers(struct work *w, struct names *n, struct rows *rows, size_t *taken)
+static enum store_status take_numbers(struct work *w, struct names *n, struct rows *rows, bool fresh, size_t *taken)
 {
-    *taken = 0;
-    while (sql_next(rows, w->error)) {
+    for (*taken = 0; sql_next(rows, w->error); ++*taken) {
         size_t first = find_digest(n->index, n->count, sql_octets(rows, 0));
-        for (size_t i = first; i < n->count && same_digest(n->index[first], n->index[i]); i++)
-            ((struct name *)(uintptr_t)n->index[i])->id = sql_number(rows, 1);
-        (*taken)++;
+        if (first == n->count)
+            continue;
+        struct name *name = (struct name *)(uintptr_t)n->index[first];
+        name->id = sql_number(rows, 1);
+        name->fresh = fresh;
     }
-    list_missing(n);
+    share_numbers(n);
     return sql_end(rows);
+}
+
+static enum store_status find_names(struct work *w, struct names *n)
+{
+    struct rows rows;
+    size_t taken;
+    ASK(w->s, ST_SOFTWARE_FIND, &rows, w->error, NUMS(n->heads, n->missing_count), OCTS(n->digests, n->missing_count));
+    return take_numbers(w, n, &rows, false, &taken);
+}
+
+/* Where nobody else writes, what was not found is new, and the next numbers are free. */
+static enum store_status append_names(struct work *w, struct names *n, size_t *taken)
+{
+    int64_t last;
+    enum store_status status = sql_ask_number(w->s, ST_SOFTWARE_LAST, NULL, 0, &last, w->error);
+    if (status != STORE_OK)
+        return status;
+    *taken = n->missing_count;
+    for (size_t i = 0; i < n->missing_count; i++) {
+        n->missing[i]->id = n->numbers[i] = last + 1 + (int64_t)i;
+        n->missing[i]->fresh = true;
+    }
+    status = POST(w->s, ST_SOFTWARE_APPEND, w->error, NUM(w->learnt), NUMS(n->numbers, *taken), NUMS(n->heads, *taken),
+                  OCTS(n->digests, *taken), OCTS(n->texts, *taken));
+    share_numbers(n);
+    return status;
+}
+
+static enum store_status add_names(struct work *w, struct names *n, size_t *taken)
+{
+    struct rows rows;
+    if (w->s->engine->sole_writer)
+        return append_names(w, n, taken);
+    ASK(w->s, ST_SOFTWARE_ADD, &rows, w->error, NUM(w->learnt), NUMS(n->heads, n->missing_count),
+        OCTS(n->digests, n->missing_count), OCTS(n->texts, n->missing_count));
+    return take_numbers(w, n, &rows, true, taken);
 }
 
 enum store_status intern_names(struct work *w, struct name *items, size_t count)
 {
     struct names n = {.items = items, .count = count};
-    struct rows rows;
-    size_t taken;
-    n.digests = arena_zalloc(w->a, count, sizeof *n.digests);
-    n.texts = arena_zalloc(w->a, count, sizeof *n.texts);
-    if (!n.digests || !n.texts)
-        return work_out_of_memory(w);
-    for (size_t i = 0; i < count; i++)
-        if (!set_digest(w->s, items[i].text, items[i].digest))
-            return work_out_of_memory(w);
-    if (!(n.index = index_digests(w->a, items, sizeof *items, count)))
-        return work_out_of_memory(w);
+    enum store_status status = index_names(w, &n);
+    if (status != STORE_OK)
+        return status;
     list_missing(&n);
     /* A second look-up finds what another server added meanwhile. */
-    for (int attempt = 0; n.missing && attempt < 2; attempt++) {
-        ASK(w->s, ST_SOFTWARE_FIND, &rows, w->error, OCTS(n.digests, n.missing));
-        enum store_status status = take_numbers(w, &n, &rows, &taken);
-        if (status != STORE_OK || n.missing == 0)
-            return status;
-        list_new(&n);
-        ASK(w->s, ST_SOFTWARE_ADD, &rows, w->error, NUM(w->learnt), OCTS(n.digests, n.missing),
-            OCTS(n.texts, n.missing));
-        if ((status = take_numbers(w, &n, &rows, &taken)) != STORE_OK)
+    for (int attempt = 0; n.missing_count && attempt < 2; attempt++) {
+        size_t taken;
+        if ((status = find_names(w, &n)) != STORE_OK || n.missing_count == 0 ||
+            (status = add_names(w, &n, &taken)) != STORE_OK)
             return status;
         for (size_t i = 0; i < count && taken; i++)
             if (items[i].fresh && (!w->first_new || items[i].id < w->first_new))
                 w->first_new = items[i].id;
         w->receipt->new_software += (uint32_t)taken;
     }
-    if (n.missing == 0)
+    if (n.missing_count == 0)
         return STORE_OK;
-    error_set(w->error, "the database neither finds nor takes %zu software identifiers", n.missing);
+    error_set(w->error, "the database neither finds nor takes %zu software identifiers", n.missing_count);
     return STORE_FAILED;
 }
 
@@ -186,32 +232,54 @@ static int by_software(const void *a, const void *b)
     return (x->software > y->software) - (x->software < y->software);
 }
 
+/* Rows of change_block. */
+struct blocks {
+    int64_t *numbers, *sets, *created, *deleted;
+    size_t count;
+};
+
+/* The set's part of the index; `nets` has room for its members. */
+static void put_blocks(struct blocks *b, const struct set_group *set, struct net *nets)
+{
+    const struct blob_members *m = &set->members;
+    size_t n = 0;
+    for (size_t k = 0; k < m->count; k++)
+        nets[k] = (struct net){m->software[k], (m->actions[k] == STORE_CREATE) - (m->actions[k] == STORE_DELETE)};
+    qsort(nets, m->count, sizeof *nets, by_software);
+    for (size_t k = 0; k < m->count; k++)
+        if (n && nets[n - 1].software == nets[k].software)
+            nets[n - 1].net += nets[k].net;
+        else
+            nets[n++] = nets[k];
+    for (size_t k = 0; k < n; k++) {
+        int64_t number = nets[k].software >> 6, bit = (int64_t)(UINT64_C(1) << (nets[k].software & 63));
+        if (k == 0 || number != b->numbers[b->count - 1]) {
+            b->numbers[b->count] = number;
+            b->sets[b->count++] = set->id;
+        }
+        if (nets[k].net != -1)
+            b->created[b->count - 1] |= bit;
+        if (nets[k].net != 1)
+            b->deleted[b->count - 1] |= bit;
+    }
+}
+
 static enum store_status add_to_index(struct work *w, const struct set_group *const *added, size_t count)
 {
-    size_t members = 0, n = 0;
-    for (size_t i = 0; i < count; i++)
+    size_t members = 0, largest = 0;
+    for (size_t i = 0; i < count; i++) {
         members += added[i]->count;
-    struct net *nets = arena_zalloc(w->a, members, sizeof *nets);
-    int64_t *columns = arena_zalloc(w->a, members, 3 * sizeof *columns);
+        largest = added[i]->count > largest ? added[i]->count : largest;
+    }
+    struct net *nets = arena_zalloc(w->a, largest, sizeof *nets);
+    int64_t *columns = arena_zalloc(w->a, members, 4 * sizeof *columns);
     if (!nets || !columns)
         return work_out_of_memory(w);
-    int64_t *softwares = columns, *sets = columns + members, *values = columns + 2 * members;
-    for (size_t i = 0; i < count; i++) {
-        const struct blob_members *m = &added[i]->members;
-        for (size_t k = 0; k < m->count; k++)
-            nets[k] = (struct net){m->software[k], (m->actions[k] == STORE_CREATE) - (m->actions[k] == STORE_DELETE)};
-        qsort(nets, m->count, sizeof *nets, by_software);
-        for (size_t k = 0; k < m->count; k++) {
-            if (k > 0 && nets[k].software == nets[k - 1].software) {
-                values[n - 1] += nets[k].net;
-                continue;
-            }
-            softwares[n] = nets[k].software;
-            sets[n] = added[i]->id;
-            values[n++] = nets[k].net;
-        }
-    }
-    return POST(w->s, ST_MEMBER_ADD, w->error, NUMS(softwares, n), NUMS(sets, n), NUMS(values, n));
+    struct blocks b = {columns, columns + members, columns + 2 * members, columns + 3 * members, 0};
+    for (size_t i = 0; i < count; i++)
+        put_blocks(&b, added[i], nets);
+    return POST(w->s, ST_BLOCK_ADD, w->error, NUMS(b.numbers, b.count), NUMS(b.sets, b.count), NUMS(b.created, b.count),
+                NUMS(b.deleted, b.count));
 }
 
 /* Distinct groups whose set nobody has stored; their members' numbers are known. */

@@ -31,10 +31,17 @@ size_t set_cut(const struct store_event *events, size_t count)
 bool set_digest(struct store *s, struct bytes b, uint8_t digest[DIGEST_SIZE])
 {
     uint8_t whole[EVP_MAX_MD_SIZE];
-    if (EVP_Digest(b.n ? (const void *)b.p : "", b.n, whole, NULL, s->sha256, NULL) != 1)
+    if (EVP_DigestInit_ex2(s->digest, s->sha256, NULL) != 1 ||
+        EVP_DigestUpdate(s->digest, b.n ? (const void *)b.p : "", b.n) != 1 ||
+        EVP_DigestFinal_ex(s->digest, whole, NULL) != 1)
         return false;
     memcpy(digest, whole, DIGEST_SIZE);
     return true;
+}
+
+int64_t digest_head(const uint8_t digest[DIGEST_SIZE])
+{
+    return (int64_t)(digest[0] & 0x7f) << 24 | digest[1] << 16 | digest[2] << 8 | digest[3];
 }
 
 /* Identifiers of one machine begin alike: behind that, eight octets decide nearly always. */

@@ -23,5 +23,7 @@ size_t set_cut(const struct store_event *events, size_t count);
 /* Puts the members in order and computes the digest over (length, identifier, action) of each. False: no memory. */
 bool set_arrange(struct store *s, struct set_group *group) MUST_USE;
 bool set_digest(struct store *s, struct bytes b, uint8_t digest[DIGEST_SIZE]) MUST_USE;
+/* Its first 31 bits, by which software is found; see SCHEMA_3. */
+int64_t digest_head(const uint8_t digest[DIGEST_SIZE]);
 
 #endif

@@ -53,6 +53,7 @@ struct rows {
 struct engine {
     const char *name;
     enum statement begin;
+    bool sole_writer; /* nobody else writes while a transaction is open */
     enum store_status (*open)(struct store *s, const char *url, struct error *error);
     void (*close)(struct store *s);
     enum store_status (*post)(struct store *s, enum statement statement, const struct value *values,
@@ -77,6 +78,7 @@ struct store {
     char *url;
     enum transaction transaction;
     EVP_MD *sha256;
+    EVP_MD_CTX *digest; /* made once: a report has thousands of texts */
     struct arena scratch; /* dies with each call */
 };
 

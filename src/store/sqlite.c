@@ -29,9 +29,9 @@ static enum store_status status_of(enum db_status status)
     return meanings[status];
 }
 
-/* ---- zip($1, $2, $3): lists side by side as rows (a, b, c) ------------------------------------------------------- */
+/* ---- zip($1, $2, …): lists side by side as rows (a, b, …) --------------------------------------------------------- */
 
-enum { ZIP_COLUMNS = 3 };
+enum { ZIP_COLUMNS = 4 };
 
 struct zip {
     sqlite3_vtab_cursor base;
@@ -43,7 +43,8 @@ static int zip_connect(sqlite3 *handle, void *context, int argc, const char *con
                        char **message)
 {
     (void)context, (void)argc, (void)argv, (void)message;
-    int code = sqlite3_declare_vtab(handle, "CREATE TABLE x(a, b, c, list_a HIDDEN, list_b HIDDEN, list_c HIDDEN)");
+    int code = sqlite3_declare_vtab(handle, "CREATE TABLE x(a, b, c, d, list_a HIDDEN, list_b HIDDEN,"
+                                            " list_c HIDDEN, list_d HIDDEN)");
     if (code == SQLITE_OK && !(*out = sqlite3_malloc(sizeof **out)))
         code = SQLITE_NOMEM;
     if (code == SQLITE_OK)
@@ -315,6 +316,7 @@ static enum store_status engine_reconnect(struct store *s, struct error *error)
 const struct engine sqlite_engine = {
     .name = "sqlite",
     .begin = ST_BEGIN_SQLITE,
+    .sole_writer = true,
     .open = engine_open,
     .close = engine_close,
     .post = engine_post,

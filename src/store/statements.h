@@ -43,15 +43,19 @@ STATEMENT(SET_FIND, "B", "SELECT c.digest, c.id, c.members FROM zip($1) AS z CRO
 STATEMENT(SET_ADD, "nBB",
           "INSERT INTO change_set(learnt, digest, members) SELECT $1, z.a, z.b FROM zip($2, $3) AS z WHERE 1 = 1"
           " ON CONFLICT(digest) DO NOTHING RETURNING digest, id")
-STATEMENT(MEMBER_ADD, "NNN",
-          "INSERT INTO change_member(software, change_set, net) SELECT z.a, z.b, z.c FROM zip($1, $2, $3) AS z WHERE 1 = 1"
-          " ON CONFLICT DO NOTHING")
-STATEMENT(SOFTWARE_FIND, "B",
-          "SELECT s.digest, s.id FROM zip($1) AS z CROSS JOIN software s"
-          " WHERE substr(s.digest, 1, 4) = substr(z.a, 1, 4) AND s.digest = z.a")
-STATEMENT(SOFTWARE_ADD, "nBB",
-          "INSERT INTO software(learnt, digest, identifier) SELECT $1, z.a, z.b FROM zip($2, $3) AS z WHERE 1 = 1"
+STATEMENT(BLOCK_ADD, "NNNN",
+          "INSERT INTO change_block(block, change_set, created, deleted) SELECT z.a, z.b, z.c, z.d FROM zip($1, $2, $3, $4) AS z"
+          " WHERE 1 = 1 ON CONFLICT DO NOTHING")
+STATEMENT(SOFTWARE_FIND, "NB",
+          "SELECT s.digest, s.id FROM zip($1, $2) AS z CROSS JOIN software s WHERE s.head = z.a AND s.digest = z.b")
+STATEMENT(SOFTWARE_ADD, "nNBB",
+          "INSERT INTO software(learnt, head, digest, identifier) SELECT $1, z.a, z.b, z.c FROM zip($2, $3, $4) AS z WHERE 1 = 1"
           " ON CONFLICT DO NOTHING RETURNING digest, id")
+/* The same where nobody else can add meanwhile: the numbers follow the last, and need not be told row by row. */
+STATEMENT(SOFTWARE_LAST, "", "SELECT coalesce(max(id), 0) FROM software")
+STATEMENT(SOFTWARE_APPEND, "nNNBB",
+          "INSERT INTO software(learnt, id, head, digest, identifier) SELECT $1, z.a, z.b, z.c, z.d FROM zip($2, $3, $4, $5) AS z"
+          " WHERE 1 = 1")
 STATEMENT(CHANGE_ADD, "nnnnnnnb",
           "INSERT INTO change(endpoint, change_set, epoch, first_eid, last_eid, time, learnt, detail)"
           " VALUES($1, $2, $3, $4, $5, $6, $7, $8)")
@@ -69,8 +73,8 @@ STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
           " ON s.id = q.software WHERE q.asked <= $1 ORDER BY q.asked LIMIT $2) AS a UNION ALL SELECT * FROM (SELECT s.id, s.identifier,"
           " 0 AS asked FROM software s WHERE s.id >= (SELECT tags_from FROM endpoint WHERE id = $3) AND NOT EXISTS (SELECT 1 FROM tag t"
           " WHERE t.software = s.id) AND NOT EXISTS (SELECT 1 FROM tag_asked q WHERE q.software = s.id) ORDER BY s.id LIMIT $2) AS b) AS u"
-          " WHERE EXISTS (SELECT 1 FROM change_member m JOIN change c ON c.change_set = m.change_set"
-          " WHERE m.software = u.id AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
+          " WHERE EXISTS (SELECT 1 FROM change_block b JOIN change c ON c.change_set = b.change_set WHERE b.block = u.id >> 6"
+          " AND ((b.created | b.deleted) >> CAST(u.id & 63 AS INT4)) & 1 = 1 AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
 STATEMENT(SOFTWARE_ASKED, "nnN",
           "INSERT INTO tag_asked(asked, endpoint, software) SELECT $1, $2, z.a FROM zip($3) AS z WHERE 1 = 1"
           " ON CONFLICT(software) DO UPDATE SET asked = excluded.asked, endpoint = excluded.endpoint")

@@ -30,7 +30,8 @@ enum store_status store_open(struct store **out, const char *url, struct error *
     }
     enum store_status status = STORE_FAILED;
     s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!s->sha256 || !(s->url = strdup(where)))
+    s->digest = EVP_MD_CTX_new();
+    if (!s->sha256 || !s->digest || !(s->url = strdup(where)))
         error_set(error, "out of memory, or OpenSSL without SHA-256");
     else
         status = s->engine->open(s, where, error);
@@ -46,6 +47,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     s->engine->close(s);
+    EVP_MD_CTX_free(s->digest);
     EVP_MD_free(s->sha256);
     arena_free(&s->scratch);
     free(s->url);

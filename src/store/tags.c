@@ -79,7 +79,8 @@ static enum store_status find_software(struct store *s, struct bytes id_or_text,
         error_set(error, "out of memory");
         return STORE_FAILED;
     }
-    for (ASK(s, ST_SOFTWARE_FIND, &rows, error, OCTS(&digest, 1)); sql_next(&rows, error);)
+    int64_t head = digest_head(octets);
+    for (ASK(s, ST_SOFTWARE_FIND, &rows, error, NUMS(&head, 1), OCTS(&digest, 1)); sql_next(&rows, error);)
         *id = sql_number(&rows, 1);
     return sql_end(&rows);
 }

@@ -34,7 +34,8 @@ struct name {
     uint8_t digest[DIGEST_SIZE];
     int64_t id;
     struct bytes text;
-    bool fresh; /* nobody had reported it */
+    bool stands; /* for all with the same text */
+    bool fresh;  /* nobody had reported it */
 };
 /* Gives every name its number; what the fleet never reported gets a new one. */
 enum store_status intern_names(struct work *w, struct name *items, size_t count) MUST_USE;
