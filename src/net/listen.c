@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SOURCES = 1024 }; /* buckets */
 enum { BACKLOG = 4096, ACCEPTS_A_TURN = 64, KEEPALIVE_SECONDS = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
 
 struct net_listener {
@@ -23,6 +24,8 @@ struct net_listener {
     unsigned alive; /* streams that point here */
     bool closed;
     struct net_stream *oldest, *youngest; /* unauthenticated ones */
+    struct net_stream *sources[SOURCES];  /* the same by source */
+    uint64_t seed;                        /* keeps anybody from choosing a bucket */
 };
 
 /* ---- streams of a listener -------------------------------------------------------------------------------------- */
@@ -36,6 +39,29 @@ static void unlist(struct net_stream *s)
     *(s->older ? &s->older->younger : &n->oldest) = s->younger;
     *(s->younger ? &s->younger->older : &n->youngest) = s->older;
     s->older = s->younger = NULL;
+    *s->link_here = s->next_here;
+    if (s->next_here)
+        s->next_here->link_here = s->link_here;
+}
+
+static struct net_stream **bucket(struct net_listener *n, uint64_t source)
+{
+    uint64_t h = (source ^ n->seed) * 0x9e3779b97f4a7c15;
+    return &n->sources[(h ^ h >> 32) % SOURCES];
+}
+
+static void enlist(struct net_listener *n, struct net_stream *s)
+{
+    struct net_stream **first = bucket(n, s->source);
+    s->unauthenticated = true;
+    s->older = n->youngest;
+    *(s->older ? &s->older->younger : &n->oldest) = s;
+    n->youngest = s;
+    s->next_here = *first;
+    s->link_here = first;
+    if (*first)
+        (*first)->link_here = &s->next_here;
+    *first = s;
 }
 
 void listener_forget(struct net_stream *s)
@@ -70,6 +96,35 @@ static bool evict(struct net_listener *n)
     return true;
 }
 
+/* Who has one address of an IPv6 network of /64 has them all. */
+static uint64_t source_of(const struct sockaddr *address)
+{
+    uint32_t v4;
+    uint64_t network;
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        memcpy(&v4, a->s6_addr + 12, sizeof v4);
+        memcpy(&network, a->s6_addr, sizeof network);
+        return IN6_IS_ADDR_V4MAPPED(a) ? v4 : network;
+    }
+    return ((const struct sockaddr_in *)address)->sin_addr.s_addr;
+}
+
+/* A source that has as many strangers as it may loses its oldest one: not the newest, for many honest endpoints can stand
+ * behind one address, and theirs authenticate within a few round trips, while what stalls grows old and goes first. */
+static void bound_source(struct net_listener *n, uint64_t source)
+{
+    struct net_stream *oldest = NULL;
+    unsigned count = 0;
+    for (struct net_stream *s = *bucket(n, source); s; s = s->next_here)
+        if (s->source == source) {
+            oldest = s;
+            count++;
+        }
+    if (n->options.max_strangers && count >= n->options.max_strangers)
+        stream_close(oldest, "made room for a newer connection from its address before it had authenticated");
+}
+
 /* ---- accepting -----------------------------------------------------------------------------------------------------
  */
 
@@ -86,10 +141,8 @@ static void begin(struct net_listener *n, int fd, const struct sockaddr *address
     s->listener = n;
     n->open++;
     n->alive++;
-    s->unauthenticated = true;
-    s->older = n->youngest;
-    *(s->older ? &s->older->younger : &n->oldest) = s;
-    n->youngest = s;
+    s->source = source_of(address);
+    enlist(n, s);
     address_text(address, s->address);
     stream_init_tcp(s);
     if (uv_tcp_open(&s->tcp, fd) != 0) {
@@ -125,6 +178,7 @@ static bool accept_one(struct net_listener *n)
     }
     if (fd < 0) /* a caller that has hung up already is no reason to stop */
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+    bound_source(n, source_of((struct sockaddr *)&address));
     if (n->open >= n->options.max_streams && !evict(n))
         close(fd);
     else
@@ -231,9 +285,9 @@ struct net_listener *net_listen(struct net_loop *l, const struct net_listen_opti
 {
     int fd = open_socket(options, error);
     struct net_listener *n = fd >= 0 ? calloc(1, sizeof *n) : NULL;
-    if (!n || uv_poll_init(&l->uv, &n->poll, fd) != 0) {
+    if (!n || !net_random((uint8_t *)&n->seed, sizeof n->seed) || uv_poll_init(&l->uv, &n->poll, fd) != 0) {
         if (fd >= 0) {
-            error_set(error, "cannot listen on %s: no memory", options->address);
+            error_set(error, "cannot listen on %s: no memory, or no random numbers", options->address);
             close(fd);
         }
         free(n);

@@ -44,6 +44,7 @@ struct net_loop *net_loop_new(void)
     if (!l)
         return NULL;
     l->last_post = &l->first_post;
+    l->drain_ms = 60000;
     if (uv_loop_init(&l->uv) != 0) {
         free(l);
         return NULL;

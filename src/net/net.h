@@ -79,7 +79,7 @@ struct net_handler {
     void (*closed)(void *context, const char *why);
 };
 /* Encrypts and sends everything at once (one write, TCP_NODELAY): call it once a turn with all there is. False: too
- * much is queued (8 MiB), the stream is being closed. */
+ * much is queued (8 MiB), the stream is being closed. A peer that reads less of it than 64 KiB a minute is gone, too. */
 bool net_stream_write(struct net_stream *s, struct bytes plaintext);
 /* close_notify and FIN once all is sent. */
 void net_stream_finish(struct net_stream *s);
@@ -106,6 +106,8 @@ struct net_listen_options {
     unsigned handshake_ms; /* 10,000: from accept to TLS being up */
     unsigned max_streams; /* 0: what the file limit allows; beyond it the oldest unauthenticated stream is closed, never
                              the newest */
+    unsigned max_strangers; /* of one source (an IPv4 address, an IPv6 network of /64): streams that are not authenticated;
+                               beyond it the oldest of that source is closed. 0: no bound but max_streams */
     bool exclusive; /* fail where anybody listens already: SO_REUSEPORT alone would share the port silently. The first
                        of several sets it */
     /* A context for a new stream; NULL refuses it. */

@@ -53,6 +53,7 @@ struct net_loop {
     pthread_mutex_t lock; /* guards what follows up to `stopping` */
     struct net_post *first_post, **last_post;
     bool stopping;
+    unsigned drain_ms; /* 60,000: in which a peer must read 64 KiB of what waits for it, or all; tests are less patient */
     /* One read and one plaintext buffer serve every stream: a turn leaves nothing in them. */
     uint8_t cipher[CIPHER_SIZE], plain[PLAIN_SIZE];
 };
@@ -77,8 +78,12 @@ struct net_stream {
     bool in_turn;         /* what is written now leaves at the turn's end */
     bool unauthenticated; /* stands in its listener's list */
     struct net_stream *older, *younger;
+    uint64_t source; /* where it comes from, as the listener counts; those of a bucket, the youngest first */
+    struct net_stream *next_here, **link_here;
     uint64_t due, armed; /* when it wants the timer, when the timer will ring: a later `due` costs nothing */
     size_t queued;       /* octets that the socket would not take yet */
+    uint64_t drain_by;   /* until when it must take some of them; UINT64_MAX: there are none */
+    uint64_t handed, drained; /* octets that ever had to wait; how many of them the socket had taken when drain_by was set */
     unsigned handles;    /* what libuv still holds of it: the timer, the socket, a name look-up; freed with the last */
     char *why;
     char address[48];

@@ -8,30 +8,60 @@
 
 #define QUEUE_MAX ((size_t)8 << 20)
 #define FINISH_MS 5000u
+#define DRAIN     ((size_t)64 << 10) /* octets that a peer must read of what it is sent within the loop's drain_ms */
 
 /* ---- the timer -------------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
 
-/* A deadline that moves away, as idle ones do with each message, costs nothing: the timer rings early and is set again.
- */
-void stream_watch(struct net_stream *s, uint64_t at)
+static void arm(struct net_stream *s)
 {
-    uint64_t now = uv_now(&s->loop->uv);
-    s->due = at;
+    uint64_t now = uv_now(&s->loop->uv), at = s->due < s->drain_by ? s->due : s->drain_by;
     if (at >= s->armed || s->phase == STREAM_CLOSED)
         return;
     s->armed = at;
     uv_timer_start(&s->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
+/* A deadline that moves away, as idle ones do with each message, costs nothing: the timer rings early and is set again.
+ */
+void stream_watch(struct net_stream *s, uint64_t at)
+{
+    s->due = at;
+    arm(s);
+}
+
+static uint64_t drained(const struct net_stream *s)
+{
+    return s->handed - uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
+}
+
+/* The socket begins to refuse octets, or has taken enough: whoever reads nothing does not make us keep them. */
+static void watch_drain(struct net_stream *s)
+{
+    s->drained = drained(s);
+    s->drain_by = s->queued ? uv_now(&s->loop->uv) + s->loop->drain_ms : UINT64_MAX;
+    arm(s);
+}
+
+static bool drains(const struct net_stream *s)
+{
+    return s->queued == 0 || drained(s) >= s->drained + DRAIN;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct net_stream *s = timer->data;
-    uint64_t due = s->due;
+    uint64_t now = uv_now(&s->loop->uv);
     s->armed = UINT64_MAX;
-    if (due > uv_now(&s->loop->uv)) {
-        stream_watch(s, due);
+    if (s->drain_by <= now && !drains(s)) {
+        stream_close(s, "the peer does not read what it is sent");
+        return;
+    }
+    if (s->drain_by <= now)
+        watch_drain(s);
+    if (s->due > now) {
+        arm(s);
         return;
     }
     s->due = UINT64_MAX;
@@ -147,6 +177,8 @@ static void on_written(uv_write_t *request, int status)
     s->queued -= wr_view(&w->data).n;
     wr_free(&w->data);
     free(w);
+    if (s->phase != STREAM_CLOSED && drains(s))
+        watch_drain(s);
     if (status != 0)
         write_failed(s);
 }
@@ -172,12 +204,16 @@ static void stream_flush(struct net_stream *s)
         if (sent > 0)
             wr_drop(&w->data, (size_t)sent);
         buffer = uv_buf_init((char *)w->data.p, (unsigned)w->data.n);
+        bool first = s->queued == 0;
         s->queued += w->data.n;
+        s->handed += w->data.n;
         if (uv_write(&w->request, (uv_stream_t *)&s->tcp, &buffer, 1, on_written) != 0) {
             s->queued -= w->data.n;
             wr_free(&w->data);
             free(w);
             write_failed(s);
+        } else if (first) {
+            watch_drain(s);
         }
         return;
     }
@@ -303,7 +339,7 @@ struct net_stream *stream_new(struct net_loop *l, const struct net_tls *tls, con
     s->credentials = tls;
     s->handler = handler;
     s->context = context;
-    s->due = s->armed = UINT64_MAX;
+    s->due = s->armed = s->drain_by = UINT64_MAX;
     s->handles = 1;
     uv_timer_init(&l->uv, &s->timer);
     s->timer.data = s;

@@ -47,6 +47,14 @@ static struct cert cert_make(const struct cert *issuer, const char *common_name,
     return c;
 }
 
+/* Limits it to these uses ("clientAuth,serverAuth"); to be called before it is written. */
+static inline void cert_purpose(struct cert *c, const struct cert *issuer, const char *uses)
+{
+    cert_extension(c->certificate, issuer->certificate, NID_ext_key_usage, uses);
+    if (!X509_sign(c->certificate, issuer->key, EVP_sha256()))
+        abort();
+}
+
 static void cert_free(struct cert *c)
 {
     X509_free(c->certificate);

@@ -1,10 +1,12 @@
-#include "net/net.h"
+#include "net/private.h"
 
 #include "certs.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +36,9 @@ static struct {
     struct net_loop *loop;
     struct net_tls *server, *client;
     struct net_listener *listener;
-    unsigned accepted, closed_early;
+    unsigned accepted, closed_early, ended;
+    bool proves; /* the server takes every peer for authenticated */
+    struct net_stream *youngest;
     char last_why[512], last_peer[256]; /* of the server's side */
 } world;
 
@@ -53,8 +57,12 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
     side->stream = s;
     side->opened = true;
     snprintf(side->peer, sizeof side->peer, "%.*s", (int)peer.n, (const char *)peer.p);
-    if (side->echoes)
+    if (side->echoes) {
         memcpy(world.last_peer, side->peer, sizeof world.last_peer);
+        world.youngest = s;
+        if (world.proves)
+            net_stream_authenticated(s);
+    }
     if (side->says.n)
         assert_true(net_stream_write(s, side->says));
 }
@@ -62,9 +70,10 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
 static void on_data(void *context, struct bytes plaintext)
 {
     struct side *side = context;
-    if (side->echoes)
-        assert_true(net_stream_write(side->stream, plaintext));
-    wr_bytes(&side->got, plaintext);
+    if (side->echoes && !net_stream_write(side->stream, plaintext))
+        net_stream_abort(side->stream, "too much is queued");
+    if (!side->echoes)
+        wr_bytes(&side->got, plaintext);
     if (side->expects && side->got.n >= side->expects)
         net_stream_finish(side->stream);
 }
@@ -102,10 +111,10 @@ static void *server_accept(void *context)
 static void server_closed(void *context, const char *why)
 {
     struct side *side = context;
-    if (!side->opened) {
-        world.closed_early++;
-        snprintf(world.last_why, sizeof world.last_why, "%s", why ? why : "");
-    }
+    world.closed_early += !side->opened;
+    world.ended++;
+    world.youngest = NULL;
+    snprintf(world.last_why, sizeof world.last_why, "%s", why ? why : "");
     wr_free(&side->got);
     free(side);
 }
@@ -113,24 +122,29 @@ static void server_closed(void *context, const char *why)
 static const struct net_handler server_handler = {
     .open = on_open, .data = on_data, .tick = on_tick, .closed = server_closed};
 
-static void start(const char *certificate, unsigned handshake_ms, unsigned max_streams)
+static void start_with(const char *certificate, const struct net_listen_options *wanted)
 {
     struct error error;
     char crt[32], key[32];
     snprintf(crt, sizeof crt, "%s.crt", certificate);
     snprintf(key, sizeof key, "%s.key", certificate);
     world.loop = net_loop_new();
-    world.accepted = world.closed_early = 0;
+    world.accepted = world.closed_early = world.ended = 0;
+    world.last_why[0] = 0;
     world.server = net_tls_new(true, path_of("ca.crt"), path_of(crt), path_of(key), &error);
     assert_non_null(world.server);
-    struct net_listen_options options = {.address = "127.0.0.1",
-                                         .tls = world.server,
-                                         .handshake_ms = handshake_ms,
-                                         .max_streams = max_streams,
-                                         .accept = server_accept,
-                                         .handler = &server_handler};
+    struct net_listen_options options = *wanted;
+    options.address = "127.0.0.1";
+    options.tls = world.server;
+    options.accept = server_accept;
+    options.handler = &server_handler;
     world.listener = net_listen(world.loop, &options, &error);
     assert_non_null(world.listener);
+}
+
+static void start(const char *certificate, unsigned handshake_ms, unsigned max_streams)
+{
+    start_with(certificate, &(struct net_listen_options){.handshake_ms = handshake_ms, .max_streams = max_streams});
 }
 
 static void stop(void)
@@ -179,13 +193,20 @@ static struct side converse(const char *host, const char *ca, const char *certif
     return side;
 }
 
-static int raw_connect(uint16_t port)
+static int raw_connect_from(const char *source, uint16_t port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in b = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(source)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&b, sizeof b), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
+}
+
+static int raw_connect(uint16_t port)
+{
+    return raw_connect_from("127.0.0.1", port);
 }
 
 /* ---- tests ---------------------------------------------------------------------------------------------------------
@@ -512,6 +533,376 @@ static void a_loop_takes_its_streams_with_it(void **state)
     net_tls_free(tls);
 }
 
+/* ---- peers that do not play along: OpenSSL by hand, on the loop's own thread ------------------------------------ */
+
+struct hand {
+    SSL_CTX *context;
+    SSL *ssl;
+    int fd;
+};
+
+/* A few milliseconds of the server's life. */
+static void turn(void)
+{
+    struct net_timer *timer = net_timer_start(world.loop, 5, stop_loop, world.loop);
+    net_loop_run(world.loop);
+    net_timer_stop(timer);
+}
+
+static struct hand hand_open(const char *certificate, int lowest, int highest)
+{
+    char crt[32], key[32];
+    struct hand h = {.context = SSL_CTX_new(TLS_client_method()), .fd = raw_connect(net_listener_port(world.listener))};
+    snprintf(crt, sizeof crt, "%s.crt", certificate);
+    snprintf(key, sizeof key, "%s.key", certificate);
+    assert_int_equal(SSL_CTX_use_certificate_file(h.context, path_of(crt), SSL_FILETYPE_PEM), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey_file(h.context, path_of(key), SSL_FILETYPE_PEM), 1);
+    SSL_CTX_set_security_level(h.context, 0);
+    assert_int_equal(SSL_CTX_set_min_proto_version(h.context, lowest), 1);
+    assert_int_equal(SSL_CTX_set_max_proto_version(h.context, highest), 1);
+    assert_int_equal(fcntl(h.fd, F_SETFL, O_NONBLOCK), 0);
+    h.ssl = SSL_new(h.context);
+    SSL_set_fd(h.ssl, h.fd);
+    SSL_set_connect_state(h.ssl);
+    return h;
+}
+
+static void hand_close(struct hand *h)
+{
+    SSL_free(h->ssl);
+    SSL_CTX_free(h->context);
+    close(h->fd);
+}
+
+/* Until it is through, or has failed, or nothing happens any more. */
+static bool hand_shakes(struct hand *h)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        ERR_clear_error();
+        int result = SSL_do_handshake(h->ssl), why = SSL_get_error(h->ssl, result);
+        if (result == 1 || (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE))
+            return result == 1;
+        turn();
+    }
+    return false;
+}
+
+/* What comes back, up to `size`; 0: nothing, or the end. */
+static size_t hand_reads(struct hand *h, char *p, size_t size)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        ERR_clear_error();
+        int result = SSL_read_ex(h->ssl, p, size, &n), why = SSL_get_error(h->ssl, result);
+        if (result == 1 || why != SSL_ERROR_WANT_READ)
+            return n;
+        turn();
+    }
+    return 0;
+}
+
+static bool hand_echoes(struct hand *h)
+{
+    char text[8];
+    size_t n;
+    ERR_clear_error();
+    return SSL_write_ex(h->ssl, "hello", 5, &n) == 1 && hand_reads(h, text, sizeof text) == 5 &&
+           memcmp(text, "hello", 5) == 0;
+}
+
+/* PT-R8 */
+static void old_versions_are_refused(void **state)
+{
+    static const int versions[] = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(versions); i++) {
+        start("server", 5000, 0);
+        struct hand h = hand_open("alice", versions[i], versions[i]);
+        assert_int_equal(hand_shakes(&h), versions[i] >= TLS1_2_VERSION);
+        if (versions[i] >= TLS1_2_VERSION)
+            assert_true(hand_echoes(&h));
+        hand_close(&h);
+        stop();
+    }
+}
+
+/* PT-R7, RFC 6876 §3.4.2 (T16): a renegotiation is refused and nothing is negotiated anew; what belongs to a connection in
+ * TLS 1.3, a new key, is taken. */
+static void a_connection_is_negotiated_once(void **state)
+{
+    (void)state;
+    start("server", 5000, 0);
+    struct hand h = hand_open("alice", TLS1_2_VERSION, TLS1_2_VERSION);
+    assert_true(hand_shakes(&h));
+    assert_true(SSL_get_secure_renegotiation_support(h.ssl)); /* RFC 5746 */
+    assert_true(hand_echoes(&h));
+    assert_int_equal(SSL_renegotiate(h.ssl), 1);
+    assert_false(hand_shakes(&h));
+    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+    hand_close(&h);
+    h = hand_open("alice", TLS1_3_VERSION, TLS1_3_VERSION);
+    assert_true(hand_shakes(&h));
+    assert_int_equal(SSL_key_update(h.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_true(hand_echoes(&h));
+    assert_true(hand_echoes(&h));
+    hand_close(&h);
+    stop();
+}
+
+/* A session that the server never gave, and that allows early data. */
+static int forge_session(SSL *ssl, const EVP_MD *hash, const unsigned char **id, size_t *n, SSL_SESSION **session)
+{
+    static const uint8_t key[32] = {1};
+    const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, (const unsigned char *)"\x13\x01");
+    (void)hash;
+    *session = SSL_SESSION_new();
+    *id = (const unsigned char *)"ticket";
+    *n = 6;
+    return cipher && SSL_SESSION_set1_master_key(*session, key, sizeof key) && SSL_SESSION_set_cipher(*session, cipher) &&
+           SSL_SESSION_set_protocol_version(*session, TLS1_3_VERSION) && SSL_SESSION_set_max_early_data(*session, 4096);
+}
+
+/* RFC 8446 §8: early data can be replayed. Nothing gives a peer the means, and what it sends all the same is not heard. */
+static void early_data_is_not_heard(void **state)
+{
+    size_t n;
+    (void)state;
+    start("server", 5000, 0);
+    struct hand h = hand_open("alice", TLS1_3_VERSION, TLS1_3_VERSION);
+    assert_true(hand_shakes(&h) && hand_echoes(&h));
+    assert_false(SSL_SESSION_is_resumable(SSL_get0_session(h.ssl)));
+    hand_close(&h);
+    h = hand_open("alice", TLS1_3_VERSION, TLS1_3_VERSION);
+    SSL_set_psk_use_session_callback(h.ssl, forge_session);
+    for (unsigned i = 0; i < 200 && SSL_write_early_data(h.ssl, "early", 5, &n) != 1; i++)
+        turn();
+    assert_int_equal(n, 5);
+    assert_true(hand_shakes(&h));
+    assert_int_equal(SSL_get_early_data_status(h.ssl), SSL_EARLY_DATA_REJECTED);
+    assert_true(hand_echoes(&h)); /* "hello" alone */
+    hand_close(&h);
+    stop();
+}
+
+/* T1, a handshake and a record of one octet at a time. */
+static void a_peer_may_be_slow(void **state)
+{
+    (void)state;
+    start("server", 20000, 0);
+    struct hand h = hand_open("alice", TLS1_3_VERSION, TLS1_3_VERSION);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    char buffer[4096], text[8];
+    size_t got = 0;
+    int n;
+    SSL_set_bio(h.ssl, in, out);
+    for (unsigned i = 0; i < 400 && got == 0; i++) {
+        char octet;
+        ERR_clear_error();
+        if (SSL_do_handshake(h.ssl) == 1 && !SSL_get_app_data(h.ssl)) {
+            SSL_set_app_data(h.ssl, &h);
+            assert_int_equal(SSL_write(h.ssl, "hello", 5), 5);
+        }
+        while (BIO_read(out, &octet, 1) == 1) {
+            assert_int_equal(send(h.fd, &octet, 1, 0), 1);
+            net_loop_post(world.loop, &(struct net_post){.run = stop_loop, .argument = world.loop});
+            net_loop_run(world.loop);
+        }
+        turn();
+        while ((n = (int)recv(h.fd, buffer, sizeof buffer, 0)) > 0)
+            assert_int_equal(BIO_write(in, buffer, n), n);
+        SSL_read_ex(h.ssl, text, sizeof text, &got);
+    }
+    assert_int_equal(got, 5);
+    assert_memory_equal(text, "hello", 5);
+    hand_close(&h);
+    stop();
+}
+
+/* T15: FIN without close_notify is a cut; with it, and where only the peer's direction ends, what it asked before is
+ * still answered. */
+static void half_closed_connections_end(void **state)
+{
+    char text[8];
+    (void)state;
+    for (unsigned polite = 0; polite < 2; polite++) {
+        start("server", 5000, 0);
+        struct hand h = hand_open("alice", TLS1_2_VERSION, TLS1_3_VERSION);
+        size_t n;
+        assert_true(hand_shakes(&h) && hand_echoes(&h));
+        assert_int_equal(SSL_write_ex(h.ssl, "bye", 3, &n), 1);
+        if (polite)
+            SSL_shutdown(h.ssl);
+        shutdown(h.fd, SHUT_WR);
+        assert_int_equal(hand_reads(&h, text, sizeof text), 3);
+        for (unsigned i = 0; i < 200 && !is_closed(h.fd); i++)
+            turn();
+        assert_true(is_closed(h.fd));
+        assert_int_equal(world.ended, 1);
+        assert_string_equal(world.last_why, polite ? "" : "127.0.0.1 cut the connection off");
+        hand_close(&h);
+        stop();
+    }
+}
+
+/* And the same without a word of TLS before. */
+static void half_closed_before_tls(void **state)
+{
+    (void)state;
+    start("server", 5000, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = raw_connect(net_listener_port(world.listener));
+        if (i)
+            assert_int_equal(write(fd, "\x16\x03\x01", 3), 3);
+        shutdown(fd, SHUT_WR);
+        for (unsigned k = 0; k < 200 && world.ended <= i; k++)
+            turn();
+        assert_int_equal(world.ended, i + 1);
+        assert_string_equal(world.last_why, "127.0.0.1 closed the connection before TLS was up");
+        close(fd);
+    }
+    stop();
+}
+
+/* A peer that asks and asks, and reads nothing: what waits for it is bounded, and it is given up in time. */
+static void give_up(bool impatient, const char *why)
+{
+    static char question[16384];
+    start("server", 5000, 0);
+    world.loop->drain_ms = impatient ? 60000 : 300;
+    struct hand h = hand_open("alice", TLS1_2_VERSION, TLS1_3_VERSION);
+    size_t n, asked = 0;
+    assert_true(hand_shakes(&h));
+    for (unsigned i = 0; i < 2000 && !world.ended; i++) {
+        ERR_clear_error();
+        bool enough = world.youngest && world.youngest->queued > (impatient ? SIZE_MAX : 1u << 20);
+        if (!enough && SSL_write_ex(h.ssl, question, sizeof question, &n) == 1)
+            asked += n;
+        else
+            turn();
+        assert_true(!world.youngest || world.youngest->queued <= ((size_t)8 << 20) + sizeof question);
+    }
+    assert_true(asked > 100000);
+    assert_int_equal(world.ended, 1);
+    assert_string_equal(world.last_why, why);
+    hand_close(&h);
+    stop();
+}
+
+static void who_never_reads_is_given_up(void **state)
+{
+    (void)state;
+    give_up(false, "the peer does not read what it is sent");
+    give_up(true, "too much is queued");
+}
+
+/* Nor does it help to read a little. */
+static void who_reads_slowly_but_reads_is_served(void **state)
+{
+    static char text[600000];
+    (void)state;
+    start("server", 5000, 0);
+    world.loop->drain_ms = 400;
+    struct hand h = hand_open("alice", TLS1_2_VERSION, TLS1_3_VERSION);
+    size_t n, got = 0, sent = 0;
+    assert_true(hand_shakes(&h));
+    while (sent < 4000000) {
+        ERR_clear_error();
+        if (SSL_write_ex(h.ssl, text, 16384, &n) == 1)
+            sent += n;
+        turn();
+    }
+    uint64_t began = time_monotonic_ms();
+    while (got < sent && !world.ended) { /* some 100 KiB in 50 ms */
+        size_t wanted = got + 100000;
+        ERR_clear_error();
+        while (got < wanted && got < sent && SSL_read_ex(h.ssl, text, 16384, &n) == 1)
+            got += n;
+        for (unsigned i = 0; i < 10; i++)
+            turn();
+    }
+    assert_int_equal(got, sent);
+    assert_true(time_monotonic_ms() - began > 2 * 400);
+    assert_true(hand_echoes(&h));
+    hand_close(&h);
+    stop();
+}
+
+/* Each source has its share of those who have not authenticated; the oldest of that source goes, of others nobody. */
+static void a_source_has_its_share(void **state)
+{
+    enum { SHARE = 4, CALLERS = 7 };
+    int fds[CALLERS], other[2];
+    (void)state;
+    start_with("server", &(struct net_listen_options){.handshake_ms = 20000, .max_strangers = SHARE});
+    uint16_t port = net_listener_port(world.listener);
+    for (size_t i = 0; i < ARRAY_LENGTH(other); i++)
+        other[i] = raw_connect_from("127.0.0.9", port);
+    for (size_t i = 0; i < CALLERS; i++)
+        fds[i] = raw_connect_from("127.0.0.1", port);
+    for (unsigned i = 0; i < 200 && world.ended < CALLERS - SHARE; i++)
+        turn();
+    assert_int_equal(world.ended, CALLERS - SHARE);
+    assert_non_null(strstr(world.last_why, "newer connection from its address"));
+    struct side side = converse("localhost", "ca.crt", "alice", BYTES("hello"), 5);
+    assert_string_equal(side.why, ""); /* from 127.0.0.1: the newest of all is served */
+    wr_free(&side.got);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(is_closed(fds[i]), i < CALLERS + 1 - SHARE);
+    for (size_t i = 0; i < ARRAY_LENGTH(other); i++) {
+        assert_false(is_closed(other[i]));
+        close(other[i]);
+    }
+    for (size_t i = 0; i < CALLERS; i++)
+        close(fds[i]);
+    stop();
+}
+
+/* Who has authenticated counts no more, however many there are. */
+static void the_proven_do_not_count(void **state)
+{
+    enum { PROVEN = 6 };
+    struct hand hands[PROVEN];
+    (void)state;
+    start_with("server", &(struct net_listen_options){.handshake_ms = 20000, .max_strangers = 2});
+    world.proves = true;
+    for (size_t i = 0; i < PROVEN; i++) {
+        hands[i] = hand_open("alice", TLS1_2_VERSION, TLS1_3_VERSION);
+        assert_true(hand_shakes(&hands[i]) && hand_echoes(&hands[i]));
+    }
+    for (size_t i = 0; i < PROVEN; i++) {
+        assert_true(hand_echoes(&hands[i]));
+        hand_close(&hands[i]);
+    }
+    world.proves = false;
+    stop();
+}
+
+/* Of TLS certificates, too, one is not the other: what a CA made for a server is no endpoint's, and the reverse. Those
+ * without a purpose are good for both. */
+static void purposes_are_told_apart(void **state)
+{
+    static const struct {
+        const char *server, *client, *why;
+    } rows[] = {
+        {"server", "alice", ""},
+        {"for-servers", "for-clients", ""},
+        {"for-both", "for-both", ""},
+        {"for-clients", "for-clients", "is not meant for this use"},
+        {"for-servers", "for-servers", "refused the TLS connection: unsupported certificate"},
+        {"for-code", "alice", "is not meant for this use"},
+        {"server", "for-code", "refused the TLS connection: unsupported certificate"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        start(rows[i].server, 5000, 0);
+        struct side side = converse("localhost", "ca.crt", rows[i].client, BYTES("hello"), 5);
+        if (!strstr(side.why, rows[i].why) || side.failed != (rows[i].why[0] != 0))
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", i, side.why, rows[i].why);
+        wr_free(&side.got);
+        stop();
+    }
+}
+
 /* ---- set-up ----------------------------------------------------------------------------------------------------- */
 
 static int make_certificates(void **state)
@@ -519,6 +910,7 @@ static int make_certificates(void **state)
     static const struct {
         const char *file, *common_name, *names;
         long from, to;
+        const char *purpose;
     } rows[] = {
         {"server", "server", "DNS:localhost,IP:127.0.0.1", -DAY, DAY},
         {"alice", "Alice", "DNS:alice.example", -DAY, DAY},
@@ -528,6 +920,10 @@ static int make_certificates(void **state)
         {"future", "localhost", "DNS:localhost", DAY, 2 * DAY},
         {"elsewhere", "localhost", "DNS:elsewhere,IP:127.0.0.2", -DAY, DAY},
         {"wildcard", "x", "DNS:*,DNS:local*,DNS:*host", -DAY, DAY},
+        {"for-servers", "localhost", "DNS:localhost", -DAY, DAY, "serverAuth"},
+        {"for-clients", "localhost", "DNS:localhost", -DAY, DAY, "clientAuth"},
+        {"for-both", "localhost", "DNS:localhost", -DAY, DAY, "clientAuth,serverAuth"},
+        {"for-code", "localhost", "DNS:localhost", -DAY, DAY, "codeSigning"},
     };
     (void)state;
     snprintf(world.folder, sizeof world.folder, "/tmp/muster-net-XXXXXX");
@@ -539,6 +935,8 @@ static int make_certificates(void **state)
     cert_write(&other, world.folder, "other");
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct cert c = cert_make(&ca, rows[i].common_name, rows[i].names, rows[i].from, rows[i].to);
+        if (rows[i].purpose)
+            cert_purpose(&c, &ca, rows[i].purpose);
         cert_write(&c, world.folder, rows[i].file);
         cert_free(&c);
     }
@@ -553,7 +951,8 @@ static int make_certificates(void **state)
 static int remove_certificates(void **state)
 {
     static const char *const names[] = {"ca",      "other",  "server",    "alice",    "common",  "control",
-                                        "expired", "future", "elsewhere", "wildcard", "stranger"};
+                                        "expired", "future", "elsewhere", "wildcard", "stranger",
+                                        "for-servers", "for-clients", "for-both", "for-code"};
     (void)state;
     char path[128];
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
@@ -579,6 +978,17 @@ int main(void)
         cmocka_unit_test(posts_arrive_in_order_and_none_is_lost),
         cmocka_unit_test(deadlines_ring),
         cmocka_unit_test(a_loop_takes_its_streams_with_it),
+        cmocka_unit_test(old_versions_are_refused),
+        cmocka_unit_test(a_connection_is_negotiated_once),
+        cmocka_unit_test(early_data_is_not_heard),
+        cmocka_unit_test(a_peer_may_be_slow),
+        cmocka_unit_test(half_closed_connections_end),
+        cmocka_unit_test(half_closed_before_tls),
+        cmocka_unit_test(who_never_reads_is_given_up),
+        cmocka_unit_test(who_reads_slowly_but_reads_is_served),
+        cmocka_unit_test(a_source_has_its_share),
+        cmocka_unit_test(the_proven_do_not_count),
+        cmocka_unit_test(purposes_are_told_apart),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }
