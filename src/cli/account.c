@@ -3,7 +3,7 @@
 #include "cli/secret.h"
 #include "server/server.h"
 
-enum { DEFAULT_ITERATIONS = 4096, MAX_ITERATIONS = 1000000 }; /* of RFC 7677 §4 */
+enum { DEFAULT_ITERATIONS = 4096, MIN_ITERATIONS = 4096, MAX_ITERATIONS = 1000000 }; /* of RFC 7677 §4 */
 
 static int exit_of(const struct cli *cli, enum account_status status, const struct error *error)
 {
@@ -36,14 +36,13 @@ static int run_add(struct cli *cli)
 {
     struct secret password;
     struct error error = {""};
-    uint64_t iterations;
     if (!cli_value(cli, "password-file"))
         return cli_usage(cli, "--password-file FILE is missing (\"-\": standard input)");
-    if (!cli_unsigned(cli, "iterations", DEFAULT_ITERATIONS, MAX_ITERATIONS, &iterations) ||
-        !cli_secret(cli, "password-file", &password))
+    if (!cli_secret(cli, "password-file", &password))
         return EXIT_USAGE;
+    uint32_t iterations = (uint32_t)cli_number(cli, "iterations", DEFAULT_ITERATIONS);
     enum account_status status =
-        account_add(cli_state(cli), cli_argument(cli, 0), password.view, (uint32_t)iterations, &error);
+        account_add(cli_state(cli), cli_argument(cli, 0), password.view, iterations, &error);
     cli_secret_forget(&password);
     int code = exit_of(cli, status, &error);
     if (code == EXIT_DONE)
@@ -103,7 +102,7 @@ static int run_list(struct cli *cli)
 
 static const struct cli_option add_options[] = {
     {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},
-    {"iterations", "N", "what a guess costs: 4096 to 1000000 (default: 4096); a login costs the endpoint as much"},
+    {"iterations", "N", "what a guess costs, and a login the endpoint (default: 4096)", MIN_ITERATIONS, MAX_ITERATIONS},
     {NULL, NULL, NULL},
 };
 

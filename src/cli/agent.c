@@ -1,13 +1,13 @@
 /* muster agent: stays connected to a policy server and tells it every change of this machine's software. */
 #include "cli/assess.h"
 
+enum { DEFAULT_DELAY = 100, MAX_DELAY = 10000 }; /* milliseconds */
+
 static int run(struct cli *cli)
 {
     struct prepared p;
     struct error error = {""};
-    uint64_t delay;
-    if (!cli_unsigned(cli, "delay", 100, 10000, &delay))
-        return EXIT_USAGE;
+    uint64_t delay = cli_number(cli, "delay", DEFAULT_DELAY);
     int status = prepare_assessment(cli, &p);
     /* What cannot be read now may be readable later. */
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
@@ -24,7 +24,8 @@ static const struct cli_option options[] = {
     ASSESS_OPTIONS,
     {"delay", "MS",
      "collect once the package manager has been still so long, at the latest after five times as long (default: 100; "
-     "0: at once)"},
+     "0: at once)",
+     0, MAX_DELAY},
     {NULL, NULL, NULL},
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { DEFAULT_PORT = 271 }; /* PT-R1, RFC 6876 §3.2 */
+enum { DEFAULT_TIMEOUT = 60, MAX_TIMEOUT = 86400 }; /* seconds */
 
 /* NAME, ADDRESS, [ADDRESS], an IPv6 address as it is; all but the last with :PORT. False: it is none of them. */
 static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
@@ -29,7 +30,6 @@ static bool split_host(const char *text, char *host, size_t size, uint16_t *port
     return end > begin && (size_t)(end - begin) < size;
 }
 
-/* A text of several lines, the later ones indented as the first. */
 /* What a validator has told already is not told again. */
 static bool is_told(const struct agent_verdict *v, struct bytes line)
 {
@@ -40,14 +40,15 @@ static bool is_told(const struct agent_verdict *v, struct bytes line)
     return false;
 }
 
+/* A text of several lines, the later ones indented as the first. */
 static void print_text(struct wr *out, const char *label, const char *text, const struct agent_verdict *but_of)
 {
     struct bytes rest = bytes_of(text);
     while (rest.n) {
         struct bytes line = bytes_split(&rest, '\n');
-        wr_fmt(out, "%-13s", label);
         if (but_of && is_told(but_of, line))
             continue;
+        wr_fmt(out, "%-13s", label);
         wr_bytes(out, line);
         wr_str(out, "\n");
         label = "";
@@ -136,7 +137,6 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
 int prepare_assessment(struct cli *cli, struct prepared *p)
 {
     const char *language = cli_value(cli, "language");
-    uint64_t max_message;
     struct journal_report report;
     *p = (struct prepared){.a = {.language = language ? language : "en"}};
     p->a.host = p->host;
@@ -145,9 +145,7 @@ int prepare_assessment(struct cli *cli, struct prepared *p)
     if (!split_host(cli_argument(cli, 0), p->host, sizeof p->host, &p->a.port))
         return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
                          cli_argument(cli, 0));
-    if (!cli_unsigned(cli, "max-message", 0, UINT32_MAX, &max_message))
-        return EXIT_USAGE;
-    p->a.limits.max_message = max_message;
+    p->a.limits.max_message = cli_number(cli, "max-message", 0);
     const char *factory = cli_value(cli, "default-password");
     if (factory && strcmp(factory, "yes") != 0 && strcmp(factory, "no") != 0)
         return cli_usage(cli, "--default-password is yes or no, not \"%s\"", factory);
@@ -170,11 +168,8 @@ void prepared_free(struct prepared *p)
 static int run(struct cli *cli)
 {
     struct prepared p;
-    uint64_t timeout;
-    if (!cli_unsigned(cli, "timeout", 60, 86400, &timeout))
-        return EXIT_USAGE;
     int status, known = prepare_assessment(cli, &p);
-    p.a.timeout_ms = (unsigned)(timeout ? timeout : 1) * 1000;
+    p.a.timeout_ms = (unsigned)cli_number(cli, "timeout", DEFAULT_TIMEOUT) * 1000;
     status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess(cli, &p.a) : known;
     prepared_free(&p);
     return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
@@ -182,7 +177,7 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
     ASSESS_OPTIONS,
-    {"timeout", "S", "give up after so many seconds (default: 60)"},
+    {"timeout", "S", "give up after so many seconds (default: 60)", 1, MAX_TIMEOUT},
     {NULL, NULL, NULL},
 };
 

@@ -5,6 +5,9 @@
 #include "cli/local.h"
 #include "cli/secret.h"
 
+/* Of a PA-TNC message of ours: what a posture needs, and what a PB-TNC batch can carry. */
+enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
+
 /* Options that prepare_assessment() reads. */
 /* clang-format off */
 #define ASSESS_OPTIONS                                                                                                 \
@@ -13,7 +16,8 @@
     {"key", "FILE", "the key of that certificate (PEM)"},                                                              \
     {"user", "NAME", "the name to log in by, where the server wants a login"},                                         \
     {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},                           \
-    {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented"},                   \
+    {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented",                    \
+     MESSAGE_MIN, MESSAGE_MAX},                                                                                        \
     {"language", "TAG", "in which the server shall explain itself (default: en)"},                                     \
     {"default-password", "yes|no", "whether a factory default password is in use, which nobody but you knows (default: no)"}
 /* clang-format on */

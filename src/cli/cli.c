@@ -80,14 +80,31 @@ bool cli_time(const struct cli *cli, const char *name, int64_t *t)
     return false;
 }
 
-bool cli_unsigned(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t max, uint64_t *value)
+static bool number_fits(const struct cli_option *o, const char *text, uint64_t *value)
 {
+    return bytes_number(bytes_of(text), value) && *value >= o->min && *value <= o->max;
+}
+
+uint64_t cli_number(const struct cli *cli, const char *name, uint64_t otherwise)
+{
+    const struct cli_option *o = find_option(cli->command->options, name, strlen(name));
     const char *text = cli_value(cli, name);
-    *value = otherwise;
-    if (!text || (bytes_number(bytes_of(text), value) && *value <= max))
-        return true;
-    cli_usage(cli, "--%s takes a number up to %llu, not \"%s\"", name, (unsigned long long)max, text);
-    return false;
+    uint64_t value = otherwise;
+    if (!o || o->max == 0 || (text && !number_fits(o, text, &value)))
+        bug("a number option without a range");
+    return value;
+}
+
+const char *cli_nth(const struct cli *cli, const char *name, unsigned i)
+{
+    const char *first = cli_value(cli, name); /* of the environment, if there is none */
+    for (unsigned k = 0; k < cli->given_count; k++)
+        if (strcmp(cli->given[k].name, name) == 0) {
+            if (i-- == 0)
+                return cli->given[k].value;
+            first = NULL;
+        }
+    return i == 0 ? first : NULL;
 }
 
 unsigned cli_argument_count(const struct cli *cli)
@@ -245,7 +262,10 @@ static void help_options(struct wr *w, const struct cli_option *o)
     for (; o && o->name; o++) {
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-        wr_fmt(w, "  %-26s %s\n", left, o->doc);
+        wr_fmt(w, "  %-26s %s", left, o->doc);
+        if (o->max)
+            wr_fmt(w, "; %llu to %llu", (unsigned long long)o->min, (unsigned long long)o->max);
+        wr_str(w, "\n");
     }
 }
 
@@ -367,6 +387,21 @@ static bool parse(struct cli *cli, int argc, char **argv, int from)
     return true;
 }
 
+/* Numbers in the ranges that their rows state, wherever they come from. False: a usage error was printed. */
+static bool check_numbers(const struct cli *cli)
+{
+    uint64_t value;
+    for (const struct cli_option *o = cli->command->options; o && o->name; o++) {
+        const char *text = o->max ? cli_value(cli, o->name) : NULL;
+        if (text && !number_fits(o, text, &value)) {
+            cli_usage(cli, "--%s takes a number from %llu to %llu, not \"%s\"", o->name, (unsigned long long)o->min,
+                      (unsigned long long)o->max, text);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --root as a real path, so that one root has one name. False: a usage error was printed. */
 static bool find_root(struct cli *cli)
 {
@@ -419,7 +454,7 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
     } else if (cli.argument_count < cli.command->min_arguments || cli.argument_count > cli.command->max_arguments) {
         status = cli_usage(&cli, "%s argument%s", cli.argument_count < cli.command->min_arguments ? "it needs another" : "it takes no such",
                            cli.argument_count < cli.command->min_arguments ? "" : "s");
-    } else if (!find_root(&cli)) {
+    } else if (!check_numbers(&cli) || !find_root(&cli)) {
         status = EXIT_USAGE;
     } else {
         status = cli.command->run(&cli);

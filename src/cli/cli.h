@@ -22,6 +22,7 @@ struct cli_option {
     const char *name;     /* "at", without the dashes */
     const char *argument; /* "T"; NULL: a flag */
     const char *doc;      /* one sentence: --help and the man page print it */
+    uint64_t min, max;    /* the range of a number, checked before the command runs and printed with `doc`; max 0: it is none */
 };
 
 /* A command: `noun`, or `noun verb`. The last option row has a NULL name. State, root, json, plain, help and version are every command's. */
@@ -43,7 +44,10 @@ const char *cli_value(const struct cli *cli, const char *name);
 bool cli_flag(const struct cli *cli, const char *name);
 /* A time option: *t is set (TIME_UNKNOWN if the option is absent); false: a usage error was printed, return EXIT_USAGE. */
 bool cli_time(const struct cli *cli, const char *name, int64_t *t);
-bool cli_unsigned(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t max, uint64_t *value);
+/* A number option, whose row states its range; `otherwise` if the option is absent. */
+uint64_t cli_number(const struct cli *cli, const char *name, uint64_t otherwise);
+/* The i-th value of an option that may be given several times; NULL: no more. */
+const char *cli_nth(const struct cli *cli, const char *name, unsigned i);
 unsigned cli_argument_count(const struct cli *cli);
 const char *cli_argument(const struct cli *cli, unsigned i); /* NULL beyond the last */
 /* The state folder: --state, MUSTER_STATE, /var/lib/muster for root, else $XDG_STATE_HOME/muster or ~/.local/state/muster; if neither of the

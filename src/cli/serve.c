@@ -10,18 +10,27 @@ extern const struct cli_command cli_serve, cli_pki_issue;
 
 static int run_serve(struct cli *cli)
 {
-    uint64_t workers, max_message;
-    if (!cli_unsigned(cli, "workers", 0, 256, &workers) ||
-        !cli_unsigned(cli, "max-message", 0, (uint64_t)1 << 30, &max_message))
-        return EXIT_USAGE;
+    const char *names[SERVER_NAMES_MAX];
+    unsigned count = 0;
+    for (const char *name; (name = cli_nth(cli, "name", count)); count++) {
+        if (count == SERVER_NAMES_MAX)
+            return cli_usage(cli, "at most %d --name options", SERVER_NAMES_MAX);
+        if (!pki_name_valid(name))
+            return cli_usage(cli, "--name takes a DNS name without wildcards or an IP address, not \"%s\"", name);
+        names[count] = name;
+    }
     struct server_options options = {
         .state = cli_state(cli),
         .listen = cli_value(cli, "listen"),
         .http = cli_value(cli, "http"),
         .db = cli_value(cli, "db"),
-        .workers = (unsigned)workers,
-        .max_message = (size_t)max_message,
+        .names = names,
+        .name_count = count,
+        .workers = (unsigned)cli_number(cli, "workers", 0),
+        .max_message = (size_t)cli_number(cli, "max-message", 0),
+        .max_strangers = (unsigned)cli_number(cli, "max-strangers", 0),
         .checks = cli_value(cli, "check"),
+        .help = cli_value(cli, "help-uri"),
     };
     return server_run(&options);
 }
@@ -30,7 +39,6 @@ static int run_issue(struct cli *cli)
 {
     const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
     struct error error = {0};
-        .help = cli_value(cli, "help-uri"),
     if (!pki_issue(cli_state(cli), name, out ? out : ".", &error))
         return cli_fail(cli, EXIT_USAGE, "%s", error.text);
     if (cli_json(cli)) {
@@ -54,9 +62,14 @@ static const struct cli_option serve_options[] = {
     {"listen", "ADDR:PORT", "PT-TLS here (default: all addresses, port 271 for root, else 2271; port 0: any)"},
     {"http", "ADDR:PORT", "HTTPS with the API and the page here (default: 127.0.0.1:8443)"},
     {"db", "URL", "the store: sqlite:PATH or postgresql://… (default: server.db in the state folder)"},
-    {"workers", "N", "threads that serve endpoints (default: one a core)"},
-    {"max-message", "OCTETS", "the largest PT-TLS message accepted"},
+    {"name", "NAME", "a DNS name or an address by which endpoints reach it, for its certificate; as often as needed"},
+    {"workers", "N", "threads that serve endpoints (default: one a core)", 1, SERVER_WORKERS_MAX},
+    {"max-message", "OCTETS", "the largest PT-TLS message accepted (default: 2097168)", SERVER_MESSAGE_MIN, SERVER_MESSAGE_MAX},
+    {"max-strangers", "N",
+     "connections of one address (IPv6: /64) that have not authenticated; with more the oldest of them goes (default: 256)",
+     1, SERVER_STRANGERS_MAX},
     {"check", "LIST", "what a posture means: CHECK=allow|quarantine|deny, by commas (default: forwarding=allow,default-password=deny)"},
+    {"help-uri", "URI", "where users of endpoints that have something to mend find help: told to them with the result"},
     {NULL, NULL, NULL},
 };
 static const struct cli_option issue_options[] = {
@@ -66,4 +79,3 @@ static const struct cli_option issue_options[] = {
 const struct cli_command cli_serve = {CLI_SERVE, .options = serve_options, .run = run_serve};
 const struct cli_command cli_pki_issue = {
     CLI_PKI_ISSUE, .min_arguments = 1, .max_arguments = 1, .options = issue_options, .run = run_issue};
-    {"help-uri", "URI", "where users of endpoints that have something to mend find help: told to them with the result"},

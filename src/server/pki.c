@@ -74,9 +74,14 @@ static bool is_plain_name(const char *name, size_t max)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n;
 }
 
+bool pki_name_valid(const char *name)
+{
+    return is_address(name) || is_plain_name(name, 253);
+}
+
 static void names_add(struct names *names, const char *name)
 {
-    if (names->n == MAX_NAMES || (!is_address(name) && !is_plain_name(name, 253)))
+    if (names->n == MAX_NAMES || !pki_name_valid(name))
         return;
     for (size_t i = 0; i < names->n; i++)
         if (strcasecmp(names->text[i], name) == 0)
@@ -144,16 +149,18 @@ static const struct extension ca_extensions[] = {
     {NID_key_usage, "critical,keyCertSign,cRLSign"},
     {0, NULL},
 };
-/* Either side may open a PT-TLS connection (RFC 6876 §3.1), so that both sides are good for both roles. */
+/* Who has an endpoint's key can be no server to other endpoints, and the server is no endpoint: TLS checks the purpose, on
+ * both sides (of others' certificates those without any are good for both). That the server opens a connection
+ * (RFC 6876 §3.1.1) is nothing that it does. */
 static const struct extension server_extensions[] = {
     {NID_subject_key_identifier, "hash"},         {NID_authority_key_identifier, "keyid:always"},
     {NID_basic_constraints, "critical,CA:FALSE"}, {NID_key_usage, "critical,digitalSignature"},
-    {NID_ext_key_usage, "serverAuth,clientAuth"}, {0, NULL},
+    {NID_ext_key_usage, "serverAuth"},            {0, NULL},
 };
 static const struct extension endpoint_extensions[] = {
     {NID_subject_key_identifier, "hash"},         {NID_authority_key_identifier, "keyid:always"},
     {NID_basic_constraints, "critical,CA:FALSE"}, {NID_key_usage, "critical,digitalSignature"},
-    {NID_ext_key_usage, "clientAuth,serverAuth"}, {0, NULL},
+    {NID_ext_key_usage, "clientAuth"},            {0, NULL},
 };
 
 struct wish {
@@ -434,6 +441,8 @@ static bool ensure_server(const char *folder, const struct pair *ca, const struc
     }
     for (size_t i = 0; done && good && i < names->n; i++)
         good = certificate_has(server.certificate, names->text[i]);
+    if (done && good) /* earlier ones were endpoints, too */
+        good = !(X509_get_extended_key_usage(server.certificate) & XKU_SSL_CLIENT);
     if (done && good)
         good = !expires_within(server.certificate, RENEW_DAYS);
     if (done && !good) {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREACHED = 5, STATUS_INTERNAL = 70 }; /* product: exit status */
-enum { WORKERS_MAX = 64, HANDSHAKE_MS = 10000, PT_TLS_PORT = 271, PT_TLS_PORT_USER = 2271, HTTP_PORT = 8443 };
+enum { STRANGERS = 256, HANDSHAKE_MS = 10000, PT_TLS_PORT = 271, PT_TLS_PORT_USER = 2271, HTTP_PORT = 8443 };
 enum { SPARE_FILES = 256 }; /* of the file limit, for databases, HTTPS and the rest */
 
 struct address {
@@ -35,8 +35,8 @@ struct server {
     struct connected *connected;
     struct http_server *http;
     struct net_loop *loop; /* the main thread's: signals */
-    struct worker workers[WORKERS_MAX];
-    pthread_t threads[WORKERS_MAX];
+    struct worker workers[SERVER_WORKERS_MAX];
+    pthread_t threads[SERVER_WORKERS_MAX];
     unsigned worker_count, thread_count;
     struct error error;
 };
@@ -109,13 +109,20 @@ static int take_options(struct server *s)
 
 static int prepare_state(struct server *s)
 {
-    const char *names[] = {s->listen.host, s->http_listen.host};
+    const char *names[SERVER_NAMES_MAX + 2];
+    size_t count = 0;
     bool created;
+    while (count < s->options->name_count && count < SERVER_NAMES_MAX) {
+        names[count] = s->options->names[count];
+        count++;
+    }
+    names[count++] = s->listen.host;
+    names[count++] = s->http_listen.host;
     if (!server_folder_make(s->options->state, &s->error))
         return STATUS_INTERNAL;
     if ((s->claim = server_claim(s->options->state, &s->error)) < 0)
         return STATUS_UNREACHED;
-    if (!pki_ensure(s->options->state, names, ARRAY_LENGTH(names), &created, &s->error) ||
+    if (!pki_ensure(s->options->state, names, count, &created, &s->error) ||
         !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
         return STATUS_INTERNAL;
     if (created && !s->options->quiet)
@@ -147,7 +154,7 @@ static int start_logins(struct server *s)
 }
 
 /* The first listener finds out whether the port is free, and which one it is; the others share it. */
-static bool listen_one(struct server *s, struct worker *w, bool first, unsigned max_streams)
+static bool listen_one(struct server *s, struct worker *w, bool first, unsigned max_streams, unsigned max_strangers)
 {
     struct net_listen_options options = {
         .address = s->listen.host,
@@ -155,6 +162,7 @@ static bool listen_one(struct server *s, struct worker *w, bool first, unsigned 
         .tls = s->tls,
         .handshake_ms = HANDSHAKE_MS,
         .max_streams = max_streams,
+        .max_strangers = max_strangers,
         .exclusive = first,
         .accept = session_accept,
         .handler = &session_handler,
@@ -184,12 +192,16 @@ static int start_listening(struct server *s)
     size_t files = net_raise_file_limit();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned count = s->options->workers ? s->options->workers : cores > 0 ? (unsigned)cores : 1;
-    if (count > WORKERS_MAX)
-        count = WORKERS_MAX;
+    if (count > SERVER_WORKERS_MAX)
+        count = SERVER_WORKERS_MAX;
     size_t share = (files > 2 * SPARE_FILES ? files - SPARE_FILES : files / 2) / count;
     unsigned max = s->options->max_streams ? (s->options->max_streams + count - 1) / count : UINT_MAX;
     if (max > share)
         max = (unsigned)share;
+    /* The kernel spreads a source's connections over the workers. */
+    unsigned strangers = (s->options->max_strangers ? s->options->max_strangers : STRANGERS) / count;
+    if (strangers == 0)
+        strangers = 1;
     for (; s->worker_count < count; s->worker_count++) {
         struct worker *w = &s->workers[s->worker_count];
         *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .connected = s->connected, .out = wr_of(0)};
@@ -199,7 +211,7 @@ static int start_listening(struct server *s)
             error_set(&s->error, "no memory for a worker");
             return STATUS_INTERNAL;
         }
-        if (!listen_one(s, w, s->worker_count == 0, max)) {
+        if (!listen_one(s, w, s->worker_count == 0, max, strangers)) {
             net_loop_free(w->loop);
             return STATUS_UNREACHED;
         }

@@ -5,27 +5,35 @@
 
 #include "base/base.h"
 
+/* The smallest message bound leaves room for a first batch with all that a posture consists of; software comes in segments. */
+enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16 };
+
 struct server_options {
     const char *state;   /* folder: pki/, admin.txt, server.db, server.json (addresses of the running server) */
     const char *listen;  /* "ADDRESS:PORT", "PORT" or "[::]:PORT" for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
     const char *http;    /* the same for HTTPS; NULL: 127.0.0.1:8443 */
     const char *db;      /* URL; NULL: sqlite:STATE/server.db */
-    unsigned workers;    /* 0: one a core */
-    size_t max_message;  /* bound of a PT-TLS message accepted; 0: default */
+    const char *const *names; /* further ones for the server's certificate: pki_name_valid(), at most SERVER_NAMES_MAX */
+    size_t name_count;
+    unsigned workers;    /* up to SERVER_WORKERS_MAX; 0: one a core */
+    size_t max_message;  /* bound of a PT-TLS message accepted, SERVER_MESSAGE_MIN to _MAX; 0: default */
     unsigned max_streams;
+    unsigned max_strangers; /* connections of one source (IPv4 address, IPv6 /64) that have not authenticated, up to SERVER_STRANGERS_MAX; 0: 256 */
     const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…" over the default policy; NULL: as it is */
+    const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
     bool quiet;
 };
 
 /* Runs until SIGTERM or SIGINT; prints a line that begins "ready" when it serves. Returns an exit status (cli.h's numbers): 0, 2 for options,
  * 5 for addresses that cannot be bound, 70. */
 int server_run(const struct server_options *options);
-    const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
 
 /* ---- pki: STATE/pki/ca.crt, ca.key, server.crt, server.key ------------------------------------------------------------ */
 
-/* Makes the CA and the server's certificate (ECDSA P-256; names: the host's, localhost, the listen addresses) where they are missing, and
- * admin.txt (mode 0600). *created: something was made. False: `error`. */
+/* Whether it can stand in a certificate: a DNS name without wildcards, or an address. */
+bool pki_name_valid(const char *name);
+/* Makes the CA, the server's certificate (ECDSA P-256; names: the host's, localhost, those given; for server authentication alone) and
+ * admin.txt (mode 0600) where they are missing, and a new certificate where that one lacks a name. *created: something was made. False: `error`. */
 bool pki_ensure(const char *state, const char *const *names, size_t name_count, bool *created, struct error *error) MUST_USE;
 /* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days. NAME: letters, digits, . - _, at most 64. */
 bool pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;

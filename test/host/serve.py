@@ -143,6 +143,13 @@ def what_cannot_be_served():
                           (("oracle://x",), ["--db", "oracle://x"])):
         good, detail = Server("plain", *option).fails(2, *words)
         check(f"{' '.join(option)} is one line, exit 2", good, detail)
+    for option, word in (("--workers", "1 to 64"), ("--max-message", "4096 to "), ("--max-strangers", "1 to ")):
+        for value in ("0", "99999999999", "-1", "x"):
+            good, detail = Server("plain", option, value).fails(2, option, word, value)
+            check(f"{option} {value} is one line with the range, exit 2", good, detail)
+    for name in ("*.example.org", "https://nac", "a b", ""):
+        good, detail = Server("plain", "--name", name).fails(2, "--name", f'"{name}"')
+        check(f'--name "{name}" is one line, exit 2', good, detail)
     Server("plain", "--listen", "192.0.2.1:2271").fails(5)  # the first time the certificate gets the new name, and that is said
     good, detail = Server("plain", "--listen", "192.0.2.1:2271").fails(5, "192.0.2.1")
     check("an address that is not ours is one line, exit 5", good, detail)
@@ -166,6 +173,26 @@ def all_addresses():
         except OSError as e:
             check(f"without an address it listens on {address}, too", family == socket.AF_INET6 and not server.ready.count("[::]"), str(e))
     server.stop()
+
+
+def names():
+    """A certificate that lacks a name is renewed by the same authority; one that has them all is left alone."""
+    def certificate(name, *options):
+        server = Server(name, *options)
+        ca = os.path.join(server.state, "pki/ca.crt")
+        context = ssl.create_default_context(cafile=ca)
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)), server_hostname="localhost") as s:
+            found = s.getpeercert()
+        server.stop()
+        with open(ca, encoding="utf-8") as file:
+            return found["serialNumber"], {value for _, value in found["subjectAltName"]}, file.read()
+    plain = certificate("names")
+    wanted = ("--name", "nac.example.org", "--name=192.0.2.7", "--name", "2001:db8::7")
+    named = certificate("names", *wanted)
+    has = {"nac.example.org", "192.0.2.7", "2001:DB8:0:0:0:0:0:7"}
+    check("names that are asked for come into the certificate", not has & plain[1] and has | plain[1] == named[1], str(named[1]))
+    check("by the same authority", plain[2] == named[2] and plain[0] != named[0])
+    check("and stay", certificate("names", *wanted)[0] == named[0])
 
 
 def tls_policy():
@@ -196,13 +223,17 @@ def tls_policy():
     check("TLS 1.2 with AEAD, too", good and good[0] == "TLSv1.2" and good[2] == answer and ("GCM" in good[1] or "CHACHA" in good[1]), str(good))
     check("but not with CBC", handshake(maximum_version=two, ciphers="ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA") is None)
     check("nor without ephemeral keys", handshake(maximum_version=two, ciphers="AES128-GCM-SHA256") is None)
+    shutil.copy(server.state + "/pki/server.crt", endpoint.root + "/client.crt")
+    shutil.copy(server.state + "/pki/server.key", endpoint.root + "/client.key")
+    refused = handshake()
+    check("the server's own certificate is no endpoint's", refused is None or refused[2] == b"", str(refused))
     refused = handshake(certificate=False)
     check("without a certificate nothing is said", refused is None or refused[2] == b"", str(refused))
     server.stop()
 
 
 def stalled_strangers():
-    server = Server("stalled")
+    server = Server("stalled", "--max-strangers", str(2 * STALLED))
     endpoint = Endpoint(server, "honest")
     check("an honest endpoint is allowed", endpoint.assess()[0] == 0)
     alone = sorted(endpoint.assess()[1] for _ in range(7))[3]
@@ -221,8 +252,23 @@ def stalled_strangers():
     server.stop()
 
 
+def one_address():
+    """Strangers of one address displace each other, nobody else, and no honest endpoint from there."""
+    server = Server("share", "--workers", "1", "--max-strangers", "10")
+    endpoint = Endpoint(server, "neighbour")
+    elsewhere = socket.create_connection(("127.0.0.1", server.port), source_address=("127.0.0.2", 0))
+    strangers = [stranger(server.port) for _ in range(100)]
+    check("beside strangers of its own address an endpoint is served", endpoint.assess()[0] == 0)
+    check("the oldest have gone", all(is_closed(s) for s in strangers[:-10]))
+    check("the last have not", not is_closed(strangers[-1]))
+    check("nor has anybody from elsewhere", not is_closed(elsewhere))
+    for s in [*strangers, elsewhere]:
+        s.close()
+    server.stop()
+
+
 def no_room():
-    server = Server("crowded", files=400)
+    server = Server("crowded", "--max-strangers", "100000", files=400)
     endpoint = Endpoint(server, "late")
     strangers = [stranger(server.port) for _ in range(500)]
     check("when room runs out the newest is served", endpoint.assess()[0] == 0)
@@ -236,7 +282,7 @@ def no_room():
 def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, tls_policy, stalled_strangers, no_room):
+    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, names, tls_policy, stalled_strangers, one_address, no_room):
         part()
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0

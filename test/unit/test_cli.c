@@ -15,10 +15,14 @@ static struct {
     bool json, deep;
     unsigned arguments;
     int64_t time;
+    uint64_t count;
+    const char *also[4];
 } seen;
 
 static int run_probe(struct cli *cli)
 {
+    for (unsigned i = 0; i < ARRAY_LENGTH(seen.also); i++)
+        seen.also[i] = cli_nth(cli, "also", i);
     seen.at = cli_value(cli, "at");
     seen.json = cli_json(cli);
     seen.deep = cli_flag(cli, "deep");
@@ -31,10 +35,19 @@ static int run_probe(struct cli *cli)
     return 42;
 }
 
-static const struct cli_option probe_options[] = {{"at", "T", "then"}, {"deep", NULL, "deeper"}, {NULL, NULL, NULL}};
+static int run_count(struct cli *cli)
+{
+    seen.count = cli_number(cli, "count", 7);
+    return 42;
+}
+
+static const struct cli_option probe_options[] = {
+    {"at", "T", "then"}, {"deep", NULL, "deeper"}, {"also", "X", "as often as needed"}, {NULL, NULL, NULL}};
+static const struct cli_option count_options[] = {{"count", "N", "so many", 2, 64}, {NULL, NULL, NULL}};
 static const struct cli_command table[] = {
     {.noun = "probe", .arguments = "[NAME]", .summary = "a test", .max_arguments = 1, .options = probe_options, .run = run_probe},
     {.noun = "pki", .verb = "issue", .arguments = "NAME", .summary = "another", .min_arguments = 1, .max_arguments = 1, .run = run_probe},
+    {.noun = "count", .summary = "a number", .options = count_options, .run = run_count},
     {.noun = "gone", .summary = "carried out elsewhere", .program = "muster-no-such-program"},
 };
 
@@ -66,6 +79,40 @@ static void options_in_every_form(void **state)
     assert_int_equal(CALL("probe", "--at", "1970-01-02"), 42); /* the option wins over the environment */
     assert_true(seen.time == 86400);
     unsetenv("MUSTER_AT");
+}
+
+static void numbers_stay_in_their_ranges(void **state)
+{
+    static const char *const bad[] = {"1", "65", "-1", "", "x", "3x", " 3", "18446744073709551618"};
+    (void)state;
+    assert_int_equal(CALL("count"), 42);
+    assert_int_equal(seen.count, 7);
+    assert_int_equal(CALL("count", "--count", "2"), 42);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(CALL("count", "--count=64"), 42);
+    assert_int_equal(seen.count, 64);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_int_equal(CALL("count", "--count", bad[i]), EXIT_USAGE);
+    setenv("MUSTER_COUNT", "65", 1);
+    assert_int_equal(CALL("count"), EXIT_USAGE);
+    assert_int_equal(CALL("count", "--count", "3"), 42);
+    unsetenv("MUSTER_COUNT");
+}
+
+static void an_option_may_be_given_often(void **state)
+{
+    (void)state;
+    setenv("MUSTER_ALSO", "e", 1);
+    assert_int_equal(CALL("probe"), 42);
+    assert_string_equal(seen.also[0], "e");
+    assert_null(seen.also[1]);
+    assert_int_equal(CALL("probe", "--also", "a", "--deep", "--also=b"), 42);
+    assert_string_equal(seen.also[0], "a");
+    assert_string_equal(seen.also[1], "b");
+    assert_null(seen.also[2]);
+    unsetenv("MUSTER_ALSO");
+    assert_int_equal(CALL("probe"), 42);
+    assert_null(seen.also[0]);
 }
 
 static void wrong_use_is_status_two(void **state)
@@ -130,6 +177,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_in_every_form),
+        cmocka_unit_test(numbers_stay_in_their_ranges),
+        cmocka_unit_test(an_option_may_be_given_often),
         cmocka_unit_test(wrong_use_is_status_two),
         cmocka_unit_test(a_root_has_a_state_of_its_own),
         cmocka_unit_test(help_is_not_an_error),

@@ -145,13 +145,12 @@ static void makes_an_authority_and_a_server(void **unused)
     gethostname(host, 64);
     ensure_ok("192.0.2.7", true);
     assert_valid(in_state("pki/server.crt"), X509_PURPOSE_SSL_SERVER);
-    assert_valid(in_state("pki/server.crt"), X509_PURPOSE_SSL_CLIENT);
     X509 *ca = load(in_state("pki/ca.crt")), *server = load(in_state("pki/server.crt"));
     assert_int_equal(X509_check_ca(ca), 1);
     assert_int_equal(X509_get_pathlen(ca), 0);
     assert_int_equal(X509_get_key_usage(ca), KU_KEY_CERT_SIGN | KU_CRL_SIGN);
     assert_int_equal(X509_get_key_usage(server), KU_DIGITAL_SIGNATURE);
-    assert_int_equal(X509_get_extended_key_usage(server), XKU_SSL_SERVER | XKU_SSL_CLIENT);
+    assert_int_equal(X509_get_extended_key_usage(server), XKU_SSL_SERVER);
     assert_int_equal(X509_check_ca(server), 0);
     assert_non_null(X509_get0_subject_key_id(server));
     assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(server), X509_get0_subject_key_id(ca)), 0);
@@ -254,6 +253,42 @@ static void renews_what_expires_soon(void **unused)
     ensure_fails("expired");
 }
 
+/* Certificates of earlier versions made an endpoint of the server, too. */
+static void renews_what_is_good_for_endpoints(void **unused)
+{
+    (void)unused;
+    ensure_ok(NULL, true);
+    X509 *x = load(in_state("pki/server.crt"));
+    EVP_PKEY *ca = load_key(in_state("pki/ca.key"));
+    X509_EXTENSION_free(X509_delete_ext(x, X509_get_ext_by_NID(x, NID_ext_key_usage, -1)));
+    X509_EXTENSION *both = X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, "serverAuth,clientAuth");
+    assert_int_equal(X509_add_ext(x, both, -1), 1);
+    assert_true(X509_sign(x, ca, EVP_sha256()) > 0);
+    FILE *f = fopen(in_state("pki/server.crt"), "w");
+    assert_int_equal(PEM_write_X509(f, x), 1);
+    fclose(f);
+    X509_EXTENSION_free(both);
+    EVP_PKEY_free(ca);
+    X509_free(x);
+    ensure_ok(NULL, true);
+    ensure_ok(NULL, false);
+    x = load(in_state("pki/server.crt"));
+    assert_int_equal(X509_get_extended_key_usage(x), XKU_SSL_SERVER);
+    X509_free(x);
+}
+
+static void names_of_a_server(void **unused)
+{
+    static const char *const good[] = {"nac.example.org", "nac", "192.0.2.1", "2001:db8::1", "_x.example"},
+                             *const bad[] = {"",      "*.example.org", "a b",           "-a",   ".a",
+                                             "a/b",   "https://a",     "[2001:db8::1]", "a:271"};
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_true(pki_name_valid(good[i]));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(pki_name_valid(bad[i]));
+}
+
 static void damaged_and_foreign_files_are_reported_and_kept(void **unused)
 {
     (void)unused;
@@ -342,9 +377,9 @@ static void issues_for_endpoints(void **unused)
     if (!pki_issue(state, "web-01.example.org", in_state("out"), &error))
         fail_msg("%s", error.text);
     assert_valid(in_state("out/web-01.example.org.crt"), X509_PURPOSE_SSL_CLIENT);
-    assert_valid(in_state("out/web-01.example.org.crt"), X509_PURPOSE_SSL_SERVER);
     assert_int_equal(mode_of(in_state("out/web-01.example.org.key")), 0600);
     X509 *x = load(in_state("out/web-01.example.org.crt"));
+    assert_int_equal(X509_get_extended_key_usage(x), XKU_SSL_CLIENT); /* it can be nobody's server */
     EVP_PKEY *key = load_key(in_state("out/web-01.example.org.key"));
     assert_int_equal(X509_check_private_key(x, key), 1);
     assert_int_equal(X509_check_host(x, "web-01.example.org", 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL), 1);
@@ -403,6 +438,8 @@ int main(void)
         T(a_second_run_changes_nothing),
         T(a_new_name_renews_the_certificate_but_not_the_key),
         T(renews_what_expires_soon),
+        T(renews_what_is_good_for_endpoints),
+        T(names_of_a_server),
         T(damaged_and_foreign_files_are_reported_and_kept),
         T(a_foreign_pair_is_no_certificate_of_ours),
         T(refuses_keys_that_others_can_read),
