@@ -10,6 +10,7 @@
 #define REMEDIATION_MAX   8192
 #define TEXT_MAX          ((size_t)64 << 10) /* reasons and remediation that a server may tell us */
 #define CLIENT_ROUNDS_MAX 4096               /* a server may poll with empty batches while it works, but not for ever */
+#define BATCHES_MAX       65536 /* of the peer in one exchange: what 64 MiB need in segments of 1,000 octets */
 
 void nea_note(struct nea_session *s, enum log_level level, const char *format, ...)
 {
@@ -25,7 +26,7 @@ void nea_note(struct nea_session *s, enum log_level level, const char *format, .
 
 void nea_wake(struct nea_session *s)
 {
-    if (s->config.wake && !s->busy)
+    if (s->config.wake && !s->carrier->busy)
         s->config.wake(s->config.host);
 }
 
@@ -93,6 +94,23 @@ static void append_text(struct wr *w, struct bytes text)
     w->bad = false; /* full: what fits is told */
 }
 
+/* PB-R68, RFC 5793 §4.1: with the connection ends what else goes over it. */
+static void end_all(struct nea_session *s)
+{
+    s->carrier->state = PB_END;
+    if (s->carrier->mirror)
+        s->carrier->mirror->state = PB_END;
+}
+
+static void end_by_fault(struct nea_session *s, const struct nea_fault *fault)
+{
+    end_all(s);
+    if (!s->outcome.fault.text[0])
+        s->outcome.fault = *fault;
+    if (!s->carrier->outcome.fault.text[0])
+        s->carrier->outcome.fault = *fault;
+}
+
 /* PB-R46, R48, R69, R70, RFC 5793 §4.9: whatever its code, the FATAL flag tells what follows. */
 static void take_error(struct nea_session *s, struct bytes value)
 {
@@ -104,10 +122,11 @@ static void take_error(struct nea_session *s, struct bytes value)
     nea_note(s, LOG_WARNING, "the peer reports PB-TNC error %u of vendor %u, parameter %u%s", code, vendor, parameter,
              flags & PB_ERROR_FATAL ? ", fatal" : "");
     if (!(flags & PB_ERROR_FATAL))
-        return;        /* PB-R44 */
-    s->state = PB_END; /* PB-R43: no answer */
-    nea_fault_set(&s->outcome.fault, code, parameter, "PB-R43", "RFC 5793 §4.9",
+        return; /* PB-R44 */
+    struct nea_fault fault;
+    nea_fault_set(&fault, code, parameter, "PB-R43", "RFC 5793 §4.9",
                   "the peer ended the session with PB-TNC error %u, parameter %u", code, parameter);
+    end_by_fault(s, &fault); /* PB-R43: no answer */
 }
 
 static void take_message(struct nea_session *s, const struct pb_message *m)
@@ -171,11 +190,20 @@ static void tell_decided(struct nea_session *s)
     }
 }
 
+/* No verdict outlives what it was about, and none comes with a fatal error. */
+static void forget_verdict(struct nea_session *s)
+{
+    s->outcome.decided = false;
+    s->outcome.result = NEA_DONT_KNOW;
+    s->outcome.access = NEA_ACCESS_NONE;
+}
+
 /* Forgets the exchange before: transfers end, contracts and identifiers stay (SEG-R6, PB-R32). */
 static void clear_exchange(struct nea_session *s)
 {
-    s->rounds = 0;
+    s->rounds = s->batches = 0;
     s->soliciting = s->progress = false;
+    forget_verdict(s);
     s->reassembling = 0;
     wr_reset(&s->queue);
     wr_reset(&s->reason);
@@ -193,6 +221,44 @@ static void new_exchange(struct nea_session *s)
     EACH(s, begin_handshake);
 }
 
+/* PB-R3, RFC 5793 §3.2: a retry that is ignored changes no state. Where it was ours that crossed it and was ignored
+ * over there, our components say in the exchange that follows what they had said in it; that begins no new count of
+ * rounds, or a server could make us go on for ever. */
+static void take_crossing(struct nea_session *s)
+{
+    unsigned rounds = s->rounds, batches = s->batches + 1;
+    if (!s->retry_sent)
+        return;
+    s->retry_sent = false;
+    new_exchange(s);
+    s->rounds = rounds;
+    s->batches = batches;
+}
+
+/* strongSwan's mutual assessment (PB-Mutual-Capability, vendor ITA): the NEA Client that opened the transport offers it
+ * with its first batch, the server agrees with its own first one, and from there on each side is both. */
+static void agree(struct nea_session *s)
+{
+    struct nea_fault fault;
+    if (!s->config.mutual || s->carrier != s || s->config.initiator != (s->config.role == NEA_CLIENT))
+        return;
+    s->mirror = session_mirror(s);
+    if (s->mirror)
+        broker_begin(s->mirror);
+    if (s->mirror || s->config.role == NEA_SERVER)
+        return;
+    nea_fault_set(&fault, PB_LOCAL_ERROR, 0, "PB-L3", "own limit", "no memory for the other direction");
+    broker_abort(s, &fault);
+}
+
+/* The end of the connection; of a mutual assessment's second direction: of that one alone. */
+static void take_close(struct nea_session *s)
+{
+    if (s->carrier == s)
+        end_all(s);
+    s->state = PB_END;
+}
+
 static void take_batch(struct nea_session *s, struct bytes batch)
 {
     const struct pb_step *step;
@@ -200,7 +266,7 @@ static void take_batch(struct nea_session *s, struct bytes batch)
     enum nea_role role = s->config.role;
     enum pb_error_code code = pb_batch_check(batch, role, s->state, &step, &fault);
     if (code != PB_OK && step && step->action == PB_FINISH) { /* a broken CLOSE is still one: never answered */
-        s->state = PB_END;
+        take_close(s);
         return;
     }
     if (code != PB_OK) {
@@ -212,37 +278,55 @@ static void take_batch(struct nea_session *s, struct bytes batch)
     if (step->action == PB_DROP)
         return;
     if (step->action == PB_IGNORE) {
-        if (role == NEA_CLIENT) /* our CRETRY crossed the server's retry and was ignored there: say it again */
-            new_exchange(s);
+        take_crossing(s);
         return;
     }
     if (step->action == PB_RETRY)
         new_exchange(s);
     s->rx_empty = true;
+    s->retry_sent = false;
     struct pb_message m;
+    bool mutual = false, first = !s->heard;
+    s->heard = true;
     for (struct rd r = pb_batch_messages(batch); pb_message_next(&r, role, type, &m);)
         if (!m.ignored && (type != PB_CLOSE || m.type == PB_ERROR))
             take_message(s, &m);
-    if (type == PB_CLOSE) /* PB-R68, RFC 5793 §4.1 */
-        s->state = PB_END;
+        else
+            mutual |= pb_mutual_offers(&m);
+    if (type == PB_CLOSE)
+        take_close(s);
+    else if (s->state == PB_END)
+        forget_verdict(s);
     if (s->state == PB_END)
         return;
     EACH(s, batch_ending);
     if (type == PB_RESULT)
         tell_decided(s);
+    s->batches++;
     if (!s->progress)
         s->rounds++;
     s->progress = false;
+    if (mutual && first)
+        agree(s);
+}
+
+/* In a mutual assessment the direction bit tells which of our two roles a batch is for. */
+static struct nea_session *addressee(struct nea_session *s, struct bytes batch)
+{
+    bool to_client = batch.n > 1 && batch.p[1] & 0x80;
+    return s->mirror && batch.n > 1 && to_client != (s->config.role == NEA_CLIENT) ? s->mirror : s;
 }
 
 void broker_batch(struct nea_session *s, struct bytes batch)
 {
+    struct nea_session *to = addressee(s, batch);
+    s->mirror_heard = to != s;
     s->busy = true;
-    take_batch(s, batch);
+    take_batch(to, batch);
     s->busy = false;
     /* What one large message needed is not kept by an idle connection. */
-    if (s->arena.used > 16384)
-        arena_free(&s->arena);
+    if (to->arena.used > 16384)
+        arena_free(&to->arena);
 }
 
 /* ---- sending batches ---- */
@@ -267,7 +351,8 @@ static void put_queue(struct nea_session *s, struct wr *w, size_t room)
 
 static size_t queue_room(const struct nea_session *s)
 {
-    size_t overhead = PT_HEADER + PB_BATCH_HEADER + 32768; /* language, contract requests, results, reasons, remediation */
+    size_t overhead =
+        PT_HEADER + PB_BATCH_HEADER + 32768; /* language, contract requests, results, reasons, remediation */
     return s->config.limits.max_batch > 2 * overhead ? s->config.limits.max_batch - overhead
                                                      : s->config.limits.max_batch / 2;
 }
@@ -277,11 +362,14 @@ static void send_batch(struct nea_session *s, enum pb_type type)
     const struct pb_step *step = pb_step_find(s->state, s->config.role, PB_TX, type);
     if (!step)
         bug("%s sent in state %s", pb_type_name(type), pb_state_name(s->state));
-    struct wr *w = &s->pt.out;
-    size_t pt = pt_batch_begin(s), batch = pb_batch_begin(w, s->config.role, type);
-    if (type == PB_CDATA && !s->language_sent && s->config.language)
+    struct wr *w = &s->carrier->pt.out;
+    size_t pt = pt_batch_begin(s->carrier), batch = pb_batch_begin(w, s->config.role, type);
+    if (!s->introduced && s->carrier == s &&
+        (s->config.role == NEA_CLIENT ? s->config.initiator && s->config.mutual : s->mirror != NULL))
+        pb_mutual_put(w);
+    if (type == PB_CDATA && !s->introduced && s->config.language && pb_language_valid(bytes_of(s->config.language)))
         pb_language_put(w, s->config.language);
-    s->language_sent |= type == PB_CDATA;
+    s->introduced = true;
     if (type == PB_RESULT) {
         pb_result_put(w, s->outcome.result, s->outcome.access);
         for (size_t i = 0; i < s->connection_count; i++) { /* PB-R63: reasons stand beside what they explain */
@@ -300,22 +388,21 @@ static void send_batch(struct nea_session *s, enum pb_type type)
     if (type != PB_CLOSE && type != PB_SRETRY)
         put_queue(s, w, queue_room(s));
     pb_batch_end(w, batch);
-    pt_batch_end(s, pt);
+    pt_batch_end(s->carrier, pt);
     s->state = step->next;
 }
 
 void broker_abort(struct nea_session *s, const struct nea_fault *fault)
 {
     nea_note(s, LOG_WARNING, "%s", fault->text);
-    if (!s->outcome.fault.text[0])
-        s->outcome.fault = *fault;
-    if (s->state != PB_END && s->pt.state == PT_DATA) { /* PB-R2, PB-R15, PB-R43 */
-        size_t pt = pt_batch_begin(s), batch = pb_batch_begin(&s->pt.out, s->config.role, PB_CLOSE);
-        pb_error_put(&s->pt.out, fault);
-        pb_batch_end(&s->pt.out, batch);
-        pt_batch_end(s, pt);
+    struct pt_tls *pt_tls = &s->carrier->pt;
+    if (s->state != PB_END && pt_tls->state == PT_DATA) { /* PB-R2, PB-R15, PB-R43 */
+        size_t pt = pt_batch_begin(s->carrier), batch = pb_batch_begin(&pt_tls->out, s->config.role, PB_CLOSE);
+        pb_error_put(&pt_tls->out, fault);
+        pb_batch_end(&pt_tls->out, batch);
+        pt_batch_end(s->carrier, pt);
     }
-    s->state = PB_END;
+    end_by_fault(s, fault);
 }
 
 static void abort_local(struct nea_session *s, const char *text)
@@ -377,17 +464,23 @@ static void solicit(struct nea_session *s)
     }
 }
 
+/* Nothing comes of it any more: an exchange ends after so many batches, and sooner if they bring nothing. */
+static bool worn_out(const struct nea_session *s)
+{
+    unsigned most = s->config.role == NEA_SERVER ? s->config.limits.max_rounds : CLIENT_ROUNDS_MAX;
+    return s->rounds > most || s->batches > BATCHES_MAX;
+}
+
 /* The server's turn: SDATA, RESULT, or nothing while somebody holds. */
 static void server_turn(struct nea_session *s)
 {
     bool stuck = s->rx_empty && !s->queue.n;
-    if (!s->soliciting && !s->own_retry && (stuck || s->rounds > s->config.limits.max_rounds) &&
-        !(all_recommended(s) && !transferring(s)))
+    if (!s->soliciting && !s->own_retry && (stuck || worn_out(s)) && !(all_recommended(s) && !transferring(s)))
         solicit(s);
     if (s->holds)
         return;
     bool done = s->soliciting || (all_recommended(s) && !transferring(s));
-    if (!done || s->own_retry || (s->queue.n > queue_room(s) && s->rounds <= s->config.limits.max_rounds)) {
+    if (!done || s->own_retry || (s->queue.n > queue_room(s) && !worn_out(s))) {
         s->own_retry = false; /* PB-R67 */
         send_batch(s, PB_SDATA);
         return;
@@ -397,11 +490,29 @@ static void server_turn(struct nea_session *s)
     tell_decided(s);
 }
 
+bool broker_waits(const struct nea_session *s)
+{
+    bool server = s->config.role == NEA_SERVER, mirror = s->carrier != s;
+    if (s->state == PB_INIT)
+        return !s->config.initiator;
+    if (s->state == PB_DECIDED) /* for the CLOSE of the other direction */
+        return server && mirror;
+    return s->state == (server ? PB_CLIENT_WORKING : PB_SERVER_WORKING);
+}
+
+/* strongSwan's peers speak one batch at a time, whatever the transport can: who opened it alternates between his roles
+ * and says nothing while one of them is owed an answer; the other side answers in the role that was spoken to. */
+static bool may_speak(const struct nea_session *s)
+{
+    const struct nea_session *other = s->carrier == s ? s->mirror : s->carrier;
+    return !other || !s->config.initiator || !broker_waits(other);
+}
+
 /* Does what it is our turn to do; false if there is nothing. */
 static bool take_turn(struct nea_session *s)
 {
     bool server = s->config.role == NEA_SERVER;
-    if (s->state == PB_END || s->holds)
+    if (s->state == PB_END || s->holds || !may_speak(s))
         return false;
     if (s->queue.bad) {
         abort_local(s, "more to send than fits the queue");
@@ -410,18 +521,28 @@ static bool take_turn(struct nea_session *s)
     if (s->state == (server ? PB_SERVER_WORKING : PB_CLIENT_WORKING)) {
         if (server)
             server_turn(s);
-        else if (s->rounds > CLIENT_ROUNDS_MAX)
+        else if (worn_out(s))
             abort_local(s, "the server asks without end");
         else
             send_batch(s, PB_CDATA); /* PB quirk 8: empty if there is nothing to say, never silence */
         return !s->holds;
     }
+    if (s->state == PB_INIT && s->config.initiator) { /* RFC 5793 §3.2: who opened the transport speaks first */
+        send_batch(s, server ? PB_SDATA : PB_CDATA);
+        return true;
+    }
     if (s->state != PB_DECIDED)
         return false;
+    if (s->want_retry && server &&
+        s->config.half_duplex) { /* PB-R4, RFC 5793 §3.2: the turn is the client's for good */
+        s->state = PB_END;
+        return false;
+    }
     if (s->want_retry) {
         s->want_retry = s->want_push = false;
         s->own_retry = server;
         new_exchange(s);
+        s->retry_sent = !server;
         send_batch(s, server ? PB_SRETRY : PB_CRETRY);
         return true;
     }
@@ -430,13 +551,21 @@ static bool take_turn(struct nea_session *s)
         clear_exchange(s);
         EACH(s, push);
         if (s->queue.n || s->queue.bad) {
+            s->retry_sent = true;
             send_batch(s, PB_CRETRY);
             return true;
         }
     }
-    if (!server && !s->config.stay)
+    if (!server && !s->config.stay && !(s->mirror && s->mirror->state != PB_END))
         send_batch(s, PB_CLOSE); /* empty: all went well */
     return false;
+}
+
+/* The role that was not spoken to last goes first. */
+static bool take_turns(struct nea_session *s)
+{
+    struct nea_session *first = s->mirror && !s->mirror_heard ? s->mirror : s, *second = first == s ? s->mirror : s;
+    return take_turn(first) || (second && take_turn(second));
 }
 
 void broker_advance(struct nea_session *s)
@@ -444,7 +573,7 @@ void broker_advance(struct nea_session *s)
     if (s->pt.state != PT_DATA || s->busy) /* busy: called by a component through its host; we get there anyway */
         return;
     s->busy = true;
-    while (take_turn(s))
+    while (take_turns(s))
         ;
     s->busy = false;
 }
@@ -463,7 +592,10 @@ bool broker_start(struct nea_session *s)
         return false;
     for (size_t i = 0; i < s->config.component_count && i < NEA_ANY - 1; i++) {
         struct nea_connection *c = &s->connections[s->connection_count];
-        *c = (struct nea_connection){.session = s, .component = s->config.components[i], .reason = wr_of(REASON_MAX), .remediation = wr_of(REMEDIATION_MAX)};
+        *c = (struct nea_connection){.session = s,
+                                     .component = s->config.components[i],
+                                     .reason = wr_of(REASON_MAX),
+                                     .remediation = wr_of(REMEDIATION_MAX)};
         c->id = (uint16_t)(s->connection_count + 1); /* PB-R32: never 0xffff, the same for the whole session */
         c->context = s->config.contexts ? s->config.contexts[i] : NULL;
         c->state = c->component->create ? c->component->create(c->context, c) : c->context;
@@ -475,12 +607,11 @@ bool broker_start(struct nea_session *s)
 
 void broker_begin(struct nea_session *s)
 {
+    bool busy = s->carrier->busy;
     s->outcome.negotiated = true;
-    s->busy = true;
+    s->carrier->busy = true;
     EACH(s, begin_handshake);
-    s->busy = false;
-    if (s->config.initiator) /* RFC 5793 §3.2: who opened the transport speaks first */
-        send_batch(s, s->config.role == NEA_CLIENT ? PB_CDATA : PB_SDATA);
+    s->carrier->busy = busy;
 }
 
 void broker_free(struct nea_session *s)

@@ -209,9 +209,10 @@ static void take_envelope(struct nea_connection *c, uint16_t from, const struct 
         nea_note(s, LOG_WARNING, "%s: a segment without a contract is ignored", c->component->name);
         return;
     }
-    if (e->segment.n >= PROGRESS)
+    enum seg_verdict verdict = seg_take(&c->seg, from, e, &s->reassembling, s->config.limits.max_reassembly, &t, &fault);
+    if (t && e->segment.n >= PROGRESS)
         s->progress = true;
-    switch (seg_take(&c->seg, from, e, &s->reassembling, s->config.limits.max_reassembly, &t, &fault)) {
+    switch (verdict) {
     case SEG_IGNORE:
         nea_note(s, LOG_WARNING, "%s: segment of transfer %u is out of order and ignored", c->component->name,
                  e->base_id);

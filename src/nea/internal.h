@@ -203,6 +203,11 @@ void pb_reason_put(struct wr *w, struct bytes text, struct bytes language);
 /* One PB-Remediation-Parameters message of vendor 0; `language` only with a text. */
 void pb_remediation_put(struct wr *w, enum nea_remediation kind, struct bytes text, struct bytes language);
 void pb_language_put(struct wr *w, const char *ranges);
+/* PB-Mutual-Capability, half-duplex: vendor ITA, type 1 (strongSwan's). */
+void pb_mutual_put(struct wr *w);
+bool pb_mutual_offers(const struct pb_message *m);
+/* Whether it has only characters of an Accept-Language value (RFC 3282 §3), and no comment (RFC 5793 §4.10). */
+bool pb_language_valid(struct bytes ranges);
 /* A fatal error; for PB_VERSION_NOT_SUPPORTED the fault's offset is the bad version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault);
 
@@ -359,14 +364,19 @@ struct nea_session {
     struct wr queue;       /* whole PB-PA messages for the next batch of our turn */
     struct arena arena;    /* the message being decoded */
     uint32_t next_message; /* PA-TNC message identifiers (PA-R12) */
-    unsigned holds, rounds;
+    unsigned holds, rounds, batches; /* the peer's batches in this exchange that brought nothing, and all of them */
     bool rx_empty;   /* the last batch of the peer had no message for us */
     bool progress;   /* a segment worth the round was sent or taken since the last batch */
     bool soliciting; /* no further round: a RESULT as soon as no hold is open */
     bool own_retry;  /* after our SRETRY an SDATA comes first (PB-R67) */
     bool want_retry, want_push;
+    bool retry_sent; /* our CRETRY is the last that was said */
     bool busy; /* components are being called: nothing is sent from inside them */
-    bool language_sent;
+    bool heard, introduced; /* a batch was taken; one has left */
+    /* A mutual assessment's other direction: a session with the roles exchanged that has no transport of its own. */
+    struct nea_session *mirror;  /* NULL: it was not agreed upon */
+    struct nea_session *carrier; /* whose transport carries our batches, whose `busy` is ours: ourselves, or whose mirror we are */
+    bool mirror_heard;           /* the peer's last batch was for the mirror */
     size_t reassembling; /* octets held by all reassemblies */
     struct nea_outcome outcome;
     struct wr reason, remediation;
@@ -386,6 +396,10 @@ void broker_advance(struct nea_session *s);
 /* Something that ends the session from our side: a CLOSE with the error. */
 void broker_abort(struct nea_session *s, const struct nea_fault *fault);
 void broker_free(struct nea_session *s);
+/* Whether it is the peer from whom the next batch must come. */
+bool broker_waits(const struct nea_session *s);
+/* session.c: the other direction of s, as config.mutual wants it; NULL: no memory. */
+struct nea_session *session_mirror(struct nea_session *s) MUST_USE;
 /* Asks the host to call out(), unless we come by anyway. */
 void nea_wake(struct nea_session *s);
 void nea_note(struct nea_session *s, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);

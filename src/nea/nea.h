@@ -279,6 +279,15 @@ struct nea_limits {
     unsigned idle_ms;      /* 60,000: for the peer's next message in an assessment, or 64 KiB more of a message that it has begun */
 };
 
+/* The other direction of a mutual assessment, where both sides want it (strongSwan's extension of PB-TNC): the roles exchanged over the same
+ * transport. Where the peer does not take part, nothing comes of it. */
+struct nea_mutual {
+    const char *language; /* of a client, as in nea_config */
+    const struct nea_component *const *components;
+    void *const *contexts;
+    size_t component_count;
+};
+
 struct nea_config {
     enum nea_role role;      /* PB/PA role: NEA_CLIENT collects, NEA_SERVER validates */
     bool initiator;          /* who opened TCP: normally the client */
@@ -292,12 +301,15 @@ struct nea_config {
     struct bytes user, password;     /* client: its login, if it has one. Not copied: valid as long as the session */
     bool certificate;                /* client: TLS has shown ours, EXTERNAL is possible */
     bool peer_verified;              /* client: TLS has verified the server's certificate; else PLAIN is never used */
+    bool half_duplex;        /* the transport lets one side speak at a time (PT-EAP): a server's retry then ends the session without a CLOSE, and the
+                                host begins a new one */
     bool stay;               /* client: no CLOSE after the decision; an agent that waits for changes, and for the server's retries */
     const char *language;    /* client: Accept-Language value, e.g. "en"; NULL: none sent */
     struct nea_limits limits;
     const struct nea_component *const *components;
     void *const *contexts; /* one a component */
     size_t component_count;
+    const struct nea_mutual *mutual; /* NULL: off. Valid, with what it points to, as long as the session */
     /* Tells the host that a hold was released or a collector wants to speak: call nea_session_out() soon. NULL allowed. */
     void (*wake)(void *host);
     void *host;
@@ -335,6 +347,8 @@ struct nea_outcome {
     struct nea_fault fault;
 };
 struct nea_outcome nea_session_outcome(const struct nea_session *s);
+/* The same of the other direction of a mutual assessment; not negotiated: the peer does not take part. The session is not finished before it is. */
+struct nea_outcome nea_session_mutual(const struct nea_session *s);
 /* Asks for a new exchange (CRETRY, on the server SRETRY) once that is allowed; wake is called, out() then has the batch. May be called from
  * inside a component's function, decided() above all: then the client does not close. What components have to say they send in
  * begin_handshake(), which is called anew. */

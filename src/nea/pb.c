@@ -100,7 +100,8 @@ static enum pb_error_code refuse(struct nea_fault *f, enum pb_error_code code, s
     return code;
 }
 
-/* Counted text, counted language tag, nothing behind (PB-R41, R51, R60, RFC 5793 §4.8.1, §4.11). `at` is the offset of `value` in the batch. */
+/* Counted text, counted language tag, nothing behind (PB-R41, R51, R60, RFC 5793 §4.8.1, §4.11). `at` is the offset of
+ * `value` in the batch. */
 static enum pb_error_code check_text(struct bytes value, size_t at, const char *rule, const char *section,
                                      struct nea_fault *f)
 {
@@ -347,14 +348,19 @@ void pb_batch_end(struct wr *w, size_t start)
     wr_patch32(w, start + 4, w->n - start);
 }
 
-size_t pb_message_begin(struct wr *w, uint8_t flags, uint32_t type)
+static size_t message_begin(struct wr *w, uint8_t flags, uint32_t vendor, uint32_t type)
 {
     size_t start = w->n;
     wr_u8(w, flags);
-    wr_u24(w, PEN_IETF);
+    wr_u24(w, vendor);
     wr_u32(w, type);
     wr_u32(w, 0);
     return start;
+}
+
+size_t pb_message_begin(struct wr *w, uint8_t flags, uint32_t type)
+{
+    return message_begin(w, flags, PEN_IETF, type);
 }
 
 void pb_message_end(struct wr *w, size_t start)
@@ -437,8 +443,36 @@ void pb_language_put(struct wr *w, const char *ranges)
     pb_message_end(w, m);
 }
 
-/* PB-R45, R47, R65, RFC 5793 §4.9: ours are always fatal, of vendor 0, with the parameters that the code has; we speak one
- * version. */
+enum { MUTUAL_CAPABILITY = 1 };
+#define MUTUAL_HALF_DUPLEX 0x80000000u /* the only kind that there is; 0x40000000 would be full duplex */
+
+/* PB-R24: never marked NOSKIP, never required; who does not know it skips it. */
+void pb_mutual_put(struct wr *w)
+{
+    size_t m = message_begin(w, 0, PEN_ITA, MUTUAL_CAPABILITY);
+    wr_u32(w, MUTUAL_HALF_DUPLEX);
+    pb_message_end(w, m);
+}
+
+bool pb_mutual_offers(const struct pb_message *m)
+{
+    return m->vendor == PEN_ITA && m->type == MUTUAL_CAPABILITY && m->value.n >= 4 &&
+           number_at(m->value, 0, 4) & MUTUAL_HALF_DUPLEX;
+}
+
+/* PB-R50, RFC 5793 §4.10 */
+bool pb_language_valid(struct bytes ranges)
+{
+    for (size_t i = 0; i < ranges.n; i++) {
+        uint8_t c = ranges.p[i], letter = c | 0x20;
+        if (!(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') && (c == 0 || !strchr("-*,;=. ", c)))
+            return false;
+    }
+    return ranges.n > 0;
+}
+
+/* PB-R45, R47, R65, RFC 5793 §4.9: ours are always fatal, of vendor 0, with the parameters that the code has; we speak
+ * one version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault)
 {
     size_t m = pb_message_begin(w, PB_NOSKIP, PB_ERROR);

@@ -35,11 +35,13 @@ static struct nea_limits limits_of(struct nea_limits l)
     return l;
 }
 
-struct nea_session *nea_session_new(const struct nea_config *config, uint64_t now)
+/* `carrier` NULL: itself. */
+static struct nea_session *session_of(const struct nea_config *config, struct nea_session *carrier, uint64_t now)
 {
     struct nea_session *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    s->carrier = carrier ? carrier : s;
     s->config = *config;
     s->config.limits = limits_of(config->limits);
     s->now = s->started = s->last_progress = now;
@@ -57,8 +59,30 @@ struct nea_session *nea_session_new(const struct nea_config *config, uint64_t no
         nea_session_free(s);
         return NULL;
     }
-    pt_start(s);
     return s;
+}
+
+struct nea_session *nea_session_new(const struct nea_config *config, uint64_t now)
+{
+    struct nea_session *s = session_of(config, NULL, now);
+    if (s)
+        pt_start(s);
+    return s;
+}
+
+struct nea_session *session_mirror(struct nea_session *s)
+{
+    const struct nea_mutual *mutual = s->config.mutual;
+    struct nea_config config = s->config;
+    config.role = s->config.role == NEA_SERVER ? NEA_CLIENT : NEA_SERVER;
+    config.peer_name = wr_view(&s->peer_name); /* also one that a login has proved */
+    config.stay = false;
+    config.mutual = NULL;
+    config.language = mutual->language;
+    config.components = mutual->components;
+    config.contexts = mutual->contexts;
+    config.component_count = mutual->component_count;
+    return session_of(&config, s, s->now);
 }
 
 void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t now)
@@ -73,7 +97,7 @@ void nea_session_feed(struct nea_session *s, struct bytes plaintext, uint64_t no
 /* What the exchange needed is not kept by a connection that stays and is idle. */
 static void rest(struct nea_session *s)
 {
-    if (s->busy || s->state != PB_DECIDED)
+    if (s->carrier->busy || (s->state != PB_DECIDED && s->state != PB_END))
         return;
     arena_free(&s->arena);
     wr_free(&s->pt.out);
@@ -95,14 +119,14 @@ void nea_session_out(struct nea_session *s, struct wr *w)
     if (s->pt.out.capacity > 16384)
         wr_free(&s->pt.out);
     rest(s);
+    if (s->mirror)
+        rest(s->mirror);
 }
 
 /* Whether it is the peer from whom the next octet must come. */
 static bool waiting(const struct nea_session *s)
 {
-    if (s->state == PB_INIT)
-        return true;
-    return s->state == (s->config.role == NEA_SERVER ? PB_CLIENT_WORKING : PB_SERVER_WORKING);
+    return broker_waits(s) || (s->mirror && broker_waits(s->mirror));
 }
 
 uint64_t nea_session_deadline(const struct nea_session *s)
@@ -141,12 +165,15 @@ void nea_session_close(struct nea_session *s)
 {
     s->pt.state = PT_CLOSED;
     s->state = PB_END;
+    if (s->mirror)
+        s->mirror->state = PB_END;
 }
 
 void nea_session_free(struct nea_session *s)
 {
     if (!s)
         return;
+    nea_session_free(s->mirror);
     broker_free(s);
     sasl_free(s->pt.sasl);
     wr_free(&s->pt.in);
@@ -168,6 +195,11 @@ struct nea_outcome nea_session_outcome(const struct nea_session *s)
     o.reason = wr_view(&s->reason);
     o.remediation = wr_view(&s->remediation);
     return o;
+}
+
+struct nea_outcome nea_session_mutual(const struct nea_session *s)
+{
+    return s->mirror ? nea_session_outcome(s->mirror) : (struct nea_outcome){.access = NEA_ACCESS_NONE};
 }
 
 void nea_session_retry(struct nea_session *s)
