@@ -116,8 +116,10 @@ void delivery_propose(struct nea_connection *c, struct wr *w)
 {
     const struct nea_session *s = c->session;
     size_t pb, pa;
+    /* A segment shares its batch, which must not exceed our bound: with those for other components, with the answers to these requests. */
+    size_t message = s->config.limits.max_message, share = s->config.limits.max_batch / (s->connection_count + 1);
     struct pa_segmentation_contract_request request = {.max_message = (uint32_t)s->config.limits.max_reassembly,
-                                                       .max_segment = seg_size(s->config.limits.max_message)};
+                                                       .max_segment = seg_size(message < share ? message : share)};
     if (!request.max_segment)
         return;
     put_pa_header(w, c, NEA_ANY, &pb, &pa); /* SEG-R1 */

@@ -229,6 +229,7 @@ struct world {
     unsigned collectors, validators;
     struct nea_limits client_limits, server_limits;
     size_t chunk;
+    bool stay; /* the client */
     uint64_t now;
     struct nea_session *client, *server;
     struct nea_outcome at_client, at_server; /* texts are gone with the sessions */
@@ -254,6 +255,7 @@ static void build(struct world *w)
     void *cc[] = {&w->collector, &w->second}, *vc[] = {&w->validator, &w->second};
     struct nea_config client = {.role = NEA_CLIENT,
                                 .initiator = true,
+                                .stay = w->stay,
                                 .language = "de, en",
                                 .limits = w->client_limits,
                                 .components = collectors,
@@ -587,6 +589,57 @@ static void a_retry_is_a_new_exchange(void **state)
     assert_int_equal(w.collector.destroyed, 1);
 }
 
+/* T17, RFC 6876 §3.1.2: a hundred re-assessments on one connection, by the client, by the server, and by both at once. */
+/* PT-R2, PT-R31, PT-R36, PB-R32, PB-R67 */
+static void a_hundred_retries_of_either_side(void **state)
+{
+    (void)state;
+    struct world w = small();
+    w.stay = true;
+    build(&w);
+    pump(&w);
+    for (unsigned i = 0; i < 100; i++) {
+        struct wr crossing = wr_of(0);
+        if (i % 3 != 1)
+            nea_session_retry(w.client);
+        if (i % 3 != 0)
+            nea_session_retry(w.server);
+        if (i % 3 == 2)
+            nea_session_out(w.server, &crossing); /* before it hears of the client's */
+        move(&w, w.client, w.server);
+        nea_session_feed(w.client, wr_view(&crossing), ++w.now);
+        wr_free(&crossing);
+        pump(&w);
+        assert_false(nea_session_finished(w.client) || nea_session_finished(w.server));
+        assert_int_equal(nea_session_outcome(w.client).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(w.collector.decided, i + 2);
+        assert_int_equal(w.validator.decided, i + 2);
+        assert_int_equal(nea_session_deadline(w.client), UINT64_MAX);
+        assert_int_equal(nea_session_deadline(w.server), UINT64_MAX);
+    }
+    finish(&w);
+    assert_string_equal(w.at_client.fault.text, "");
+    assert_string_equal(w.at_server.fault.text, "");
+}
+
+/* A server that takes small batches from a client that would send large ones: its segments leave room for what goes
+ * beside them. SEG-R1 */
+static void a_large_client_and_a_small_server(void **state)
+{
+    static const size_t bounds[] = {4096, 10000, 65536};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(bounds); i++) {
+        struct world w = small();
+        w.server_limits.max_batch = bounds[i];
+        w.validators = 2; /* each has asked: two segments in a batch */
+        w.collector.events = 3000;
+        build(&w);
+        pump(&w);
+        assert_ended(&w, NEA_COMPLIANT, NEA_ACCESS_ALLOWED);
+        assert_int_equal(w.validator.got_events, 3000);
+    }
+}
+
 /* SEG-R7 */
 static void what_a_message_cannot_carry_is_dropped(void **state)
 {
@@ -717,6 +770,8 @@ int main(void)
         cmocka_unit_test(rounds_are_bounded),
         cmocka_unit_test(the_worst_verdict_wins),
         cmocka_unit_test(a_retry_is_a_new_exchange),
+        cmocka_unit_test(a_hundred_retries_of_either_side),
+        cmocka_unit_test(a_large_client_and_a_small_server),
         cmocka_unit_test(what_a_message_cannot_carry_is_dropped),
         cmocka_unit_test(reassembly_is_bounded),
         cmocka_unit_test(deadlines),
