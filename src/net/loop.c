@@ -109,6 +109,8 @@ void net_loop_free(struct net_loop *l)
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_walk(&l->uv, close_timer, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
+    while (l->first_post) /* what the last ones have posted */
+        run_posts(l);
     if (uv_loop_close(&l->uv) != 0)
         bug("a loop was freed with handles left");
     pthread_mutex_destroy(&l->lock);

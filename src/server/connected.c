@@ -16,6 +16,7 @@ struct errand {
     struct net_post post;
     struct connected *connected;
     struct connected_entry *entry; /* only compared until it is found in the table */
+    struct net_loop *loop;
     int64_t endpoint;
 };
 
@@ -46,7 +47,9 @@ void connected_enter(struct connected *c, struct connected_entry *e, int64_t end
     struct connected_entry **first = bucket(c, endpoint);
     pthread_mutex_lock(&c->lock);
     e->endpoint = endpoint;
+    e->newer = NULL;
     e->older = *first;
+    e->asked = false;
     if (*first)
         (*first)->newer = e;
     *first = e;
@@ -69,21 +72,24 @@ void connected_leave(struct connected *c, struct connected_entry *e)
 }
 
 /* On the session's own thread: what is in the table now cannot leave it meanwhile. Another session at the same address
- * is asked in place of one that is gone only if it is of the same endpoint. */
+ * is asked in place of one that is gone only if it is of the same endpoint and thread. Where there is none, the endpoint
+ * may have another connection. */
 static void arrive(void *argument)
 {
     struct errand *errand = argument;
     struct connected *c = errand->connected;
     pthread_mutex_lock(&c->lock);
     struct connected_entry *e = *bucket(c, errand->endpoint);
-    while (e && (e != errand->entry || e->endpoint != errand->endpoint))
+    while (e && (e != errand->entry || e->endpoint != errand->endpoint || e->loop != errand->loop))
         e = e->older;
     if (e)
         e->asked = false;
     pthread_mutex_unlock(&c->lock);
-    free(errand);
     if (e)
         e->reassess(e->context);
+    else if (connected_reassess(c, errand->endpoint) == CONNECTED_NO_MEMORY)
+        log_line(LOG_ERROR, "no memory to begin an assessment");
+    free(errand);
 }
 
 enum connected_answer connected_reassess(struct connected *c, int64_t endpoint)
@@ -97,7 +103,7 @@ enum connected_answer connected_reassess(struct connected *c, int64_t endpoint)
         struct errand *errand = malloc(sizeof *errand);
         answer = errand ? CONNECTED_ASKED : CONNECTED_NO_MEMORY;
         if (errand) {
-            *errand = (struct errand){{arrive, errand, NULL}, c, e, endpoint};
+            *errand = (struct errand){{arrive, errand, NULL}, c, e, e->loop, endpoint};
             e->asked = true;
             net_loop_post(e->loop, &errand->post); /* within the lock: the session keeps its loop alive */
         }
