@@ -127,7 +127,7 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
                             cli, "who is it? Give --cert FILE and --key FILE, or --user NAME and --password-file FILE");
     a->user = bytes_of(user);
     if (!nea_login_text(a->user))
-        return cli_usage(cli, "--user takes 1 to %d octets of UTF-8 without control characters", NEA_LOGIN_TEXT_MAX);
+        return cli_usage(cli, "--user takes 1 to %d octets of UTF-8 without control or invisible characters", NEA_LOGIN_TEXT_MAX);
     if (!cli_secret(cli, "password-file", password))
         return EXIT_USAGE;
     a->password = password->view;

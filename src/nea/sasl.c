@@ -27,13 +27,44 @@ static bool same_secret(struct bytes a, struct bytes b)
     return differ == 0;
 }
 
+/* What SASLprep (RFC 4013 §2) maps to nothing or to a space, or prohibits: tables B.1, C.1.2 and C.2.1 to C.9 of RFC
+ * 3454. Others prepare texts before they compare them; what preparing would change is refused here, so that it cannot
+ * make two of one, and nobody hides characters in a name. */
+static const struct {
+    uint32_t first, last;
+} unprepared[] = {
+    {0x00, 0x1f},       {0x7f, 0xa0},       {0xad, 0xad},        {0x340, 0x341},     {0x34f, 0x34f},
+    {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x1680, 0x1680},    {0x1806, 0x1806},   {0x180b, 0x180e},
+    {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x2063},    {0x206a, 0x206f},   {0x2ff0, 0x2ffb},
+    {0x3000, 0x3000},   {0xe000, 0xf8ff},   {0xfdd0, 0xfdef},    {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+    {0xfff9, 0xffff},   {0x1d173, 0x1d17a}, {0x1fffe, 0x1ffff},  {0x2fffe, 0x2ffff}, {0x3fffe, 0x3ffff},
+    {0x4fffe, 0x4ffff}, {0x5fffe, 0x5ffff}, {0x6fffe, 0x6ffff},  {0x7fffe, 0x7ffff}, {0x8fffe, 0x8ffff},
+    {0x9fffe, 0x9ffff}, {0xafffe, 0xaffff}, {0xbfffe, 0xbffff},  {0xcfffe, 0xcffff}, {0xdfffe, 0xdffff},
+    {0xe0001, 0xe0001}, {0xe0020, 0xe007f}, {0xefffe, 0x10ffff},
+};
+
+static bool is_prepared(uint32_t c)
+{
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(unprepared) && c > unprepared[i].last)
+        i++;
+    return i == ARRAY_LENGTH(unprepared) || c < unprepared[i].first;
+}
+
 bool nea_login_text(struct bytes text)
 {
     if (text.n == 0 || text.n > NEA_LOGIN_TEXT_MAX || !utf8_valid(text))
         return false;
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] < 0x20 || text.p[i] == 0x7f)
+    for (size_t i = 0; i < text.n;) {
+        static const uint8_t lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+        unsigned n = text.p[i] < 0x80 ? 1 : text.p[i] < 0xe0 ? 2 : text.p[i] < 0xf0 ? 3 : 4;
+        uint32_t c = text.p[i] & lead[n];
+        for (unsigned k = 1; k < n; k++)
+            c = c << 6 | (text.p[i + k] & 0x3f);
+        if (!is_prepared(c))
             return false;
+        i += n;
+    }
     return true;
 }
 

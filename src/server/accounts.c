@@ -218,7 +218,7 @@ enum account_status account_add(const char *state, const char *name, struct byte
     }
     if (!nea_login_text(password) || iterations < NEA_ITERATIONS_MIN || iterations > NEA_ITERATIONS_MAX) {
         error_set(error,
-                  "a password has 1 to %d octets of UTF-8 without control characters, its verifier %d to %d iterations",
+                  "a password has 1 to %d octets of UTF-8 without control or invisible characters, its verifier %d to %d iterations",
                   NEA_LOGIN_TEXT_MAX, NEA_ITERATIONS_MIN, NEA_ITERATIONS_MAX);
         return ACCOUNT_REFUSED;
     }

@@ -317,6 +317,53 @@ static void what_a_first_message_may_be(void **state)
     wr_free(&w);
 }
 
+/* RFC 4013 §3 gives the examples; what it would change or prohibit is refused. */
+static void what_a_name_may_be(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } rows[] = {
+        {"user", true},
+        {"USER", true},
+        {"a b,c=d", true},
+        {"k\xc3\xb6nig", true},
+        {"\xe6\xbc\xa2\xe5\xad\x97", true},
+        {"\xf0\x9f\x94\x91", true},                                                 /* U+1F511 */
+        {"\xc2\xa1\xc2\xac\xc2\xae\xef\xa4\x80\xef\xb7\x8f\xf0\x9f\xbf\xbd", true}, /* the neighbours of what is not */
+        {"", false},
+        {"I\xc2\xadX", false}, /* a soft hyphen, to be left out */
+        {"a\x07", false},
+        {"a\x7f", false},
+        {"a\xc2\x80", false}, /* C1 */
+        {"a\xc2\xa0"
+         "b",
+         false}, /* a space that is none */
+        {"a\xe3\x80\x80"
+         "b",
+         false},
+        {"a\xe2\x80\x8b", false}, /* of no width */
+        {"a\xe2\x80\xae"
+         "b",
+         false}, /* turns what follows it */
+        {"\xef\xbb\xbf"
+         "a",
+         false},                 /* a byte order mark */
+        {"\xef\xbf\xbd", false}, /* U+FFFD: something was lost */
+        {"\xee\x80\x80", false}, /* private use */
+        {"\xef\xb7\x90", false}, /* no character */
+        {"\xf0\x9f\xbf\xbe", false},
+        {"\xf4\x8f\xbf\xbf", false},
+        {"\xf3\xa0\x81\xa1", false}, /* a tag */
+        {"\xed\xa0\x80", false},     /* a surrogate: no UTF-8 */
+        {"\xc0\xaf", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (nea_login_text(bytes_of(rows[i].text)) != rows[i].good)
+            fail_msg("row %zu", i);
+}
+
 static void what_is_too_long(void **state)
 {
     (void)state;
@@ -367,10 +414,15 @@ static void the_first_message_is_asked_for_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(base64_is_strict),           cmocka_unit_test(verifiers_are_read_and_written),
-        cmocka_unit_test(scram_as_in_the_rfc),        cmocka_unit_test(no_octet_of_a_proof_may_differ),
-        cmocka_unit_test(what_a_server_first_may_be), cmocka_unit_test(what_a_first_message_may_be),
-        cmocka_unit_test(what_is_too_long),           cmocka_unit_test(the_first_message_is_asked_for_once),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(verifiers_are_read_and_written),
+        cmocka_unit_test(scram_as_in_the_rfc),
+        cmocka_unit_test(no_octet_of_a_proof_may_differ),
+        cmocka_unit_test(what_a_server_first_may_be),
+        cmocka_unit_test(what_a_first_message_may_be),
+        cmocka_unit_test(what_a_name_may_be),
+        cmocka_unit_test(what_is_too_long),
+        cmocka_unit_test(the_first_message_is_asked_for_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
