@@ -136,6 +136,21 @@ enum agent_status {
     AGENT_UNREACHED,  /* could not connect, TLS or authentication failed (exit 5) */
     AGENT_FAILED,     /* the protocol broke down (exit 5) */
 };
+/* The server, where it is assessed as well (mutual assessment, which it must have switched on). Texts as in agent_verdict. */
+struct agent_server {
+    bool took_part; /* false: nothing below is known */
+    char product[128], version[128];
+    int64_t last_boot;                /* TIME_UNKNOWN */
+    int forwarding, default_password; /* 0 no, 1 yes, -1 not known */
+    enum nea_result result;           /* our verdict; access NEA_ACCESS_NONE: there is none */
+    enum nea_access access;
+    char reason[128];
+    /* Of the assessment itself. */
+    uint64_t told;
+    struct nea_connection *connection;
+    struct nea_mutual mutual;
+    void *context;
+};
 struct agent_assessment {
     const char *host; /* name or address; the server's certificate must carry it */
     uint16_t port;    /* 271 by default */
@@ -146,6 +161,7 @@ struct agent_assessment {
     const char *language;
     struct nea_limits limits;
     unsigned timeout_ms; /* for the whole; 0: 60,000 */
+    struct agent_server *server; /* assessed as well; NULL: it is not */
 };
 struct agent_verdict {
     enum nea_result result;

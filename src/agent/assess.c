@@ -66,6 +66,7 @@ struct nea_session *agent_session_new(const struct agent_assessment *a, struct b
         .components = components,
         .contexts = contexts,
         .component_count = ARRAY_LENGTH(components),
+        .mutual = a->server ? agent_server_mutual(a->server) : NULL,
         .log = session_log,
     };
     return nea_session_new(&config, now);
@@ -119,6 +120,9 @@ static void on_timeout(void *context)
 
 static enum agent_status verdict_of(const struct run *r, const struct nea_outcome *o)
 {
+    const struct nea_outcome mutual = nea_session_mutual(r->session);
+    if (r->a->server)
+        agent_server_outcome(r->a->server, &mutual);
     struct agent_verdict *v = r->verdict;
     v->result = o->result;
     /* A RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7). */

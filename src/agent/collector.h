@@ -24,6 +24,10 @@ struct bytes agent_record_tag(struct wr *w, const struct journal_record *r);
 struct nea_session *agent_session_new(const struct agent_assessment *a, struct bytes peer, bool stay,
                                       uint64_t now) MUST_USE;
 
+/* What makes a session assess the server, too; valid as long as *server. And what came of it. */
+const struct nea_mutual *agent_server_mutual(struct agent_server *server);
+void agent_server_outcome(struct agent_server *server, const struct nea_outcome *outcome);
+
 /* What /proc below ROOT says: last boot (as of `now`) and forwarding. */
 void agent_posture_read_proc(const char *root, int64_t now, struct agent_posture *posture);
 

@@ -1,4 +1,5 @@
 /* serve, pki issue: the server itself. */
+#include "agent/agent.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "server/server.h"
@@ -19,6 +20,12 @@ static int run_serve(struct cli *cli)
             return cli_usage(cli, "--name takes a DNS name without wildcards or an IP address, not \"%s\"", name);
         names[count] = name;
     }
+    static const struct nea_component *const collectors[] = {&agent_os_collector};
+    struct agent_posture posture;
+    void *const contexts[] = {&posture};
+    const struct nea_mutual mutual = {
+        .language = "en", .components = collectors, .contexts = contexts, .component_count = ARRAY_LENGTH(collectors)};
+    agent_posture_read("/", &posture);
     struct server_options options = {
         .state = cli_state(cli),
         .listen = cli_value(cli, "listen"),
@@ -31,6 +38,7 @@ static int run_serve(struct cli *cli)
         .max_strangers = (unsigned)cli_number(cli, "max-strangers", 0),
         .checks = cli_value(cli, "check"),
         .help = cli_value(cli, "help-uri"),
+        .mutual = cli_flag(cli, "mutual") ? &mutual : NULL,
     };
     return server_run(&options);
 }
@@ -69,6 +77,7 @@ static const struct cli_option serve_options[] = {
      "connections of one address (IPv6: /64) that have not authenticated; with more the oldest of them goes (default: 256)",
      1, SERVER_STRANGERS_MAX},
     {"check", "LIST", "what a posture means: CHECK=allow|quarantine|deny, by commas (default: forwarding=allow,default-password=deny)"},
+    {"mutual", NULL, "tell endpoints that ask for it (assess --mutual) this machine's own posture, as it is when the server starts"},
     {"help-uri", "URI", "where users of endpoints that have something to mend find help: told to them with the result"},
     {NULL, NULL, NULL},
 };

@@ -181,7 +181,8 @@ static void take_message(struct nea_session *s, const struct pb_message *m)
 static void tell_decided(struct nea_session *s)
 {
     s->outcome.decided = true;
-    nea_note(s, LOG_INFO, "assessment result: %s, access %s", nea_result_name(s->outcome.result),
+    nea_note(s, LOG_INFO, "%s: %s, access %s",
+             s->carrier == s ? "assessment result" : "result of the mutual assessment's other direction", nea_result_name(s->outcome.result),
              nea_access_name(s->outcome.access));
     for (size_t i = 0; i < s->connection_count; i++) {
         const struct nea_connection *c = &s->connections[i];
@@ -367,7 +368,7 @@ static void send_batch(struct nea_session *s, enum pb_type type)
     if (!s->introduced && s->carrier == s &&
         (s->config.role == NEA_CLIENT ? s->config.initiator && s->config.mutual : s->mirror != NULL))
         pb_mutual_put(w);
-    if (type == PB_CDATA && !s->introduced && s->config.language && pb_language_valid(bytes_of(s->config.language)))
+    if (type == PB_CDATA && !s->introduced && s->config.language && nea_language_valid(bytes_of(s->config.language)))
         pb_language_put(w, s->config.language);
     s->introduced = true;
     if (type == PB_RESULT) {

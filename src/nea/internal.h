@@ -206,8 +206,6 @@ void pb_language_put(struct wr *w, const char *ranges);
 /* PB-Mutual-Capability, half-duplex: vendor ITA, type 1 (strongSwan's). */
 void pb_mutual_put(struct wr *w);
 bool pb_mutual_offers(const struct pb_message *m);
-/* Whether it has only characters of an Accept-Language value (RFC 3282 §3), and no comment (RFC 5793 §4.10). */
-bool pb_language_valid(struct bytes ranges);
 /* A fatal error; for PB_VERSION_NOT_SUPPORTED the fault's offset is the bad version. */
 void pb_error_put(struct wr *w, const struct nea_fault *fault);
 

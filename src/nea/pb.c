@@ -461,7 +461,7 @@ bool pb_mutual_offers(const struct pb_message *m)
 }
 
 /* PB-R50, RFC 5793 §4.10 */
-bool pb_language_valid(struct bytes ranges)
+bool nea_language_valid(struct bytes ranges)
 {
     for (size_t i = 0; i < ranges.n; i++) {
         uint8_t c = ranges.p[i], letter = c | 0x20;

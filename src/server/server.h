@@ -5,6 +5,8 @@
 
 #include "base/base.h"
 
+struct nea_mutual;
+
 /* The smallest message bound leaves room for a first batch with all that a posture consists of; software comes in segments. */
 enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16 };
 
@@ -21,6 +23,7 @@ struct server_options {
     unsigned max_strangers; /* connections of one source (IPv4 address, IPv6 /64) that have not authenticated, up to SERVER_STRANGERS_MAX; 0: 256 */
     const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…" over the default policy; NULL: as it is */
     const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
+    const struct nea_mutual *mutual; /* how endpoints that want to may assess this server; NULL: they may not. For all threads */
     bool quiet;
 };
 

@@ -205,6 +205,7 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
         .components = validators,
         .contexts = contexts,
         .component_count = ARRAY_LENGTH(validators),
+        .mutual = s->worker->mutual,
         .host = s,
         .log = log_of_session,
     };

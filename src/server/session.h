@@ -17,6 +17,7 @@ struct worker {
     struct logins *logins; /* shared as well; NULL: only certificates */
     struct nea_limits limits;
     const struct policy *policy;
+    const struct nea_mutual *mutual;
     struct wr out;       /* one turn's plaintext */
     uint64_t log_second; /* strangers may cause STRANGER_LINES log lines a second */
     unsigned log_lines;
