@@ -386,9 +386,10 @@ static bool fulfil_part(struct swima_state *s, struct subscription *x, bool *mor
     struct answer a = answer_of(&request);
     a.fulfilment = true;
     bool built = build(s, &a);
+    bool renewed = x->epoch == 0 && request.software_ids.count == 0; /* an epoch that has ended is news, even without events */
     if (!built)
         send_error(s, x->validator, &a);
-    else if (!events || a.count) /* SWIMA-R65: nothing that matches, nothing is said */
+    else if (!events || a.count || renewed) /* SWIMA-R65: nothing that matches, nothing is said */
         send_response(s, x->validator, &a);
     *more = built && a.refused_eid; /* SWIMA-R63, R64, RFC 8412 §3.8.5.2: the rest follows at once */
     x->epoch = a.head.epoch;

@@ -204,21 +204,26 @@ static void clear_exchange(struct nea_session *s)
 {
     s->rounds = s->batches = 0;
     s->soliciting = s->progress = false;
-    forget_verdict(s);
     s->reassembling = 0;
     wr_reset(&s->queue);
+    for (size_t i = 0; i < s->connection_count; i++)
+        seg_reset(&s->connections[i].seg);
+}
+
+static void clear_verdict(struct nea_session *s)
+{
+    forget_verdict(s);
     wr_reset(&s->reason);
     wr_reset(&s->remediation);
-    for (size_t i = 0; i < s->connection_count; i++) {
+    for (size_t i = 0; i < s->connection_count; i++)
         s->connections[i].recommended = false;
-        seg_reset(&s->connections[i].seg);
-    }
 }
 
 /* A new exchange on the same session. */
 static void new_exchange(struct nea_session *s)
 {
     clear_exchange(s);
+    clear_verdict(s);
     EACH(s, begin_handshake);
 }
 
@@ -551,7 +556,8 @@ static bool take_turn(struct nea_session *s)
         s->want_push = false;
         clear_exchange(s);
         EACH(s, push);
-        if (s->queue.n || s->queue.bad) {
+        if (s->queue.n || s->queue.bad) { /* else the verdict stands: nothing is asked anew */
+            clear_verdict(s);
             s->retry_sent = true;
             send_batch(s, PB_CRETRY);
             return true;

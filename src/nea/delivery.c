@@ -62,6 +62,14 @@ static void put_envelope(struct outgoing *o, struct seg_transfer *t)
         seg_close(&o->c->seg.out, t);
 }
 
+/* One transfer after the other: together they might be more than the peer takes. */
+static void begin_transfer(struct outgoing *o, uint16_t peer)
+{
+    struct seg_transfer *t = seg_next(o->c->seg.out, peer);
+    if (t)
+        put_envelope(o, t);
+}
+
 static void put_attribute(struct outgoing *o, struct wr *attribute, const char *name)
 {
     struct nea_session *s = o->c->session;
@@ -77,7 +85,7 @@ static void put_attribute(struct outgoing *o, struct wr *attribute, const char *
         if (!t)
             nea_note(s, LOG_WARNING, "%s: too many segmented transfers, a %s is not sent", o->c->component->name, name);
         else
-            put_envelope(o, t);
+            begin_transfer(o, t->peer);
     } else if (PA_MESSAGE_HEADER + n > s->config.limits.max_message) { /* SEG-R7: no contract */
         nea_note(s, LOG_WARNING, "%s: a %s of %zu octets is larger than a message and is not sent",
                  o->c->component->name, name, n);
@@ -131,6 +139,11 @@ void delivery_propose(struct nea_connection *c, struct wr *w)
 void nea_progress(struct nea_connection *c)
 {
     c->session->progress = true;
+}
+
+bool nea_receiving(const struct nea_connection *c)
+{
+    return c->seg.in != NULL;
 }
 
 size_t nea_max_message(const struct nea_connection *c)
@@ -241,17 +254,20 @@ static void take_envelope(struct nea_connection *c, uint16_t from, const struct 
 static void send_next_segment(struct nea_connection *c, uint16_t from, const struct pa_next_segment *next)
 {
     struct seg_transfer *t = seg_lookup(c->seg.out, from, next->base_id);
+    struct outgoing o = {.c = c, .to = from, .pb = SIZE_MAX};
     if (!t) {
         nea_note(c->session, LOG_WARNING, "%s: next segment of an unknown transfer %u", c->component->name,
                  next->base_id);
-    } else if (next->flags & (SEG_CANCEL | 0x01)) { /* the drawing says 0x80, strongSwan 0x01 */
+        return;
+    }
+    if (next->flags & (SEG_CANCEL | 0x01)) { /* the drawing says 0x80, strongSwan 0x01 */
         nea_note(c->session, LOG_WARNING, "%s: the peer cancelled transfer %u", c->component->name, next->base_id);
         seg_close(&c->seg.out, t);
     } else {
-        struct outgoing o = {.c = c, .to = from, .pb = SIZE_MAX};
         put_envelope(&o, t);
-        outgoing_end(&o);
     }
+    begin_transfer(&o, from);
+    outgoing_end(&o);
 }
 
 /* Segmentation is the broker's business; true if the attribute was of that kind. */

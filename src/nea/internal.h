@@ -88,6 +88,8 @@ struct seg_transfer *seg_open(struct seg *s, const struct seg_contract *c, struc
 struct pa_segment_envelope seg_cut(struct seg_transfer *t, size_t room);
 struct seg_transfer *seg_lookup(struct seg_transfer *list, uint16_t peer, uint32_t base_id);
 void seg_close(struct seg_transfer **list, struct seg_transfer *t);
+/* The transfer to the peer whose turn it is to begin, the oldest; NULL: there is none, or one is under way. */
+struct seg_transfer *seg_next(struct seg_transfer *list, uint16_t peer);
 
 enum seg_verdict {
     SEG_IGNORE,   /* nothing to do, worth a log line */

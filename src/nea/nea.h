@@ -188,6 +188,8 @@ void nea_remediate(struct nea_connection *c, enum nea_remediation kind, struct b
 bool nea_uri_valid(struct bytes text);
 /* A validator, while it receives: what came brings the exchange on. Batches of which nobody says so count towards limits.max_rounds. */
 void nea_progress(struct nea_connection *c);
+/* Whether something for this component is on its way, in segments of which not all have come. */
+bool nea_receiving(const struct nea_connection *c);
 /* What both brokers know of the other: the certificate's or SASL's name. Valid as long as the session. */
 struct bytes nea_peer_name(const struct nea_connection *c);
 /* Accept-Language of the peer, "" if none came. */

@@ -74,6 +74,18 @@ void seg_close(struct seg_transfer **list, struct seg_transfer *t)
     free(t);
 }
 
+struct seg_transfer *seg_next(struct seg_transfer *list, uint16_t peer)
+{
+    struct seg_transfer *oldest = NULL;
+    for (struct seg_transfer *t = list; t; t = t->next) {
+        if (t->peer == peer && t->done)
+            return NULL;
+        if (t->peer == peer)
+            oldest = t;
+    }
+    return oldest;
+}
+
 struct seg_transfer *seg_open(struct seg *s, const struct seg_contract *c, struct wr *attribute)
 {
     struct seg_transfer *t = count(s->out) < SEG_OPEN_MAX ? malloc(sizeof *t) : NULL;

@@ -19,6 +19,12 @@ void subscription_answered(struct subscription *s, uint16_t collector, uint32_t 
     s->collector = collector;
 }
 
+void subscription_reopen(struct subscription *s)
+{
+    if (s->state == SUBSCRIPTION_ASKED)
+        s->state = SUBSCRIPTION_NONE;
+}
+
 bool subscription_covers(const struct subscription *s, uint16_t collector, uint32_t id)
 {
     return s->state == SUBSCRIPTION_STANDS && s->collector == collector && s->id == id;

@@ -22,6 +22,8 @@ struct subscription {
 uint8_t subscription_ask(struct subscription *s, uint32_t request_id);
 /* SWIMA-R51, RFC 8412 §3.8.1: its request has been answered. */
 void subscription_answered(struct subscription *s, uint16_t collector, uint32_t request_id);
+/* A new exchange begins: a request that was not answered by then, or with an error, has established nothing (SWIMA-R68). */
+void subscription_reopen(struct subscription *s);
 /* Whether a response tells news of it. The Fulfillment flag is not asked: strongSwan does not set it (SWIMA-R101). */
 bool subscription_covers(const struct subscription *s, uint16_t collector, uint32_t id);
 /* What a PA-TNC Error means to it (RFC 8412 §5.15.1, §5.15.3). DENIED: it was refused, the response may come all the

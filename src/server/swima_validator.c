@@ -14,6 +14,7 @@ enum { EVENTS_MAX = 250000 };
 enum swima_state {
     SWIMA_START, /* nothing asked yet */
     SWIMA_ASKED,
+    SWIMA_MORE,   /* news came that are a part; the rest follows unasked (SWIMA-R63) */
     SWIMA_TOLD,   /* its news are in; what else comes in this batch may still deny it */
     SWIMA_TAGS,   /* tags are asked for */
     SWIMA_TAGGED, /* they are in, or could not be had */
@@ -31,7 +32,7 @@ struct swima {
     bool denied;               /* an error has denied it: the answer itself may still come */
     uint32_t request_id;       /* of the one request under way; unique in the session (SWIMA-R79) */
     uint32_t earliest;         /* of that request; 0: the inventory */
-    uint32_t first, epoch, last_eid; /* of the answers so far: a partial list goes on */
+    uint32_t first, epoch, last_eid, consulted; /* of the answers so far: a partial list goes on */
     struct store_event *events;
     size_t count, capacity;
 };
@@ -300,13 +301,15 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         v->first = v->earliest;
     v->epoch = f->epoch;
     v->last_eid = f->last_eid;
+    v->consulted = f->last_consulted_eid;
     if (f->events.count)
         nea_progress(v->part->connection);
     if (mend_gap(v, first, f->last_consulted_eid))
         return;
     if (f->last_consulted_eid < f->last_eid &&
         f->last_consulted_eid >= v->earliest) { /* SWIMA-R41, RFC 8412 §3.7.5: a partial list */
-        ask(v, f->last_consulted_eid + 1);
+        if (v->state == SWIMA_ASKED)
+            ask(v, f->last_consulted_eid + 1);
         return;
     }
     if (f->last_consulted_eid < f->last_eid) {
@@ -354,16 +357,21 @@ static void take_news(struct swima *v, uint16_t from, const struct pa_sw_id_even
     const struct store_position *p = &v->assessment->position;
     struct pa_sw_id_events_item item;
     struct bytes rest = f->events.raw;
-    uint32_t next = p->known ? p->last_eid + 1 : 1, lowest = UINT32_MAX;
+    bool more = v->state == SWIMA_MORE;
+    uint32_t next = more ? v->consulted + 1 : p->known ? p->last_eid + 1 : 1, lowest = UINT32_MAX;
     while (pa_list_next(&pa_types[PA_SW_ID_EVENTS], &rest, &item))
         if (item.eid < lowest)
             lowest = item.eid;
     v->part->collector = from;
-    if (lowest == 0 || next == 0 || (f->events.count && lowest > next)) { /* SWIMA-R44: something is missing */
+    if (more && f->events.count && lowest != next) { /* SWIMA-R44: something is missing */
+        ask(v, next);
+        return;
+    }
+    if (lowest == 0 || next == 0 || (f->events.count && lowest > next)) {
         ask_for_news(v);
         return;
     }
-    v->state = SWIMA_ASKED;
+    v->state = SWIMA_MORE;
     v->earliest = lowest < next ? lowest : next;
     take_events(v, f);
 }
@@ -371,7 +379,7 @@ static void take_news(struct swima *v, uint16_t from, const struct pa_sw_id_even
 /* Outside of the exchange that news would begin they need not be read: its answer tells the same events, or a request will. */
 static bool is_news(const struct swima *v, uint16_t from, uint32_t id)
 {
-    return v->state == SWIMA_START && subscription_covers(&v->subscription, from, id) && assessment_push(v->assessment);
+    return (v->state == SWIMA_START || v->state == SWIMA_MORE) && subscription_covers(&v->subscription, from, id) && assessment_push(v->assessment);
 }
 
 /* SWIMA-R10, R101, RFC 8412 §3.3, §5.7: what answers no request of ours is discarded. */
@@ -478,6 +486,7 @@ static void begin_handshake(void *state)
 {
     struct swima *v = state;
     assessment_reopen(v->assessment, v->part);
+    subscription_reopen(&v->subscription);
     v->state = SWIMA_START;
     v->restarted = v->refetched = v->holes = false;
     v->first = 0;
@@ -508,6 +517,8 @@ static void batch_ending(void *state)
     v->denied = false;
     if (v->state == SWIMA_TOLD || v->state == SWIMA_TAGGED)
         settle(v);
+    if (v->state == SWIMA_MORE && !nea_receiving(v->part->connection)) /* it does not follow */
+        ask(v, v->consulted + 1);
     if (v->state != SWIMA_START || v->waiting)
         return;
     if (v->assessment->positioned) {

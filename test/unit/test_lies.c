@@ -1,14 +1,14 @@
 /* Every way of not telling the truth, one row each, through whole sessions in memory: the real validators on one side,
  * an endpoint that answers with what the row says on the other. Whoever errs, stays silent or answers something else is
  * never allowed, whatever it says before or after. */
-#include "server/assessment.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "memory_server.h"
 
 /* ---- what can be said ---------------------------------------------------------------------------------------------
  */
@@ -237,73 +237,7 @@ static const struct nea_component os_collector = {.name = "OS",
                                                   .batch_ending = os_batch_ending,
                                                   .destroy = nothing};
 
-/* ---- a server ------------------------------------------------------------------------------------------------------
- */
-
-static struct {
-    struct store_request *open;
-    struct store_position position;
-    bool took_software;
-    int access; /* of the last report or verdict */
-} database;
-
-static bool submit(void *context, struct store_request *r)
-{
-    (void)context;
-    database.open = r;
-    return true;
-}
-
-static void wake(void *context)
-{
-    (void)context;
-}
-
-static void store_answer(void)
-{
-    struct store_request *r = database.open;
-    database.open = NULL;
-    r->status = STORE_OK;
-    if (r->work == WORK_POSITION) {
-        r->out.position = database.position;
-    } else if (r->work == WORK_REPORT) {
-        database.access = r->in.report.access;
-        database.took_software |= r->in.report.software != STORE_NO_SOFTWARE;
-        if (r->in.report.software != STORE_NO_SOFTWARE)
-            database.position = (struct store_position){
-                .known = true, .epoch = r->in.report.epoch, .last_eid = r->in.report.last_consulted};
-        r->out.receipt = (struct store_receipt){
-            .session = 7, .epoch = database.position.epoch, .last_eid = database.position.last_eid};
-    } else if (r->work == WORK_VERDICT) {
-        database.access = r->in.verdict.access;
-    }
-    r->done(r);
-}
-
-static bool carry(struct nea_session *from, struct nea_session *to)
-{
-    struct wr w = wr_of(0);
-    nea_session_out(from, &w);
-    bool moved = w.n > 0;
-    if (moved)
-        nea_session_feed(to, wr_view(&w), 0);
-    wr_free(&w);
-    return moved;
-}
-
-static void run(struct nea_session *client, struct nea_session *server)
-{
-    unsigned turns = 0;
-    for (bool moving = true; moving; turns++) {
-        moving = carry(client, server);
-        moving |= carry(server, client);
-        if (!moving && database.open) {
-            store_answer();
-            moving = true;
-        }
-    }
-    assert_true(turns < 200); /* no exchange goes on for ever */
-}
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
 
 /* One session, and, if it pushes, a second exchange in it, in which alone it lies. */
 static enum nea_access play(bool known, bool pushes)
@@ -342,7 +276,8 @@ static enum nea_access play(bool known, bool pushes)
     }
     run(client, server);
     struct nea_outcome outcome = nea_session_outcome(client);
-    if (!outcome.decided) fail_msg("undecided: %s / %s", outcome.fault.text, nea_session_outcome(server).fault.text);
+    if (!outcome.decided)
+        fail_msg("undecided: %s / %s", outcome.fault.text, nea_session_outcome(server).fault.text);
     assert_int_equal(outcome.access, database.access);
     nea_session_free(client);
     nea_session_free(server);
