@@ -55,7 +55,22 @@ static void print_text(struct wr *out, const char *label, const char *text, cons
     }
 }
 
-static void print_plain(struct cli *cli, const struct agent_verdict *v)
+static void print_server(struct wr *out, const struct agent_server *s)
+{
+    char time[TIME_TEXT];
+    if (!s->took_part) {
+        wr_str(out, "server:      was not assessed: it takes no part in mutual assessments\n");
+        return;
+    }
+    time_format(s->last_boot, time);
+    wr_fmt(out, "server:      %s, %s %s", nea_result_name(s->result), s->product[0] ? s->product : "an unknown system", s->version);
+    if (s->last_boot != TIME_UNKNOWN)
+        wr_fmt(out, ", up since %s", time);
+    wr_fmt(out, "%s\n", s->forwarding == 1 ? ", forwards IP packets" : "");
+    print_text(out, "", s->reason, NULL);
+}
+
+static void print_plain(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
 {
     struct wr *out = cli_out(cli);
     for (size_t i = 0; i < v->validator_count; i++) {
@@ -66,10 +81,35 @@ static void print_plain(struct cli *cli, const struct agent_verdict *v)
     print_text(out, "reason:", v->reason, NULL);
     print_text(out, "remediation:", v->remediation, v);
     wr_fmt(out, "sent:        %u events, %u records in %.0f ms\n", v->events_sent, v->records_sent, v->seconds * 1000);
+    if (server)
+        print_server(out, server);
     wr_fmt(out, "access: %s\n", nea_access_name(v->access));
 }
 
-static void print_json(struct cli *cli, const struct agent_verdict *v)
+static void json_answer(struct json *j, const char *key, int answer)
+{
+    if (answer < 0)
+        json_null(j, key);
+    else
+        json_bool(j, key, answer == 1);
+}
+
+static void json_server(struct json *j, const struct agent_server *s)
+{
+    json_object(j, "server");
+    json_bool(j, "took_part", s->took_part);
+    json_string(j, "result", s->access != NEA_ACCESS_NONE ? nea_result_name(s->result) : NULL);
+    json_string(j, "access", nea_access_name(s->access));
+    json_string(j, "reason", s->took_part ? s->reason : NULL);
+    json_string(j, "product", s->took_part ? s->product : NULL);
+    json_string(j, "version", s->took_part ? s->version : NULL);
+    json_time(j, "last_boot", s->took_part ? s->last_boot : TIME_UNKNOWN);
+    json_answer(j, "forwarding", s->took_part ? s->forwarding : -1);
+    json_answer(j, "default_password", s->took_part ? s->default_password : -1);
+    json_object_end(j);
+}
+
+static void print_json(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
 {
     struct json j = cli_json_begin(cli, "assess");
     json_string(&j, "access", nea_access_name(v->access));
@@ -85,6 +125,8 @@ static void print_json(struct cli *cli, const struct agent_verdict *v)
         json_object_end(&j);
     }
     json_array_end(&j);
+    if (server)
+        json_server(&j, server);
     json_number(&j, "events_sent", v->events_sent);
     json_number(&j, "records_sent", v->records_sent);
     json_number(&j, "batches", v->batches);
@@ -101,10 +143,14 @@ static int assess(struct cli *cli, const struct agent_assessment *a)
     if (agent_assess(a, &verdict, &error) != AGENT_OK)
         return cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
     if (cli_json(cli))
-        print_json(cli, &verdict);
+        print_json(cli, &verdict, a->server);
     else
-        print_plain(cli, &verdict);
-    return verdict.access == NEA_ACCESS_ALLOWED ? EXIT_DONE : EXIT_NO;
+        print_plain(cli, &verdict, a->server);
+    if (verdict.access != NEA_ACCESS_ALLOWED)
+        return EXIT_NO;
+    if (!a->server || a->server->access == NEA_ACCESS_ALLOWED)
+        return EXIT_DONE;
+    return a->server->access == NEA_ACCESS_NONE || a->server->result == NEA_DONT_KNOW ? EXIT_UNKNOWN : EXIT_NO;
 }
 
 /* A certificate with its key, a name with its password, or both; EXIT_DONE, or what was said. */
@@ -145,6 +191,8 @@ int prepare_assessment(struct cli *cli, struct prepared *p)
     if (!split_host(cli_argument(cli, 0), p->host, sizeof p->host, &p->a.port))
         return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
                          cli_argument(cli, 0));
+    if (!nea_language_valid(bytes_of(p->a.language)))
+        return cli_usage(cli, "--language takes language tags, as in \"de, en;q=0.5\"");
     p->a.limits.max_message = cli_number(cli, "max-message", 0);
     const char *factory = cli_value(cli, "default-password");
     if (factory && strcmp(factory, "yes") != 0 && strcmp(factory, "no") != 0)
@@ -169,6 +217,9 @@ static int run(struct cli *cli)
 {
     struct prepared p;
     int status, known = prepare_assessment(cli, &p);
+    struct agent_server server = {.last_boot = TIME_UNKNOWN};
+    if (cli_flag(cli, "mutual"))
+        p.a.server = &server;
     p.a.timeout_ms = (unsigned)cli_number(cli, "timeout", DEFAULT_TIMEOUT) * 1000;
     status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess(cli, &p.a) : known;
     prepared_free(&p);
@@ -177,6 +228,7 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
     ASSESS_OPTIONS,
+    {"mutual", NULL, "assess the server, too, where it is served with --mutual; exit 1 also if it does not satisfy, 3 if it does not tell"},
     {"timeout", "S", "give up after so many seconds (default: 60)", 1, MAX_TIMEOUT},
     {NULL, NULL, NULL},
 };

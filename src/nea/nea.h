@@ -307,7 +307,7 @@ struct nea_config {
     bool half_duplex;        /* the transport lets one side speak at a time (PT-EAP): a server's retry then ends the session without a CLOSE, and the
                                 host begins a new one */
     bool stay;               /* client: no CLOSE after the decision; an agent that waits for changes, and for the server's retries */
-    const char *language;    /* client: Accept-Language value, e.g. "en"; NULL: none sent */
+    const char *language;    /* client: Accept-Language value, e.g. "en"; NULL, or not nea_language_valid(): none sent */
     struct nea_limits limits;
     const struct nea_component *const *components;
     void *const *contexts; /* one a component */
@@ -319,6 +319,9 @@ struct nea_config {
     /* A line worth logging (a fault of the peer, a version refused …). NULL: none. */
     void (*log)(void *host, enum log_level level, const char *text);
 };
+
+/* Whether it has only characters of an Accept-Language value (RFC 3282 §3), and no comment (RFC 5793 §4.10). */
+bool nea_language_valid(struct bytes ranges);
 
 /* The PB-TNC states of RFC 5793 §3.2. */
 enum pb_state { PB_INIT, PB_SERVER_WORKING, PB_CLIENT_WORKING, PB_DECIDED, PB_END, PB_STATE_COUNT };
