@@ -347,7 +347,7 @@ static void request_done(struct store_request *r)
         a->position_status = r->status;
         a->position = r->out.position;
         /* Noted before it is asked: an endpoint that cannot bear the question is not asked every time. */
-        if (r->status == STORE_OK && a->tags.wanted_count && submit(a, WORK_ASKED))
+        if (r->status == STORE_OK && tags_found_any(&a->tags) && submit(a, WORK_ASKED))
             break;
         a->tags.wanted_count = 0;
         position_done(a, r);

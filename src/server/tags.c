@@ -37,6 +37,8 @@ void tags_look(struct store *s, struct tags *t, const struct store_position *p)
         log_line(LOG_WARNING, "what has no tag cannot be read: %s", error.text);
         t->wanted_count = 0;
     }
+    if (store_tags_absent(s, now, &t->absent, &error) != STORE_OK || t->absent == p->endpoint)
+        t->absent = 0;
     t->more = t->wanted_count == TAGS_MAX;
     if (t->wanted_count)
         qsort(t->wanted, t->wanted_count, sizeof *t->wanted, by_software_id);
@@ -44,7 +46,11 @@ void tags_look(struct store *s, struct tags *t, const struct store_position *p)
 
 enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error)
 {
-    return store_asked(s, t->endpoint, time_now(), t->more, t->wanted, t->wanted_count, error);
+    int64_t now = time_now();
+    enum store_status status = STORE_OK;
+    if (t->wanted_count)
+        status = store_asked(s, t->endpoint, now, t->more, t->wanted, t->wanted_count, error);
+    return status == STORE_OK && t->absent ? store_tags_release(s, t->absent, now, error) : status;
 }
 
 /* What a tag tells: ours all, another's name and version; the rest stays unknown. False: it is not the tag of this software. */

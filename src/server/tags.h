@@ -13,6 +13,7 @@ enum { TAGS_MAX = 1000, TAGS_OCTETS = 128 << 10 };
 struct tags {
     struct arena arena; /* what the lists point to */
     int64_t endpoint;
+    int64_t absent; /* another endpoint, that does not come to be asked: what it brought is released; 0: none */
     struct store_untagged *wanted;
     size_t wanted_count;
     bool more;             /* there are more than one session asks for */
@@ -24,6 +25,11 @@ struct tags {
 void tags_free(struct tags *t);
 /* In a store thread: what shall be asked of an endpoint that stands there. Without an answer of the store nothing is. */
 void tags_look(struct store *s, struct tags *t, const struct store_position *p);
+/* Writes down what that look has found; where tags_found_any() says that there is something. */
+static inline bool tags_found_any(const struct tags *t)
+{
+    return t->wanted_count || t->absent;
+}
 enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
 /* Reads what came and stores the tags that are what they were asked for; the others are as if they had not come. */
 enum store_status tags_store(struct store *s, struct tags *t, struct error *error) MUST_USE;

@@ -83,6 +83,21 @@ STATEMENT(TAGS_ASKED, "nn",
 STATEMENT(TAGS_DUE, "nnn",
           "UPDATE endpoint SET tags_from = CASE WHEN tags_due = 0 AND tags_from > 0 THEN tags_from ELSE $1 END, tags_due = $2"
           " WHERE id = $3")
+/* Whoever brought software and has not come since to be asked for it. The look falls on 64 endpoints, elsewhere with each $1, so that it costs
+ * the same in every fleet. */
+STATEMENT(TAGS_ABSENT, "nn",
+          "SELECT e.id FROM (SELECT id, known, tags_due, last_seen, retired FROM endpoint WHERE id > $1 % (SELECT max(id) + 1 FROM endpoint) - 64"
+          " ORDER BY id LIMIT 64) AS e WHERE e.known = 1 AND e.tags_due = 0 AND (e.last_seen <= $2 OR e.retired = 1) ORDER BY e.id LIMIT 1")
+/* 2,000 software in a row, from the first that it brought; what is younger than $2 is somebody's who will come. */
+STATEMENT(TAGS_RELEASE, "nn",
+          "INSERT INTO tag_asked(asked, endpoint, software) SELECT 0, $1, w.id FROM (SELECT id, learnt FROM software"
+          " WHERE id >= (SELECT tags_from FROM endpoint WHERE id = $1) ORDER BY id LIMIT 2000) AS w"
+          " WHERE w.learnt <= $2 AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.software = w.id) ON CONFLICT(software) DO NOTHING")
+STATEMENT(TAGS_RELEASED, "n",
+          "UPDATE endpoint SET tags_from = CASE WHEN w.n < 2000 THEN 9223372036854775807 ELSE w.last + 1 END,"
+          " tags_due = CASE WHEN w.n < 2000 THEN 1 ELSE 0 END FROM (SELECT count(*) AS n, max(id) AS last FROM (SELECT id FROM software"
+          " WHERE id >= (SELECT tags_from FROM endpoint WHERE id = $1) ORDER BY id LIMIT 2000) AS v) AS w"
+          " WHERE endpoint.id = $1 AND endpoint.tags_due = 0")
 STATEMENT(TAG_ADD, "nnnbbbbbb",
           "INSERT INTO tag(software, endpoint, learnt, octets, package, version, arch, source, source_version)"
           " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(software) DO NOTHING")

@@ -125,6 +125,11 @@ enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now,
  * so that an endpoint that cannot bear the question is not asked it every time. */
 enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bool more, const struct store_untagged *list, size_t count,
                               struct error *error) MUST_USE;
+/* An endpoint that brought software and has not come for STORE_TAGS_AGAIN to be asked for its tags; 0: none where this look falls, which is
+ * another part of the fleet with each `now`. */
+enum store_status store_tags_absent(struct store *s, int64_t now, int64_t *endpoint, struct error *error) MUST_USE;
+/* Within a transaction: what that endpoint brought may be asked of anybody who has it. A part at a time: once more while it is still absent. */
+enum store_status store_tags_release(struct store *s, int64_t endpoint, int64_t now, struct error *error) MUST_USE;
 /* Within a transaction: tags that the endpoint gave. A software that has one keeps it. */
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
                              struct error *error) MUST_USE;

@@ -47,6 +47,25 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
     return sql_guard_end(s, status, error);
 }
 
+enum store_status store_tags_absent(struct store *s, int64_t now, int64_t *endpoint, struct error *error)
+{
+    struct rows rows;
+    *endpoint = 0;
+    for (ASK(s, ST_TAGS_ABSENT, &rows, error, NUM(now), NUM(now - STORE_TAGS_AGAIN)); sql_next(&rows, error);)
+        *endpoint = sql_number(&rows, 0);
+    return sql_end(&rows);
+}
+
+enum store_status store_tags_release(struct store *s, int64_t endpoint, int64_t now, struct error *error)
+{
+    enum store_status status = sql_guard_begin(s, error);
+    if (status == STORE_OK)
+        status = POST(s, ST_TAGS_RELEASE, error, NUM(endpoint), NUM(now - STORE_TAGS_AGAIN));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAGS_RELEASED, error, NUM(endpoint));
+    return sql_guard_end(s, status, error);
+}
+
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
                              struct error *error)
 {

@@ -667,6 +667,49 @@ static void test_tags_are_asked_for_once_and_kept_once(void **state)
     arena_free(&tag_texts);
 }
 
+/* One who brought software and never comes back leaves it to the others, each identifier to one of them, and takes its place again when it
+ * comes after all. */
+static void test_tags_of_one_who_never_returns_are_asked_of_others(void **state)
+{
+    struct place *p = enter(state);
+    struct store_event list[] = {event(1, T0, STORE_CREATE, "a_1"), event(2, T0, STORE_CREATE, "b_1")};
+    struct store_event other[] = {event(1, T0, STORE_CREATE, "b_1"), event(2, T0, STORE_CREATE, "d_1")};
+    const int64_t later = T0 + 10 + STORE_TAGS_AGAIN;
+    struct store_untagged want[10];
+    struct store_position position;
+    int64_t absent;
+    struct store_receipt x = must_store(p, events_report("x", T0, 1, 1, 2, list, 2));
+    struct store_receipt y = must_store(p, events_report("y", T0 + 1, 1, 1, 2, list, 2));
+    OK(store_tags_absent(p->store, T0 + 2, &absent, &p->error));
+    assert_int_equal(absent, 0); /* it has its day */
+    assert_int_equal(untagged(p, y.endpoint, later, 10, 1000, want), 0);
+    must_store(p, events_report("z", later, 1, 1, 2, other, 2)); /* d_1 is new, and its bringer is here */
+    OK(store_tags_absent(p->store, later, &absent, &p->error));
+    assert_int_equal(absent, x.endpoint);
+    OK(store_begin(p->store, &p->error));
+    OK(store_tags_release(p->store, absent, later, &p->error));
+    OK(store_commit(p->store, &p->error));
+    OK(store_tags_absent(p->store, later, &absent, &p->error));
+    assert_int_equal(absent, 0);
+    assert_int_equal(untagged(p, y.endpoint, later, 10, 1000, want), 2);
+    OK(store_begin(p->store, &p->error));
+    OK(store_asked(p->store, y.endpoint, later, false, want, 1, &p->error));
+    OK(store_commit(p->store, &p->error));
+    assert_int_equal(untagged(p, y.endpoint, later + 1, 10, 1000, want), 1); /* the other one is still open */
+    assert_true(bytes_equal(want[0].software_id, BYTES("b_1")));
+
+    /* It is due as everybody is, and asked for what nobody has told; what it brings then is its own again. */
+    OK(store_position(p->store, BYTES("x"), &position, &p->error));
+    assert_int_equal(position.tags_due, 1);
+    assert_int_equal(untagged(p, x.endpoint, later + 1, 10, 1000, want), 1);
+    struct store_event more[] = {event(3, later, STORE_CREATE, "e_1")};
+    must_store(p, events_report("x", later + 2, 1, 3, 3, more, 1));
+    OK(store_position(p->store, BYTES("x"), &position, &p->error));
+    assert_int_equal(position.tags_due, 0);
+    assert_int_equal(untagged(p, x.endpoint, later + 3, 10, 1000, want), 2);
+    arena_free(&tag_texts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -680,6 +723,7 @@ int main(void)
         CASE(test_endpoint_posture_and_sessions),
         CASE(test_pages_of_endpoints),
         CASE(test_tags_are_asked_for_once_and_kept_once),
+        CASE(test_tags_of_one_who_never_returns_are_asked_of_others),
         CASE(test_group_commit),
         CASE(test_large_reports),
         POSTGRES(test_database_gone_and_back),
