@@ -469,7 +469,7 @@ static const struct pt_row {
     void (*take)(struct nea_session *s, const struct pt_message *m);
 } rows[PT_TYPES] = {
     [PT_EXPERIMENTAL] = {"Experimental", 0, BY_ANY, 0, NULL}, /* PT-R44 */
-    /* PT-R9, R16, RFC 6876 §3.4.2: once, at the beginning. */
+    /* PT-R9, R16, R36, RFC 6876 §3.4.2: once, at the beginning; what was agreed holds for every assessment. */
     [PT_VERSION_REQUEST] = {"Version Request", IN(PT_VERSION), BY_INITIATOR, 20, on_version_request},
     [PT_VERSION_RESPONSE] = {"Version Response", IN(PT_VERSION), BY_RESPONDER, 20, on_version_response},
     [PT_SASL_MECHANISMS] = {"SASL Mechanisms", IN(PT_AUTH), BY_SERVER, 0, on_mechanisms},

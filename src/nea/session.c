@@ -135,7 +135,8 @@ uint64_t nea_session_deadline(const struct nea_session *s)
         return UINT64_MAX;
     if (s->pt.state != PT_DATA)
         return s->started + s->config.limits.negotiate_ms;
-    /* A message that has begun must end, also on a connection that idles: its octets are kept meanwhile. */
+    /* PT-R2, RFC 6876 §3.1.1: a connection may be held for as long as both like. But a message that has begun must end: its octets are kept
+     * meanwhile. */
     if (!waiting(s) && !s->pt.in.n)
         return UINT64_MAX;
     /* A batch that left outside feed(): its time is not known before the next tick. */

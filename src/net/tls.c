@@ -28,6 +28,7 @@ static bool set_policy(SSL_CTX *c, bool server)
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+    /* By default also for its purpose: a client's certificate for clients, a server's for servers, or for any. */
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (server ? SSL_VERIFY_CLIENT_ONCE : 0), NULL);
     SSL_CTX_set_security_level(c, 2);
     return SSL_CTX_set_num_tickets(c, 0) && SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) &&
@@ -49,7 +50,7 @@ static const char *last_reason(void)
 static bool load(struct net_tls *tls, const char *ca, const char *certificate, const char *key, struct error *error)
 {
     SSL_CTX *c = tls->context;
-    if (!SSL_CTX_load_verify_file(c, ca)) { /* PT-R42, RFC 6876 §4.2.6: this file alone, not the system's */
+    if (!SSL_CTX_load_verify_file(c, ca)) { /* PT-R41, R42, RFC 6876 §4.2.6, §5: this file's alone, not the system's */
         error_set(error, "cannot read CA certificates from %s: %s", ca, last_reason());
         return false;
     }

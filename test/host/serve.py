@@ -163,6 +163,21 @@ def what_cannot_be_served():
         check("and is left as it is", file.read() == before)
 
 
+def default_port():
+    """PT-R1: 271, where nobody says otherwise. Nothing listens there on this machine, or something that is no server of ours."""
+    Server("port").stop()
+    state = os.path.join(WORK, "port")
+    endpoint = os.path.join(WORK, "port-endpoint")
+    os.makedirs(os.path.join(endpoint, "var/lib/dpkg"))
+    open(os.path.join(endpoint, "var/lib/dpkg/status"), "w", encoding="utf-8").close()
+    subprocess.run([SERVER, "pki", "issue", "port", "--state", state, "--out", endpoint], check=True, stdout=subprocess.DEVNULL)
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        result = subprocess.run([MUSTER, "assess", host, "--root", endpoint, "--state", endpoint + "-state", "--ca", state + "/pki/ca.crt",
+                                 "--cert", endpoint + "/port.crt", "--key", endpoint + "/port.key", "--timeout", "5"],
+                                capture_output=True, text=True, timeout=60)
+        check(f"assess {host} goes to port 271", result.returncode == 5 and f"{host}:271" in result.stderr, result.stderr)
+
+
 def all_addresses():
     server = Server("wide", "--listen", "0")
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
@@ -282,7 +297,7 @@ def no_room():
 def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for part in (starting_and_stopping, what_cannot_be_served, all_addresses, names, tls_policy, stalled_strangers, one_address, no_room):
+    for part in (starting_and_stopping, what_cannot_be_served, default_port, all_addresses, names, tls_policy, stalled_strangers, one_address, no_room):
         part()
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -229,7 +230,7 @@ static void a_conversation_arrives_whole(void **state)
 }
 
 /* What must be refused, and the line that says why. */
-/* PT-R3, R5, R6, R42 */
+/* PT-R5, R6, R41, R42 */
 static void bad_certificates_are_named(void **state)
 {
     static const struct {
@@ -610,6 +611,26 @@ static bool hand_echoes(struct hand *h)
            memcmp(text, "hello", 5) == 0;
 }
 
+/* PT-R4: a peer that is gone shows, on both sides. */
+static void connections_are_kept_alive(void **state)
+{
+    (void)state;
+    start("server", 5000, 0);
+    struct hand h = hand_open("alice", TLS1_2_VERSION, TLS1_3_VERSION);
+    int fd, on = 0, idle = 0, interval = 0, count = 0;
+    socklen_t n = sizeof on;
+    assert_true(hand_shakes(&h) && hand_echoes(&h));
+    assert_int_equal(uv_fileno((uv_handle_t *)&world.youngest->tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, &n), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, &n), 0);
+    assert_int_equal(on, 1);
+    assert_in_range(idle + interval * count, 1, 120);
+    hand_close(&h);
+    stop();
+}
+
 /* PT-R8 */
 static void old_versions_are_refused(void **state)
 {
@@ -978,6 +999,7 @@ int main(void)
         cmocka_unit_test(posts_arrive_in_order_and_none_is_lost),
         cmocka_unit_test(deadlines_ring),
         cmocka_unit_test(a_loop_takes_its_streams_with_it),
+        cmocka_unit_test(connections_are_kept_alive),
         cmocka_unit_test(old_versions_are_refused),
         cmocka_unit_test(a_connection_is_negotiated_once),
         cmocka_unit_test(early_data_is_not_heard),
