@@ -106,6 +106,7 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
 /* ---- posture collectors ---------------------------------------------------------------------------------------- */
 
 struct agent_verdict;
+struct agent_inventory;
 
 /* What the OS collector tells. */
 struct agent_posture {
@@ -115,6 +116,7 @@ struct agent_posture {
     bool default_password;
     char device_id[65];       /* stable, and not the raw machine-id: hex of SHA-256 over it and a constant, cut to 32; "" if there is none */
     struct agent_verdict *heard; /* where the collector notes what its validator says; NULL: nowhere. agent_assess() sets it */
+    const struct agent_inventory *inventory; /* whose packages it tells if it is asked for them; NULL: none. Sessions set it */
 };
 /* Never fails: what cannot be read stays unknown. Of a root other than "/" only files are read; its kernel says nothing. */
 void agent_posture_read(const char *root, struct agent_posture *posture);

@@ -51,6 +51,7 @@ struct nea_session *agent_session_new(const struct agent_assessment *a, struct b
 {
     static const struct nea_component *const components[] = {&agent_os_collector, &agent_swima_collector};
     void *const contexts[] = {a->posture, a->inventory};
+    a->posture->inventory = a->inventory;
     const struct nea_config config = {
         .role = NEA_CLIENT,
         .initiator = true,

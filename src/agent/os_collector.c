@@ -1,5 +1,5 @@
 /* The Operating System collector: tells its seven attributes at the beginning of each handshake, repeats
- * what is asked for, and tells settings by name. */
+ * what is asked for, and tells settings by name and the packages where it is asked for them. */
 #include "agent/collector.h"
 
 #include <stddef.h>
@@ -192,12 +192,44 @@ static uint32_t put_settings(struct wr *w, const struct agent_posture *p, const 
     return count;
 }
 
+/* ---- packages ---- */
+
+struct packages {
+    struct wr items;
+    uint32_t count;
+};
+
+/* PA-R49, RFC 5792 §4.2.7: a name or a version of more than 255 octets cannot be said, nor can one with NUL. */
+static bool take_package(void *context, const struct journal_record *r)
+{
+    struct packages *p = context;
+    const struct pa_installed_packages_item item = {.name = r->name, .version = r->version};
+    if (r->name.n <= UINT8_MAX && r->version.n <= UINT8_MAX) {
+        pa_item_put(&p->items, &pa_types[PA_INSTALLED_PACKAGES], &item);
+        p->count++;
+    }
+    return p->count <= UINT16_MAX;
+}
+
+/* PA-R33, RFC 5792 §4.2.7: all that is installed, and only where it is asked for; nothing where it is not known or does not fit. */
+static bool read_packages(const struct os_state *s, struct packages *p)
+{
+    enum { HEADERS = 8 + 12 + 4 };
+    struct error error;
+    size_t max = nea_max_message(s->connection);
+    return s->posture->inventory &&
+           journal_each_record(s->posture->inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_package, p, &error) ==
+               JOURNAL_OK &&
+           !p->items.bad && p->count <= UINT16_MAX && p->items.n + HEADERS <= max;
+}
+
 /* ---- the component ---- */
 
 static void receive(void *state, const struct nea_delivery *delivery)
 {
     struct os_state *s = state;
-    struct pa_out asked[ARRAY_LENGTH(s->out) + 1];
+    struct pa_out asked[ARRAY_LENGTH(s->out) + 2];
+    struct packages packages = {.items = wr_of(0)};
     struct wr w = wr_of(0);
     size_t count = 0;
     agent_hear(s->heard, NAME, delivery->message);
@@ -210,8 +242,14 @@ static void receive(void *state, const struct nea_delivery *delivery)
     told.settings.raw = wr_view(&w);
     if (told.settings.count)
         asked[count++] = (struct pa_out){.type = &pa_types[PA_ITA_SETTINGS], .fields = &told};
+    struct pa_installed_packages installed;
+    if (is_asked(delivery->message, &pa_types[PA_INSTALLED_PACKAGES]) && read_packages(s, &packages)) {
+        installed.packages = (struct pa_list){wr_view(&packages.items), packages.count};
+        asked[count++] = (struct pa_out){.type = &pa_types[PA_INSTALLED_PACKAGES], .fields = &installed};
+    }
     if (count)
         nea_send(s->connection, delivery->from, asked, count);
+    wr_free(&packages.items);
     wr_free(&w);
 }
 

@@ -606,6 +606,48 @@ static void a_request_gets_what_is_asked_and_known(void **state)
     connection_free(c);
 }
 
+/* PA-R24, R33, R49 */
+static void packages_are_told_where_they_are_asked_for(void **state)
+{
+    struct swima *w = *state; /* its fake journal */
+    struct agent_posture p = ubuntu();
+    struct nea_connection *c = connection_new();
+    void *s = agent_os_collector.create(&p, c);
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 0); /* there is no journal */
+    p.inventory = &w->inventory;
+    agent_os_collector.begin_handshake(s);
+    for (size_t i = 0; i < c->sent[0].count; i++)
+        assert_ptr_not_equal(c->sent[0].attributes[i].type, &pa_types[PA_INSTALLED_PACKAGES]);
+    assert_int_equal(ask(s, c, (const int[]){7, 2, 7}, 3), 2);
+    assert_ptr_equal(c->sent[0].attributes[1].type, &pa_types[PA_INSTALLED_PACKAGES]);
+    const struct pa_installed_packages *f = c->sent[0].attributes[1].fields;
+    struct bytes rest = f->packages.raw;
+    struct pa_installed_packages_item item;
+    assert_int_equal(f->packages.count, 10);
+    assert_true(pa_list_next(&pa_types[PA_INSTALLED_PACKAGES], &rest, &item));
+    assert_true(bytes_equal(item.name, BYTES("id")) && bytes_equal(item.version, BYTES("1")));
+
+    /* As many as the count can say, and not one more; nothing that does not fit, nothing that is not known. */
+    fake.records = UINT16_MAX;
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 1);
+    fake.records++;
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 0);
+    fake.records = 2;
+    c->max_message = 8 + 12 + 4 + 2 * (2 + 2 + 1);
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 1);
+    c->max_message--;
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 0);
+    c->max_message = 1 << 20;
+    fake.id_length = 36 + 256;
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 1); /* versions that cannot be said */
+    assert_int_equal(((const struct pa_installed_packages *)c->sent[0].attributes[0].fields)->packages.count, 0);
+    fake.id_length = 0;
+    fake.status = JOURNAL_INCOMPLETE;
+    assert_int_equal(ask(s, c, (const int[]){7}, 1), 0);
+    agent_os_collector.destroy(s);
+    connection_free(c);
+}
+
 static void put_name(struct wr *w, uint32_t *count, struct bytes name)
 {
     pa_item_put(w, &pa_types[PA_ITA_GET_SETTINGS], &(struct pa_ita_get_settings_item){name});
@@ -915,6 +957,7 @@ int main(void)
         SWIMA(status_and_sources_that_do_not_fit_are_refused),
         cmocka_unit_test(the_os_message_is_the_recorded_one),
         cmocka_unit_test(a_request_gets_what_is_asked_and_known),
+        SWIMA(packages_are_told_where_they_are_asked_for),
         cmocka_unit_test(settings_are_told_by_name_and_never_by_path),
         cmocka_unit_test(odd_platforms_make_proper_attributes),
         cmocka_unit_test(verdicts_are_noted_and_harmless),
