@@ -1,4 +1,5 @@
-/* The other direction of a mutual assessment: what the server's own OS collector tells of it, judged by the endpoint that asked. */
+/* The other direction of a mutual assessment: what the server's own OS collector tells of it, judged by the endpoint
+ * that asked. */
 #include "agent/collector.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ static void begin_handshake(void *state)
     server->forwarding = server->default_password = UNKNOWN;
 }
 
-/* 0 and 1 are told apart from all else that a peer can say. */
+/* Forwarding may also be "unknown". */
 static int yes_or_no(uint32_t value)
 {
     return value <= YES ? (int)value : UNKNOWN;
@@ -35,8 +36,7 @@ static void take(struct agent_server *server, enum pa_row row, const void *field
     switch (row) {
     case PA_PRODUCT_INFORMATION:
         server->product[0] = 0;
-        agent_keep_text(server->product, sizeof server->product,
-                        ((const struct pa_product_information *)fields)->name);
+        agent_keep_text(server->product, sizeof server->product, ((const struct pa_product_information *)fields)->name);
         break;
     case PA_STRING_VERSION:
         server->version[0] = 0;
@@ -80,10 +80,8 @@ static void batch_ending(void *state)
         return;
     if (server->default_password == NO)
         recommend(server, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
-    else if (server->default_password == YES)
-        recommend(server, NEA_MAJOR, NEA_ACCESS_DENIED, "a factory default password is in use");
     else
-        recommend(server, NEA_DONT_KNOW, NEA_ACCESS_DENIED, "it is not known whether a factory default password is in use");
+        recommend(server, NEA_MAJOR, NEA_ACCESS_DENIED, "a factory default password is in use");
 }
 
 static void solicit(void *state)

@@ -110,13 +110,13 @@ class Endpoint:
 class Server:
     """muster serve on ports of its own choice; restarted on the same ones."""
 
-    def __init__(self, state):
-        self.state, self.port, self.http = state, 0, 0
+    def __init__(self, state, *options):
+        self.state, self.port, self.http, self.options = state, 0, 0, options
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [SERVER, "serve", "--state", self.state, "--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}"],
+            [SERVER, "serve", "--state", self.state, "--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}", *self.options],
             stdout=subprocess.PIPE,
             stderr=open(os.path.join(WORK, "server.log"), "a", encoding="utf-8"),
             text=True,
@@ -372,6 +372,31 @@ def cut_anywhere(server):
     same_as_endpoint(server, cut, "after cuts")
 
 
+def mutual(server):
+    """Each side assesses the other, where both want it; and a server that is served with an address for help tells it."""
+    result = run("serve", "--state", os.path.join(WORK, "nowhere"), "--help-uri", "help.example", program=SERVER)
+    check("--help-uri takes a URI only", one_line(result, 2, "--help-uri"), result.stderr)
+    both = Endpoint("both", PACKAGES[:5])
+    issue("both", server)
+    status, verdict, errors = both.assess_json(server.port, "--mutual")
+    told = verdict.get("server", {})
+    check("a server that takes no part: exit 3, and the access is told", status == 3 and verdict.get("access") == "allowed" and not told.get("took_part"), f"{status} {verdict} {errors}")
+    server.stop()
+    server.options = ("--mutual", "--help-uri", "https://help.example/nea")
+    server.start()
+    status, verdict, errors = both.assess_json(server.port, "--mutual")
+    told = verdict.get("server", {})
+    check("one that does is assessed, too", status == 0 and told.get("took_part") and told.get("access") == "allowed" and told.get("product"), f"{status} {verdict} {errors}")
+    check("who does not ask for it hears nothing of it", "server" not in both.assess_json(server.port)[1])
+    result = both.assess(server.port, "--default-password", "yes", "--language", "de, en;q=0.5")
+    check("who is not let in hears why and where there is help, in its language, once", result.returncode == 1 and "Kennwort ist in Gebrauch" in result.stdout
+          and result.stdout.count("remediation: https://help.example/nea\n") == 1 and result.stdout.count("Bitte") == 1, result.stdout + result.stderr)
+    check("a language that no header can carry is a usage error", one_line(both.assess(server.port, "--language", "en\nX: y"), 2, "--language"))
+    server.stop()
+    server.options = ()
+    server.start()
+
+
 def unreadable(server):
     """Exit 3 only if a package database could not be read."""
     broken = Endpoint("broken", PACKAGES[:5])
@@ -410,6 +435,7 @@ def main():
         expired(server, web1)
         twins(server, web1)
         small_messages(server)
+        mutual(server)
         cut_anywhere(server)
         unreadable(server)
         this_machine(server)
