@@ -240,7 +240,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
             asked[count++] = s->out[i];
     struct pa_ita_settings told = {.settings = {.count = put_settings(&w, s->posture, delivery->message)}};
     told.settings.raw = wr_view(&w);
-    if (told.settings.count)
+    if (told.settings.count && !w.bad)
         asked[count++] = (struct pa_out){.type = &pa_types[PA_ITA_SETTINGS], .fields = &told};
     struct pa_installed_packages installed;
     if (is_asked(delivery->message, &pa_types[PA_INSTALLED_PACKAGES]) && read_packages(s, &packages)) {

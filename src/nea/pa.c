@@ -142,6 +142,16 @@ static bool too_large(const struct pa_field *f, uint32_t value)
     return f->argument && value > f->argument;
 }
 
+/* PA-R19, R25, RFC 5792 §4.1, §4.2.1: an Attribute Request never asks for what is reserved, for itself or for errors. Where
+ * the bad value stands in the entry; 0: it is none. */
+static size_t forbidden(const struct pa_attribute_request_item *entry)
+{
+    bool ietf = entry->vendor == PEN_IETF;
+    if (entry->vendor == PEN_RESERVED)
+        return 1;
+    return entry->number == UINT32_MAX || (ietf && (entry->number == 1 || entry->number == 8)) ? 4 : 0;
+}
+
 /* `list` has the count already; items up to the end of the value if `counted` is false. Only checks: items are decoded
  * one by one by whoever wants them. */
 static bool decode_list(const struct pa_type *owner, struct in *in, bool counted, struct pa_list *list)
@@ -157,10 +167,9 @@ static bool decode_list(const struct pa_type *owner, struct in *in, bool counted
         if (!decode_shape(shape, in, &item))
             return counted ? false : in_fail(in, in->bad == at ? NULL : in->bad);
         n++;
-        /* PA-R25, RFC 5792 §4.2.1: an Attribute Request never asks for itself or for errors. */
-        if (owner == &pa_types[PA_ATTRIBUTE_REQUEST] && item.attribute_request.vendor == PEN_IETF &&
-            (item.attribute_request.number == 1 || item.attribute_request.number == 8))
-            return in_fail(in, at + 4);
+        size_t bad = owner == &pa_types[PA_ATTRIBUTE_REQUEST] ? forbidden(&item.attribute_request) : 0;
+        if (bad)
+            return in_fail(in, at + bad);
     }
     list->count = n;
     list->raw = (struct bytes){start, (size_t)(in->p - start)};
