@@ -101,7 +101,7 @@ static bool submit(struct assessment *a, enum store_work work)
 
 void assessment_locate(struct assessment *a)
 {
-    if (a->positioned || a->busy)
+    if (a->positioned || a->busy || !a->report.endpoint.n) /* who logs in has no name before */
         return;
     a->request.in.endpoint = a->report.endpoint;
     a->request.tags = &a->tags;

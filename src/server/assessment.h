@@ -84,7 +84,7 @@ void assessment_identify(struct assessment *a, struct bytes endpoint);
 void assessment_release(struct assessment *a);
 /* A validator takes part. NULL: there are too many. */
 struct assessment_part *assessment_join(struct assessment *a, struct nea_connection *c);
-/* Asks the store where this endpoint's history stands; on_position follows. */
+/* Asks the store where this endpoint's history stands, once it is known who that is; on_position follows. */
 void assessment_locate(struct assessment *a);
 /* A new exchange begins (first, or after a handshake retry): the part is open again. */
 void assessment_reopen(struct assessment *a, struct assessment_part *part);

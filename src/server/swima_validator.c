@@ -487,6 +487,7 @@ static void begin_handshake(void *state)
     struct swima *v = state;
     assessment_reopen(v->assessment, v->part);
     subscription_reopen(&v->subscription);
+    assessment_locate(v->assessment); /* create() was too early for who has logged in since */
     v->state = SWIMA_START;
     v->restarted = v->refetched = v->holes = false;
     v->first = 0;

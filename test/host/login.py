@@ -161,6 +161,7 @@ def logging_in(server):
     check("carol is allowed, with an account that came while the server ran", result.returncode == 0 and "access: allowed" in result.stdout, result.stderr)
     result = assess(server, "--user", "carol", "--password-file", "-", text=PASSWORD)
     check("also from standard input", result.returncode == 0, result.stderr)
+    check("and is asked for no event that it has told before", "sent:        0 events" in result.stdout, result.stdout)
     for name, file in (("carol", wrong), ("erin", password)):
         result = assess(server, "--user", name, "--password-file", file)
         check(f"{name} with {os.path.basename(file)}: exit 5, one line", result.returncode == 5 and "refused our login" in result.stderr.splitlines()[-1] and
