@@ -513,6 +513,8 @@ static void refused(void *state, const struct nea_fault *fault)
 static void batch_ending(void *state)
 {
     struct swima *v = state;
+    if (v->denied && nea_receiving(v->part->connection)) /* strongSwan's answer, which comes all the same */
+        return;
     if (v->denied && v->state == SWIMA_ASKED) /* SWIMA-R80: nothing of the request was done */
         ask(v, v->earliest);
     v->denied = false;
