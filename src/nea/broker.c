@@ -265,11 +265,27 @@ static void take_close(struct nea_session *s)
     s->state = PB_END;
 }
 
+/* RFC 5793 §3.2 has both sides ignore a retry that crosses their own (PB-R3). strongSwan's client takes it for its turn to speak: it says one CDATA
+ * for our SRETRY, with all it has to say, and one more for the SDATA behind. Once after such a crossing, a CDATA that finds us not waiting is that
+ * second one, and ignored; an empty one that finds us waiting may be, and does not prove that there is nothing to come (server_turn). */
+static bool is_surplus(struct nea_session *s, struct bytes batch)
+{
+    unsigned type = batch.n >= PB_BATCH_HEADER ? batch.p[3] & 0x0f : 0;
+    bool waiting = s->state == PB_CLIENT_WORKING;
+    if (s->config.role == NEA_SERVER && type == PB_CRETRY && (waiting || s->state == PB_SERVER_WORKING))
+        s->crossed = s->forgiving = true;
+    bool surplus = s->crossed && type == PB_CDATA && (s->state == PB_SERVER_WORKING || s->state == PB_DECIDED);
+    s->crossed &= !surplus;
+    return surplus;
+}
+
 static void take_batch(struct nea_session *s, struct bytes batch)
 {
     const struct pb_step *step;
     struct nea_fault fault;
     enum nea_role role = s->config.role;
+    if (is_surplus(s, batch))
+        return;
     enum pb_error_code code = pb_batch_check(batch, role, s->state, &step, &fault);
     if (code != PB_OK && step && step->action == PB_FINISH) { /* a broken CLOSE is still one: never answered */
         take_close(s);
@@ -480,7 +496,8 @@ static bool worn_out(const struct nea_session *s)
 /* The server's turn: SDATA, RESULT, or nothing while somebody holds. */
 static void server_turn(struct nea_session *s)
 {
-    bool stuck = s->rx_empty && !s->queue.n;
+    bool stuck = s->rx_empty && !s->queue.n && !(s->crossed && s->forgiving);
+    s->forgiving &= !s->rx_empty;
     if (!s->soliciting && !s->own_retry && (stuck || worn_out(s)) && !(all_recommended(s) && !transferring(s)))
         solicit(s);
     if (s->holds)

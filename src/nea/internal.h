@@ -369,6 +369,7 @@ struct nea_session {
     bool progress;   /* a segment worth the round was sent or taken since the last batch */
     bool soliciting; /* no further round: a RESULT as soon as no hold is open */
     bool own_retry;  /* after our SRETRY an SDATA comes first (PB-R67) */
+    bool crossed, forgiving; /* a CRETRY crossed it: strongSwan says one CDATA too many; no empty one came yet */
     bool want_retry, want_push;
     bool retry_sent; /* our CRETRY is the last that was said */
     bool busy; /* components are being called: nothing is sent from inside them */
