@@ -10,7 +10,7 @@ static bool is_clear(const struct subscriptions *s, size_t at, uint16_t validato
 }
 
 /* SWIMA-R79, RFC 8412 §5.5: an active Subscription ID is reused by nobody, not even by a request that would clear it
- * first. */
+ * first; strongSwan's server does, when it has subscribed and then names software, and hears of it. */
 static bool is_reused(const struct subscriptions *s, uint16_t validator, uint32_t id)
 {
     for (size_t i = 0; i < s->count; i++)
