@@ -142,8 +142,8 @@ static bool too_large(const struct pa_field *f, uint32_t value)
     return f->argument && value > f->argument;
 }
 
-/* PA-R19, R25, RFC 5792 §4.1, §4.2.1: an Attribute Request never asks for what is reserved, for itself or for errors. Where
- * the bad value stands in the entry; 0: it is none. */
+/* PA-R19, R25, RFC 5792 §4.1, §4.2.1: an Attribute Request never asks for what is reserved, for itself or for errors.
+ * Where the bad value stands in the entry; 0: there is none. */
 static size_t forbidden(const struct pa_attribute_request_item *entry)
 {
     bool ietf = entry->vendor == PEN_IETF;
