@@ -18,6 +18,7 @@ struct errand {
     struct connected_entry *entry; /* only compared until it is found in the table */
     struct net_loop *loop;
     int64_t endpoint;
+    bool dismiss; /* else: assess anew */
 };
 
 struct connected *connected_new(void)
@@ -40,6 +41,34 @@ static struct connected_entry **bucket(struct connected *c, int64_t endpoint)
     return &c->buckets[(uint64_t)endpoint % BUCKETS];
 }
 
+static void arrive(void *argument);
+
+/* Within the lock: the session keeps its loop alive. */
+static bool send(struct connected *c, struct connected_entry *e, bool dismiss)
+{
+    struct errand *errand = malloc(sizeof *errand);
+    if (!errand)
+        return false;
+    *errand = (struct errand){{arrive, errand, NULL}, c, e, e->loop, e->endpoint, dismiss};
+    *(dismiss ? &e->dismissed : &e->asked) = true;
+    net_loop_post(e->loop, &errand->post);
+    return true;
+}
+
+/* Without memory for it the oldest stays until the next one comes. */
+static void bound(struct connected *c, int64_t endpoint)
+{
+    struct connected_entry *oldest = NULL;
+    unsigned count = 0;
+    for (struct connected_entry *e = *bucket(c, endpoint); e; e = e->older)
+        if (e->endpoint == endpoint && !e->dismissed) {
+            oldest = e;
+            count++;
+        }
+    if (count > CONNECTED_MOST)
+        (void)send(c, oldest, true);
+}
+
 void connected_enter(struct connected *c, struct connected_entry *e, int64_t endpoint)
 {
     if (e->endpoint || !endpoint)
@@ -49,10 +78,11 @@ void connected_enter(struct connected *c, struct connected_entry *e, int64_t end
     e->endpoint = endpoint;
     e->newer = NULL;
     e->older = *first;
-    e->asked = false;
+    e->asked = e->dismissed = false;
     if (*first)
         (*first)->newer = e;
     *first = e;
+    bound(c, endpoint);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -82,12 +112,14 @@ static void arrive(void *argument)
     struct connected_entry *e = *bucket(c, errand->endpoint);
     while (e && (e != errand->entry || e->endpoint != errand->endpoint || e->loop != errand->loop))
         e = e->older;
-    if (e)
+    if (e && !errand->dismiss)
         e->asked = false;
     pthread_mutex_unlock(&c->lock);
-    if (e)
+    if (e && errand->dismiss)
+        e->dismiss(e->context);
+    else if (e)
         e->reassess(e->context);
-    else if (connected_reassess(c, errand->endpoint) == CONNECTED_NO_MEMORY)
+    else if (!errand->dismiss && connected_reassess(c, errand->endpoint) == CONNECTED_NO_MEMORY)
         log_line(LOG_ERROR, "no memory to begin an assessment");
     free(errand);
 }
@@ -99,17 +131,8 @@ enum connected_answer connected_reassess(struct connected *c, int64_t endpoint)
     struct connected_entry *e = *bucket(c, endpoint);
     while (e && e->endpoint != endpoint)
         e = e->older;
-    if (e && !e->asked) {
-        struct errand *errand = malloc(sizeof *errand);
-        answer = errand ? CONNECTED_ASKED : CONNECTED_NO_MEMORY;
-        if (errand) {
-            *errand = (struct errand){{arrive, errand, NULL}, c, e, e->loop, endpoint};
-            e->asked = true;
-            net_loop_post(e->loop, &errand->post); /* within the lock: the session keeps its loop alive */
-        }
-    } else if (e) {
-        answer = CONNECTED_ASKED;
-    }
+    if (e)
+        answer = e->asked || send(c, e, false) ? CONNECTED_ASKED : CONNECTED_NO_MEMORY;
     pthread_mutex_unlock(&c->lock);
     return answer;
 }

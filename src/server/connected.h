@@ -13,11 +13,14 @@ void connected_free(struct connected *c);       /* behind the loops */
 struct connected_entry {
     int64_t endpoint; /* 0: not in the table */
     struct net_loop *loop;
-    void (*reassess)(void *context); /* on that loop's thread */
+    void (*reassess)(void *context), (*dismiss)(void *context); /* on that loop's thread */
     void *context;
-    bool asked; /* it is on its way to the session */
+    bool asked, dismissed; /* it is on its way to the session */
     struct connected_entry *newer, *older;
 };
+/* An endpoint needs one connection, and another while the first one has not been missed yet. Beyond so many its oldest is dismissed:
+ * who has authenticated counts no more as a stranger, and may not take all the room there is. */
+enum { CONNECTED_MOST = 4 };
 /* The session's endpoint is known now; again: nothing happens. */
 void connected_enter(struct connected *c, struct connected_entry *e, int64_t endpoint);
 void connected_leave(struct connected *c, struct connected_entry *e);

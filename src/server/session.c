@@ -64,11 +64,18 @@ static void reassess(void *context)
     flush(s);
 }
 
+static void dismiss(void *context)
+{
+    struct session *s = context;
+    net_stream_abort(s->stream, "the endpoint has as many newer connections as it may");
+}
+
 static void stored(void *context, int64_t endpoint)
 {
     struct session *s = context;
     s->connected.loop = s->worker->loop;
     s->connected.reassess = reassess;
+    s->connected.dismiss = dismiss;
     s->connected.context = s;
     connected_enter(s->worker->connected, &s->connected, endpoint);
 }

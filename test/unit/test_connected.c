@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -15,7 +16,7 @@ static struct net_loop *loops[LOOPS], *running;
 
 struct session {
     struct connected_entry entry;
-    unsigned asked;
+    unsigned asked, dismissed;
 };
 
 static void on_reassess(void *context)
@@ -25,10 +26,18 @@ static void on_reassess(void *context)
     s->asked++;
 }
 
+static void on_dismiss(void *context)
+{
+    struct session *s = context;
+    assert_ptr_equal(running, s->entry.loop);
+    s->dismissed++;
+}
+
 static void enter(struct session *s, unsigned loop, int64_t endpoint)
 {
     s->entry.loop = loops[loop];
     s->entry.reassess = on_reassess;
+    s->entry.dismiss = on_dismiss;
     s->entry.context = s;
     connected_enter(table, &s->entry, endpoint);
 }
@@ -177,6 +186,36 @@ static void an_address_is_no_session(void **state)
     leave(&s);
 }
 
+/* Whoever has too many loses the oldest ones, each once; another endpoint's stay. */
+static void connections_of_one_endpoint_are_bounded(void **state)
+{
+    enum { COUNT = CONNECTED_MOST + 3 };
+    struct session s[COUNT] = {0}, other = {0};
+    (void)state;
+    enter(&other, 0, 7 + 4096);
+    for (unsigned i = 0; i < COUNT; i++)
+        enter(&s[i], i % LOOPS, 7);
+    leave(&s[1]); /* by itself, before it hears */
+    run(0);
+    run(1);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(s[i].dismissed, i == 0 || i == 2);
+    leave(&s[0]);
+    leave(&s[2]);
+    enter(&s[1], 0, 7);
+    run(0);
+    run(1);
+    for (unsigned i = 3; i < COUNT; i++)
+        assert_int_equal(s[i].dismissed, i == 3);
+    assert_int_equal(other.dismissed, 0);
+    assert_int_equal(ask(7), CONNECTED_ASKED);
+    run(0);
+    assert_int_equal(s[1].asked, 1);
+    for (unsigned i = 0; i < COUNT; i++)
+        leave(&s[i]);
+    leave(&other);
+}
+
 /* Any order of coming and going, several in a bucket, against a plain list. */
 static void any_order_of_coming_and_going(void **state)
 {
@@ -216,10 +255,14 @@ static void any_order_of_coming_and_going(void **state)
     run(0);
 }
 
-static void *ask_for_ever(void *argument)
+static atomic_uint asking;
+
+static void *ask_often(void *argument)
 {
     for (unsigned i = 0; i < 20000; i++)
-        assert_int_not_equal(ask(1 + i % 3), CONNECTED_NO_MEMORY);
+        if (ask(1 + i % 3) == CONNECTED_NO_MEMORY)
+            abort();
+    asking--;
     return argument;
 }
 
@@ -227,23 +270,21 @@ static void others_may_ask_at_any_moment(void **state)
 {
     (void)state;
     pthread_t threads[2];
-    unsigned asked = 0;
+    asking = 2;
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, ask_for_ever, NULL), 0);
-    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_often, NULL), 0);
+    for (unsigned i = 0; asking; i++) {
         struct session *s = calloc(1, sizeof *s);
         assert_non_null(s);
         enter(s, 0, 1 + i % 3);
         if (i % 2)
             run(0);
-        asked += s->asked;
         leave(s);
         free(s); /* what is on its way to it must not touch it */
     }
     for (unsigned i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     run(0);
-    assert_true(asked > 0);
 }
 
 int main(void)
@@ -255,6 +296,7 @@ int main(void)
         T(of_two_connections_the_newest_is_asked),
         T(who_leaves_meanwhile_is_not_asked),
         T(an_address_is_no_session),
+        T(connections_of_one_endpoint_are_bounded),
         T(any_order_of_coming_and_going),
         T(others_may_ask_at_any_moment),
     };
