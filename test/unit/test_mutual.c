@@ -410,7 +410,7 @@ static void let_time_pass(struct pair *p)
     pump(p);
 }
 
-/* Who does not offer it, or is not asked to, is assessed as ever; the capability alone is harmless. */
+/* PB-R19, R24: who does not offer it, or is not asked to, is assessed as ever; the capability alone is harmless. */
 static void both_must_want_it(void **state)
 {
     (void)state;
