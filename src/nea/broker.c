@@ -265,9 +265,10 @@ static void take_close(struct nea_session *s)
     s->state = PB_END;
 }
 
-/* RFC 5793 §3.2 has both sides ignore a retry that crosses their own (PB-R3). strongSwan's client takes it for its turn to speak: it says one CDATA
- * for our SRETRY, with all it has to say, and one more for the SDATA behind. Once after such a crossing, a CDATA that finds us not waiting is that
- * second one, and ignored; an empty one that finds us waiting may be, and does not prove that there is nothing to come (server_turn). */
+/* RFC 5793 §3.2 has both sides ignore a retry that crosses their own (PB-R3). strongSwan's client takes it for its turn
+ * to speak: it says one CDATA for our SRETRY, with all it has to say, and one more for the SDATA behind. Once after such
+ * a crossing, a CDATA that finds us not waiting is that second one, and ignored; an empty one that finds us waiting may
+ * be, and does not prove that there is nothing to come (server_turn). */
 static bool is_surplus(struct nea_session *s, struct bytes batch)
 {
     unsigned type = batch.n >= PB_BATCH_HEADER ? batch.p[3] & 0x0f : 0;

@@ -1,6 +1,7 @@
-/* Interoperation: sessions of strongSwan 6.0's client and server, as recorded, replayed octet by octet against our whole server and our whole
- * client (PT-TLS, broker, and the real validators and collectors), and its odd ways in exchanges that no recording shows. Only Request IDs are not
- * as recorded: an answer carries the one that our server has given. */
+/* Interoperation: sessions of strongSwan 6.0's client and server, as recorded, replayed octet by octet against our
+ * whole server and our whole client (PT-TLS, broker, and the real validators and collectors), and its odd ways in
+ * exchanges that no recording shows. Only Request IDs are not as recorded: an answer carries the one that our server
+ * has given. */
 #include "agent/agent.h"
 #include "fake_journal.h"
 #include "nea/internal.h"
@@ -134,16 +135,17 @@ static const struct recording *recorded(const char *name)
     return recording_named(golden, &golden_count, name);
 }
 
-/* ---- what ours says ----------------------------------------------------------------------------------------------- */
+/* ---- what ours says -----------------------------------------------------------------------------------------------
+ */
 
 /* One side of ours, and what it has said. */
 struct side {
     struct nea_session *session;
     enum nea_role role;
-    struct wr said; /* PT-TLS octets that were not looked at */
+    struct wr said;                       /* PT-TLS octets that were not looked at */
     unsigned batches[PB_CLOSE + 1], last; /* by type; the type of the last one */
     unsigned attributes[PA_TYPE_COUNT];
-    uint32_t request_id, earliest, targets; /* server: of its last request */
+    uint32_t request_id, earliest, targets;  /* server: of its last request */
     uint32_t answered_id, items, error_code; /* client: of its last answer or error */
 };
 
@@ -237,7 +239,8 @@ static void hear(struct side *s, struct bytes batch)
     wr_free(&w);
 }
 
-/* ---- our server --------------------------------------------------------------------------------------------------- */
+/* ---- our server ---------------------------------------------------------------------------------------------------
+ */
 
 struct server {
     struct side side;
@@ -245,8 +248,8 @@ struct server {
     struct assessment_host host;
     struct store_request *open;
     struct store_position position;
-    bool slow; /* the store answers only where the test says so */
-    const char *const *wanted; /* tags that it asks for */
+    bool slow;                      /* the store answers only where the test says so */
+    const char *const *wanted;      /* tags that it asks for */
     unsigned events, records, tags; /* of the reports that it stored; of the tags that came */
 };
 
@@ -288,7 +291,8 @@ static void store_answers(struct server *s)
         } else if (r->work == WORK_REPORT) {
             const struct store_report *in = &r->in.report;
             if (in->software != STORE_NO_SOFTWARE)
-                s->position = (struct store_position){.known = true, .epoch = in->epoch, .last_eid = in->last_consulted};
+                s->position =
+                    (struct store_position){.known = true, .epoch = in->epoch, .last_eid = in->last_consulted};
             *(in->software == STORE_EVENTS ? &s->events : &s->records) += (unsigned)in->event_count;
             r->out.receipt = (struct store_receipt){.session = 7, .epoch = in->epoch, .last_eid = in->last_consulted};
         } else if (r->work == WORK_TAGS) {
@@ -396,8 +400,9 @@ static uint32_t events_from(struct wr *list, uint32_t earliest, const struct pa_
     return count;
 }
 
-/* Our server asks more than the recorded one: of holes in the EIDs, and for the inventory that sets right what they may have meant. The recorded
- * client's answer is made of the events that it had told: the same octets, fewer of them; its inventory is one record. */
+/* Our server asks more than the recorded one: of holes in the EIDs, and for the inventory that sets right what they may
+ * have meant. The recorded client's answer is made of the events that it had told: the same octets, fewer of them; its
+ * inventory is one record. */
 static void server_hears_the_rest(struct server *s, const struct batch *told)
 {
     struct arena a = arena_of(1 << 24);
@@ -418,8 +423,10 @@ static void server_hears_the_rest(struct server *s, const struct batch *told)
         events.events = (struct pa_list){wr_view(&list), count};
         pa_attribute_put(&batch, &pa_types[PA_SW_ID_EVENTS], 0, &events);
     } else {
-        pa_item_put(&list, &pa_types[PA_SW_ID_INVENTORY], &(struct pa_sw_id_inventory_item){.software_id = BYTES("strongswan.org__a")});
-        struct pa_sw_id_inventory inventory = {.request_id = s->side.request_id, .epoch = events.epoch, .last_eid = events.last_eid};
+        pa_item_put(&list, &pa_types[PA_SW_ID_INVENTORY],
+                    &(struct pa_sw_id_inventory_item){.software_id = BYTES("strongswan.org__a")});
+        struct pa_sw_id_inventory inventory = {
+            .request_id = s->side.request_id, .epoch = events.epoch, .last_eid = events.last_eid};
         inventory.records = (struct pa_list){wr_view(&list), 1};
         pa_attribute_put(&batch, &pa_types[PA_SW_ID_INVENTORY], 0, &inventory);
     }
@@ -432,7 +439,8 @@ static void server_hears_the_rest(struct server *s, const struct batch *told)
     arena_free(&a);
 }
 
-/* ---- our client --------------------------------------------------------------------------------------------------- */
+/* ---- our client ---------------------------------------------------------------------------------------------------
+ */
 
 struct client {
     struct side side;
@@ -484,7 +492,8 @@ static int setup(void **state)
     return 0;
 }
 
-/* ---- the tests ---------------------------------------------------------------------------------------------------- */
+/* ---- the tests ----------------------------------------------------------------------------------------------------
+ */
 
 /* Who changes a recording, or adds one, hears of it here. */
 static void the_recordings_are_those_that_are_shared(void **state)
@@ -507,7 +516,8 @@ static void the_recordings_are_those_that_are_shared(void **state)
     }
 }
 
-static const char *const three[] = {"strongswan.org__Debian_12-x86_64-bash-5.2.15-2~b7", "strongswan.org__Debian_12-x86_64-hemi-9.9.1~dfsg-1~deb12u3",
+static const char *const three[] = {"strongswan.org__Debian_12-x86_64-bash-5.2.15-2~b7",
+                                    "strongswan.org__Debian_12-x86_64-hemi-9.9.1~dfsg-1~deb12u3",
                                     "strongswan.org__Debian_12-x86_64-vim-2~9.0.1378-2", NULL};
 
 /* What strongSwan's client said, said to our server. SWIMA-R10, R31, R41, R100, PB-R3, SEG-R4 */
@@ -542,18 +552,19 @@ static void its_client_as_recorded(void **state)
                     server_hears_the_rest(s, &r->batches[k]);
         }
         struct nea_outcome o = nea_session_outcome(s->side.session);
-        const unsigned got[] = {s->side.batches[PB_RESULT], s->events, s->records, s->tags, s->side.attributes[PA_SWIMA_REQUEST]};
+        const unsigned got[] = {s->side.batches[PB_RESULT], s->events, s->records, s->tags,
+                                s->side.attributes[PA_SWIMA_REQUEST]};
         if (memcmp(got, &rows[i].results, sizeof got) != 0 || o.fault.text[0] || o.access != rows[i].access)
-            fail_msg("%s: %u results, %u events, %u records, %u tags, %u requests, access %s %s", r->name, got[0], got[1], got[2], got[3], got[4],
-                     nea_access_name(o.access), o.fault.text);
+            fail_msg("%s: %u results, %u events, %u records, %u tags, %u requests, access %s %s", r->name, got[0],
+                     got[1], got[2], got[3], got[4], nea_access_name(o.access), o.fault.text);
         assert_int_equal(s->side.attributes[PA_ERROR], 0); /* SWIMA-R72 */
         assert_int_equal(nea_session_finished(s->side.session), r->batches[r->count - 1].type == PB_CLOSE);
         server_free(s);
     }
 }
 
-/* What strongSwan's server said, said to our client. Our collectors have 52 events and 10 packages, of which the recorded server named none.
- * PB-R3, PB-R58, SWIMA-R21, R100, R101, SEG-R9 */
+/* What strongSwan's server said, said to our client. Our collectors have 52 events and 10 packages, of which the
+ * recorded server named none. PB-R3, PB-R58, SWIMA-R21, R100, R101, SEG-R9 */
 static void its_server_as_recorded(void **state)
 {
     static const struct {
@@ -609,9 +620,11 @@ static void its_server_as_recorded(void **state)
     }
 }
 
-/* ---- what no recording shows -------------------------------------------------------------------------------------- */
+/* ---- what no recording shows --------------------------------------------------------------------------------------
+ */
 
-static const uint8_t empty_cdata[] = {2, 0, 0, PB_CDATA, 0, 0, 0, 8}, empty_sdata[] = {2, 0x80, 0, PB_SDATA, 0, 0, 0, 8};
+static const uint8_t empty_cdata[] = {2, 0, 0, PB_CDATA, 0, 0, 0, 8},
+                     empty_sdata[] = {2, 0x80, 0, PB_SDATA, 0, 0, 0, 8};
 
 /* strongSwan's client without collectors and its server without workitems say empty batches to each other for ever. */
 static void nobody_goes_on_for_ever(void **state)
@@ -634,9 +647,9 @@ static void nobody_goes_on_for_ever(void **state)
     client_free(c);
 }
 
-/* PB-R3, RFC 5793 §3.2. Its client reads nothing until something happens; then it says CRETRY, finds our SRETRY and SDATA, and says one CDATA for each.
- * The second comes while the store is at work, when the result is out, or when we have asked for something; what it says then to our next SDATA is
- * the one too many. */
+/* PB-R3, RFC 5793 §3.2. Its client reads nothing until something happens; then it says CRETRY, finds our SRETRY and
+ * SDATA, and says one CDATA for each. The second comes while the store is at work, when the result is out, or when we
+ * have asked for something; what it says then to our next SDATA is the one too many. */
 static void its_client_takes_a_crossing_retry_for_its_turn(void **state)
 {
     enum { AT_WORK, DECIDED, ASKED, NEVER, CASES }; /* never: a client that follows the RFC */
@@ -680,8 +693,8 @@ static void its_client_takes_a_crossing_retry_for_its_turn(void **state)
     }
 }
 
-/* SWIMA-R80: who denies a subscription has done nothing of the request; strongSwan's client answers all the same, here in segments that are on their
- * way while we read the denial. */
+/* SWIMA-R80: who denies a subscription has done nothing of the request; strongSwan's client answers all the same, here
+ * in segments that are on their way while we read the denial. */
 static void a_denial_in_segments_asks_for_nothing_anew(void **state)
 {
     const struct recording *r = recorded("swima-id-events-segmented");
@@ -693,7 +706,8 @@ static void a_denial_in_segments_asks_for_nothing_anew(void **state)
     size_t begin = pb_batch_begin(&w, NEA_CLIENT, PB_CDATA);
     size_t pb = pb_pa_begin(&w, &(struct pb_pa){PB_PA_EXCL, PEN_IETF, PA_SUBTYPE_SWIMA, 2, 2, {NULL, 0}});
     pa_message_put(&w, 78);
-    pa_attribute_put(&w, &pa_types[PA_ERROR], 0, &(struct pa_error){.code = PA_SUBSCRIPTION_DENIED, .information = BYTES("\0\0\0\0no")});
+    pa_attribute_put(&w, &pa_types[PA_ERROR], 0,
+                     &(struct pa_error){.code = PA_SUBSCRIPTION_DENIED, .information = BYTES("\0\0\0\0no")});
     pb_message_end(&w, pb);
     wr_bytes(&w, (struct bytes){told->p + PB_BATCH_HEADER, told->n - PB_BATCH_HEADER});
     pb_batch_end(&w, begin);
@@ -709,8 +723,8 @@ static void a_denial_in_segments_asks_for_nothing_anew(void **state)
     server_free(s);
 }
 
-/* SWIMA-R79, RFC 8412 §5.5: its server names software under the ID of the request that has just subscribed, which is an error; that ends neither the
- * exchange nor the subscription. */
+/* SWIMA-R79, RFC 8412 §5.5: its server names software under the ID of the request that has just subscribed, which is an
+ * error; that ends neither the exchange nor the subscription. */
 static void its_server_uses_its_subscription_id_again(void **state)
 {
     enum { REQUEST_FLAGS = 172 }; /* where its request has them, the last but 11 of 184 octets */
