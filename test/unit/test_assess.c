@@ -303,11 +303,11 @@ static void name_monsters(struct server *v)
     }
     struct wr w = wr_of(0);
     uint8_t *id = calloc(1, UINT16_MAX);
-    for (uint8_t i = 0; i < 20; i++) {
+    for (uint8_t i = 0; i < 10; i++) { /* what fits a message without segments */
         id[0] = i / 3;
         pa_item_put(&w, &pa_types[PA_SWIMA_REQUEST], &(struct pa_swima_request_item){{id, UINT16_MAX}});
     }
-    ask_events(v, 2, 0, (struct pa_list){wr_view(&w), 20});
+    ask_events(v, 2, 0, (struct pa_list){wr_view(&w), 10});
     free(id);
     wr_free(&w);
 }
