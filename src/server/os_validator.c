@@ -41,10 +41,12 @@ static void begin_handshake(void *state)
     assessment_reopen(os->assessment, os->part);
 }
 
-/* Also behind a posture that was complete: nothing is stored before the exchange is over, the verdict is given anew. */
+/* Also behind a posture that was complete: the verdict is given anew, unless another validator's fault has closed the report before. */
 static void fail(struct os *os)
 {
     os->failed = true;
+    if (os->assessment->holding)
+        return;
     os->part->settled = false;
     os->part->finding = NULL;
 }

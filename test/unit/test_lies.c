@@ -354,12 +354,27 @@ static void a_fault_in_the_posture_denies(void **state)
         }
 }
 
+/* Two at once: the first closes the report, the second finds it closed. */
+static void faults_of_both_collectors_deny_once(void **state)
+{
+    static const struct piece beyond = VALUE("a switch beyond its values", 11, -1, "\0\0\0\3");
+    (void)state;
+    endpoint.os = &beyond;
+    endpoint.os_batch = 2;
+    for (size_t i = 0; i < ARRAY_LENGTH(faults); i++) {
+        endpoint.pieces[0] = faults[i];
+        assert_int_equal(play(false, false), NEA_ACCESS_DENIED);
+        assert_int_equal(database.reports, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_fault_denies_whatever_stands_beside_it, start),
         cmocka_unit_test_setup(what_is_no_answer_denies, start),
         cmocka_unit_test_setup(a_fault_in_the_posture_denies, start),
+        cmocka_unit_test_setup(faults_of_both_collectors_deny_once, start),
     };
     log_set_level(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
