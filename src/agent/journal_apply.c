@@ -136,7 +136,9 @@ static struct bytes arch_of(const struct run *r, const struct pkg_event *e)
     if (there)
         return there->arch;
     bool only_all = knows(r, name_key(r, e->name, all)) && !knows(r, name_key(r, e->name, e->arch));
-    return only_all ? all : e->arch;
+    if (only_all)
+        return all;
+    return e->arch.n ? e->arch : bytes_of(r->platform.machine);
 }
 
 static struct moment moment_of(struct run *r, const struct pkg_event *e)

@@ -12,7 +12,8 @@
     C(cli_check)          \
     C(cli_assess)         \
     C(cli_agent)          \
-    C(cli_decode)
+    C(cli_decode)         \
+    C(cli_compare_versions)
 
 /* C(symbol, identity): muster's own help shows the identity, the program's table has all of it. */
 #define SERVER_COMMANDS(C)                    \

@@ -349,7 +349,7 @@ const struct pkg_manager pkg_dpkg = {
     .stamp = dpkg_stamp,
     .unpacked = dpkg_unpacked,
     .native_arch = dpkg_machine,
-    .compare = dpkg_version_compare,
+    .order = &dpkg_order,
     .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates",
                                    "/var/log/dpkg.log", "/var/log/apt/history.log", NULL},
 };

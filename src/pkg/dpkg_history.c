@@ -23,34 +23,12 @@ struct merge {
 /* ---- the cursor
  * ------------------------------------------------------------------------------------------------------ */
 
-static struct log_position position_read(struct rd *r)
-{
-    struct log_position p;
-    p.head = rd_u32(r);
-    p.head_digest = rd_u64(r);
-    p.offset = rd_u64(r);
-    p.line = rd_u64(r);
-    p.first = (int64_t)rd_u64(r);
-    p.last = (int64_t)rd_u64(r);
-    return p;
-}
-
-static void position_write(struct wr *w, const struct log_position *p)
-{
-    wr_u32(w, p->head);
-    wr_u64(w, p->head_digest);
-    wr_u64(w, p->offset);
-    wr_u64(w, p->line);
-    wr_u64(w, (uint64_t)p->first);
-    wr_u64(w, (uint64_t)p->last);
-}
-
 static void cursor_read(struct bytes before, struct log_position *dpkg, struct log_position *apt)
 {
     struct rd r = rd_of(before, 0);
     bool known = before.n && rd_u8(&r) == CURSOR_VERSION;
-    *dpkg = position_read(&r);
-    *apt = position_read(&r);
+    *dpkg = log_position_read(&r);
+    *apt = log_position_read(&r);
     if (!known || r.bad)
         *dpkg = *apt = (struct log_position){.first = TIME_UNKNOWN, .last = TIME_UNKNOWN};
 }
@@ -220,8 +198,8 @@ static void save(struct merge *m, struct pkg_cursor *cursor, bool apt_ended)
     cursor->continuous = !dpkg->lost && !apt->lost;
     wr_reset(&cursor->after);
     wr_u8(&cursor->after, CURSOR_VERSION);
-    position_write(&cursor->after, &dpkg->position);
-    position_write(&cursor->after, &apt->position);
+    log_position_write(&cursor->after, &dpkg->position);
+    log_position_write(&cursor->after, &apt->position);
 }
 
 static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, struct merge *m)

@@ -69,7 +69,7 @@ static void split(struct bytes v, struct bytes part[3])
         }
 }
 
-int dpkg_version_compare(struct bytes a, struct bytes b)
+static int version_compare(struct bytes a, struct bytes b)
 {
     struct bytes pa[3], pb[3];
     split(a, pa);
@@ -81,3 +81,23 @@ int dpkg_version_compare(struct bytes a, struct bytes b)
     }
     return 0;
 }
+
+static const char *version_fault(struct bytes v)
+{
+    static const char odd[] = "only letters, digits and . + - ~ : form a version";
+    struct bytes part[3], marks = BYTES(".+-~:");
+    uint64_t epoch;
+    split(v, part);
+    if (v.n == 0 || part[1].n == 0)
+        return "the version is empty";
+    if (!bytes_number(part[0], &epoch) || epoch > INT32_MAX)
+        return "the epoch is no number up to 2147483647";
+    if (part[2].n == 0)
+        return "the revision is empty";
+    for (size_t i = 0; i < v.n; i++)
+        if (!is_digit(v.p[i]) && !is_letter(v.p[i]) && !memchr(marks.p, v.p[i], marks.n))
+            return odd;
+    return NULL;
+}
+
+const struct pkg_order dpkg_order = {"dpkg", version_compare, version_fault};

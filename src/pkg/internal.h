@@ -114,6 +114,9 @@ struct log_mark log_set_mark(const struct log_set *s);
 void log_set_save(struct log_set *s, struct log_mark mark);
 void log_set_complain(struct log_set *s, const char *what);
 void log_set_close(struct log_set *s);
+/* A position among a cursor's octets. */
+struct log_position log_position_read(struct rd *r);
+void log_position_write(struct wr *w, const struct log_position *p);
 /* Digest over the states of all files of the set. */
 uint64_t log_set_stamp(uint64_t digest, const char *root, const char *path);
 
@@ -169,12 +172,58 @@ struct apt_history {
 bool apt_history_next(struct apt_history *h, struct apt_transaction *t) MUST_USE;
 void apt_history_free(struct apt_history *h);
 
-/* ---- dpkg_history.c, dpkg_version.c, dpkg.c ------------------------------------------------------------------------
+/* ---- pacman.c, pacman_log.c, apk.c --------------------------------------------------------------------------------- */
+
+#define PACMAN_LOG "/var/log/pacman.log"
+/* A package's desc; its texts are in the arena, and words that are none are left to the caller. */
+void pacman_desc_read(struct lines *lines, struct arena *a, struct pkg_package *p);
+struct pacman_action {
+    int64_t time;
+    bool exact; /* else some second of the minute that ends with `time` */
+    struct bytes name, old_version, new_version, command;
+};
+struct pacman_log {
+    struct log_set set;
+    char command[1024]; /* of the transaction that is going on */
+    size_t command_size;
+};
+/* The next action; its views live until the next call. */
+bool pacman_log_next(struct pacman_log *log, struct pacman_action *action) MUST_USE;
+enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
+/* The next package of apk's database, its texts in the arena, which is emptied first. False: `stanza` says whether something stood there. */
+bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza) MUST_USE;
+
+/* ---- NAME_version.c: version orders ---------------------------------------------------------------------
+ */
+
+/* Every order, defined in the file of its name: O(name) stands for `name_order`. */
+#define PKG_ORDERS(O) \
+    O(dpkg)           \
+    O(rpm)            \
+    O(apk)            \
+    O(pacman)
+#define PKG_ORDER_DECLARATION(name) extern const struct pkg_order name##_order;
+PKG_ORDERS(PKG_ORDER_DECLARATION)
+
+/* [epoch:]version[-release]: what rpm and pacman have in common. Parts that are missing have p NULL; a missing epoch is 0. */
+struct evr {
+    struct bytes epoch, version, release;
+};
+void evr_split(struct bytes v, struct evr *out);
+bool is_digit(uint8_t c);
+bool is_letter(uint8_t c);
+/* Cuts off the characters at the beginning of *b that are so, and returns them. */
+struct bytes span_cut(struct bytes *b, bool (*is)(uint8_t));
+/* Runs of digits of any length, as numbers: -1, 0, 1. */
+int number_compare(struct bytes a, struct bytes b);
+/* Consumes a run of digits or of letters at the beginning of both, which are not empty; a number is newer than letters. */
+int segment_compare(struct bytes *a, struct bytes *b);
+
+/* ---- dpkg_history.c, dpkg.c ------------------------------------------------------------------------
  */
 
 enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
 uint64_t dpkg_logs_stamp(uint64_t digest, const char *root);
-int dpkg_version_compare(struct bytes a, struct bytes b);
 /* dpkg's own name of a root's native architecture ("amd64"); "" if nothing tells. */
 void dpkg_native_arch(const char *root, char *arch, size_t size);
 
@@ -187,7 +236,9 @@ void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
  * its own. */
 #ifndef PKG_MANAGERS /* a test has its own list */
 #define PKG_MANAGERS(M) \
-    M(dpkg)
+    M(dpkg) \
+    M(apk) \
+    M(pacman)
 #endif
 #define PKG_MANAGER_EXTERN(name) extern const struct pkg_manager pkg_##name;
 PKG_MANAGERS(PKG_MANAGER_EXTERN)

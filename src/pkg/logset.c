@@ -235,6 +235,28 @@ void log_set_close(struct log_set *s)
     s->open = false;
 }
 
+struct log_position log_position_read(struct rd *r)
+{
+    struct log_position p;
+    p.head = rd_u32(r);
+    p.head_digest = rd_u64(r);
+    p.offset = rd_u64(r);
+    p.line = rd_u64(r);
+    p.first = (int64_t)rd_u64(r);
+    p.last = (int64_t)rd_u64(r);
+    return p;
+}
+
+void log_position_write(struct wr *w, const struct log_position *p)
+{
+    wr_u32(w, p->head);
+    wr_u64(w, p->head_digest);
+    wr_u64(w, p->offset);
+    wr_u64(w, p->line);
+    wr_u64(w, (uint64_t)p->first);
+    wr_u64(w, (uint64_t)p->last);
+}
+
 uint64_t log_set_stamp(uint64_t digest, const char *root, const char *path)
 {
     char full[PATH_MAX], file[PATH_MAX];

@@ -21,6 +21,17 @@ const struct pkg_manager *pkg_manager_by_source(uint8_t source)
     return NULL;
 }
 
+#define PKG_ORDER_ROW(name) &name##_order,
+const struct pkg_order *const pkg_orders[] = {PKG_ORDERS(PKG_ORDER_ROW) NULL};
+
+const struct pkg_order *pkg_order_find(const char *name)
+{
+    for (size_t i = 0; pkg_orders[i]; i++)
+        if (strcmp(pkg_orders[i]->name, name) == 0)
+            return pkg_orders[i];
+    return NULL;
+}
+
 const char *pkg_state_name(enum pkg_state s)
 {
     static const char *const names[] = {

@@ -71,7 +71,7 @@ struct pkg_event {
     enum pkg_precision precision;
     enum pkg_action action;
     struct bytes name, arch, version;
-    bool arch_or_all;           /* apt says its native architecture of packages of architecture `all` too */
+    bool arch_or_all;           /* the architecture is not sure: apt says the native one of packages of architecture `all` too; empty: the log tells none */
     bool weak;                  /* a DELETE that only says "it is not there": nothing happened if it was not */
     struct bytes command, user; /* apt's Commandline and Requested-By, empty if unknown */
     bool automatic;             /* apt: installed as a dependency */
@@ -107,6 +107,17 @@ enum pkg_source {
     PKG_SOURCE_TAGS = 7, /* SWID tag files that vendors laid down */
 };
 
+/* An order of versions. It is used by managers on this machine and for software of others: a server need not have rpm to know which is newer. */
+struct pkg_order {
+    const char *name; /* "dpkg": what `muster compare-versions` calls it */
+    /* -1, 0, 1; any octets have a place in the order. */
+    int (*compare)(struct bytes a, struct bytes b);
+    /* Why this is no version; NULL: it is one. May be NULL itself: everything is. */
+    const char *(*fault)(struct bytes v);
+};
+extern const struct pkg_order *const pkg_orders[]; /* NULL-terminated */
+const struct pkg_order *pkg_order_find(const char *name);
+
 /* A package manager. */
 struct pkg_manager {
     const char *name; /* "dpkg": the source's name in every output */
@@ -128,8 +139,7 @@ struct pkg_manager {
     int64_t (*unpacked)(const char *root, struct bytes name, struct bytes arch);
     /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
     void (*native_arch)(const char *root, char *arch, size_t size);
-    /* The manager's version order: <0, 0, >0. */
-    int (*compare)(struct bytes a, struct bytes b);
+    const struct pkg_order *order; /* of its versions */
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */
     const char *const *watch;
 };

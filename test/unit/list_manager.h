@@ -60,6 +60,8 @@ static int list_compare(struct bytes a, struct bytes b)
     return (c > 0) - (c < 0);
 }
 
+static const struct pkg_order list_order = {"list", list_compare, NULL};
+
 const struct pkg_manager pkg_list = {
     .name = "list",
     .doc = "a text file",
@@ -67,7 +69,7 @@ const struct pkg_manager pkg_list = {
     .present = list_present,
     .installed = list_installed,
     .stamp = list_stamp,
-    .compare = list_compare,
+    .order = &list_order,
     .watch = (const char *const[]){LIST_FOLDER, NULL},
 };
 

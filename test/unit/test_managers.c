@@ -24,7 +24,7 @@ struct fixture {
     } files[3];              /* the first one is the database: a line more in it must change the stamp */
     const char *installed;   /* "NAME VERSION ARCH STATE SOURCE SOURCE-VERSION SECOND", a line a package */
     const char *native_arch; /* NULL: this manager does not know */
-    const char *older, *newer;
+    const char *older, *newer, *bad; /* bad: no version; NULL: everything is one */
 };
 static const struct fixture fixtures[] = {
     {
@@ -36,6 +36,30 @@ static const struct fixture fixtures[] = {
         .native_arch = "aarch64",
         .older = "1.0~rc1-1",
         .newer = "1.0-1",
+        .bad = "x:1.0",
+    },
+    {
+        .manager = &pkg_apk,
+        .files = {{"/lib/apk/db/installed", "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\nS:1\nF:lib\nR:ld-musl-x86_64.so.1\na:0:0:755\n\n"
+                                            "P:musl-utils\nV:1.2.4-r2\nA:x86_64\no:musl\n\n"},
+                  {"/etc/apk/arch", "x86_64\n"}},
+        .installed = "musl 1.2.4-r2 x86_64 installed musl 1.2.4-r2 -\nmusl-utils 1.2.4-r2 x86_64 installed musl 1.2.4-r2 -\n",
+        .native_arch = "x86_64",
+        .older = "1.2.4_rc1-r0",
+        .newer = "1.2.4-r0",
+        .bad = "1.2.4-1",
+    },
+    {
+        .manager = &pkg_pacman,
+        .files = {{"/var/lib/pacman/local/ALPM_DB_VERSION", "9\n"},
+                  {"/var/lib/pacman/local/zlib-1:1.3.1-2/desc", "%NAME%\nzlib\n\n%VERSION%\n1:1.3.1-2\n\n%DESC%\nCompression\n\n"
+                                                              "%ARCH%\nx86_64\n\n%INSTALLDATE%\n1700000000\n\n"},
+                  {"/var/lib/pacman/local/zlib-doc-1:1.3.1-2/desc",
+                   "%NAME%\nzlib-doc\n\n%VERSION%\n1:1.3.1-2\n\n%BASE%\nzlib\n\n%ARCH%\nany\n"}},
+        .installed = "zlib 1:1.3.1-2 x86_64 installed zlib 1:1.3.1-2 1700000000\nzlib-doc 1:1.3.1-2 any installed zlib 1:1.3.1-2 -\n",
+        .older = "1.3rc1-1",
+        .newer = "1.3-1",
+        .bad = "1:",
     },
     {
         .manager = &pkg_list,
@@ -94,7 +118,7 @@ static void rows_are_whole(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         const struct pkg_manager *m = rows[i];
         bool tried = false;
-        assert_true(m->name && m->doc && m->present && m->installed && m->stamp && m->compare && m->watch &&
+        assert_true(m->name && m->doc && m->present && m->installed && m->stamp && m->order && m->watch &&
                     m->watch[0]);
         for (size_t k = 0; k < ARRAY_LENGTH(fixtures); k++)
             tried |= fixtures[k].manager == m;
@@ -210,9 +234,15 @@ static void versions_have_an_order(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
         struct bytes older = bytes_of(fixtures[i].older), newer = bytes_of(fixtures[i].newer);
-        assert_true(fixtures[i].manager->compare(older, newer) < 0);
-        assert_true(fixtures[i].manager->compare(newer, older) > 0);
-        assert_int_equal(fixtures[i].manager->compare(older, older), 0);
+        assert_true(fixtures[i].manager->order->compare(older, newer) < 0);
+        assert_true(fixtures[i].manager->order->compare(newer, older) > 0);
+        assert_int_equal(fixtures[i].manager->order->compare(older, older), 0);
+        assert_int_equal(fixtures[i].bad != NULL, fixtures[i].manager->order->fault != NULL);
+        if (fixtures[i].bad) {
+            assert_null(fixtures[i].manager->order->fault(older));
+            assert_null(fixtures[i].manager->order->fault(newer));
+            assert_non_null(fixtures[i].manager->order->fault(bytes_of(fixtures[i].bad)));
+        }
     }
 }
 
