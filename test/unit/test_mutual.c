@@ -515,6 +515,31 @@ static void who_agrees_must_take_part(void **state)
     pair_close(&p);
 }
 
+/* PB-R43, R68: who errs, errs on the connection; neither direction goes on, and nobody waits for a time-out. */
+static void an_error_of_one_direction_ends_both(void **state)
+{
+    (void)state;
+    for (unsigned of_server = 0; of_server < 2; of_server++) {
+        struct pair p = {.client_mutual = true, .server_mutual = true};
+        pair_open(&p);
+        while (!p.back_validator.asked)
+            assert_true(move(&p, p.client, p.server) | move(&p, p.server, p.client));
+        struct nea_session *to = of_server ? p.server : p.client;
+        intrude(&p, to, of_server ? 8 | PB_CDATA : PB_RESULT); /* for its other role, and nobody may send it that */
+        assert_true(nea_session_finished(to));
+        assert_int_equal(nea_session_outcome(to).fault.code, PB_UNEXPECTED_BATCH);
+        assert_false(nea_session_outcome(to).decided);
+        pump(&p);
+        assert_true(nea_session_finished(p.client) && nea_session_finished(p.server));
+        for (unsigned i = 0; i < 2; i++) {
+            struct nea_outcome o = nea_session_outcome(i ? p.client : p.server);
+            assert_string_not_equal(o.fault.text, "");
+            assert_int_equal(o.access, NEA_ACCESS_NONE);
+        }
+        pair_close(&p);
+    }
+}
+
 /* ---- anything happens to any batch ---- */
 
 /* Plays one session with one accident, then asks what must hold whatever it was. Returns how many batches an
@@ -596,9 +621,13 @@ static void whatever_happens_to_a_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recorded_mutual_sessions),    cmocka_unit_test(both_must_want_it),
-        cmocka_unit_test(one_batch_at_a_time),         cmocka_unit_test(holds_are_of_one_direction),
-        cmocka_unit_test(it_may_stay_and_retry),       cmocka_unit_test(who_agrees_must_take_part),
+        cmocka_unit_test(recorded_mutual_sessions),
+        cmocka_unit_test(both_must_want_it),
+        cmocka_unit_test(one_batch_at_a_time),
+        cmocka_unit_test(holds_are_of_one_direction),
+        cmocka_unit_test(it_may_stay_and_retry),
+        cmocka_unit_test(who_agrees_must_take_part),
+        cmocka_unit_test(an_error_of_one_direction_ends_both),
         cmocka_unit_test(whatever_happens_to_a_batch),
     };
     return cmocka_run_group_tests(tests, load_lines, NULL);
