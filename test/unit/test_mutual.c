@@ -392,11 +392,17 @@ static bool move(struct pair *p, struct nea_session *from, struct nea_session *t
     return any;
 }
 
+/* Each says what it has to say; false: neither had anything. */
+static bool turn(struct pair *p)
+{
+    bool asked = move(p, p->client, p->server), answered = move(p, p->server, p->client);
+    return asked || answered;
+}
+
 static void pump(struct pair *p)
 {
     for (unsigned i = 0; i < 1000; i++) {
-        bool asked = move(p, p->client, p->server), answered = move(p, p->server, p->client);
-        if (!asked && !answered)
+        if (!turn(p))
             return;
     }
     fail_msg("the exchange does not end");
@@ -465,7 +471,7 @@ static void holds_are_of_one_direction(void **state)
     struct pair p = {.client_mutual = true, .server_mutual = true};
     pair_open(&p);
     while (!p.back_validator.answered)
-        assert_true(move(&p, p.client, p.server) | move(&p, p.server, p.client));
+        assert_true(turn(&p));
     nea_hold(p.back_validator.c);
     pump(&p);
     assert_true(nea_session_outcome(p.client).decided);
@@ -506,7 +512,7 @@ static void who_agrees_must_take_part(void **state)
     struct pair p = {.client_mutual = true, .server_mutual = true};
     pair_open(&p);
     while (!nea_session_mutual(p.server).negotiated)
-        assert_true(move(&p, p.client, p.server) | move(&p, p.server, p.client));
+        assert_true(turn(&p));
     p.now += 60001;
     assert_true(nea_session_deadline(p.server) <= p.now);
     nea_session_tick(p.server, p.now);
@@ -523,7 +529,7 @@ static void an_error_of_one_direction_ends_both(void **state)
         struct pair p = {.client_mutual = true, .server_mutual = true};
         pair_open(&p);
         while (!p.back_validator.asked)
-            assert_true(move(&p, p.client, p.server) | move(&p, p.server, p.client));
+            assert_true(turn(&p));
         struct nea_session *to = of_server ? p.server : p.client;
         intrude(&p, to, of_server ? 8 | PB_CDATA : PB_RESULT); /* for its other role, and nobody may send it that */
         assert_true(nea_session_finished(to));
