@@ -182,8 +182,8 @@ static void tell_decided(struct nea_session *s)
 {
     s->outcome.decided = true;
     nea_note(s, LOG_INFO, "%s: %s, access %s",
-             s->carrier == s ? "assessment result" : "result of the mutual assessment's other direction", nea_result_name(s->outcome.result),
-             nea_access_name(s->outcome.access));
+             s->carrier == s ? "assessment result" : "result of the mutual assessment's other direction",
+             nea_result_name(s->outcome.result), nea_access_name(s->outcome.access));
     for (size_t i = 0; i < s->connection_count; i++) {
         const struct nea_connection *c = &s->connections[i];
         if (c->component->decided)
@@ -266,9 +266,9 @@ static void take_close(struct nea_session *s)
 }
 
 /* RFC 5793 §3.2 has both sides ignore a retry that crosses their own (PB-R3). strongSwan's client takes it for its turn
- * to speak: it says one CDATA for our SRETRY, with all it has to say, and one more for the SDATA behind. Once after such
- * a crossing, a CDATA that finds us not waiting is that second one, and ignored; an empty one that finds us waiting may
- * be, and does not prove that there is nothing to come (server_turn). */
+ * to speak: it says one CDATA for our SRETRY, with all it has to say, and one more for the SDATA behind. Once after
+ * such a crossing, a CDATA that finds us not waiting is that second one, and ignored; an empty one that finds us
+ * waiting may be, and does not prove that there is nothing to come (server_turn). */
 static bool is_surplus(struct nea_session *s, struct bytes batch)
 {
     unsigned type = batch.n >= PB_BATCH_HEADER ? batch.p[3] & 0x0f : 0;
