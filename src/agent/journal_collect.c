@@ -432,6 +432,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
                     .options = &own,
                     .error = error,
                     .software_ids = wr_of(0),
+                    .tag_version = wr_of(0),
                     .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
     *report = (struct journal_report){0};
@@ -452,6 +453,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
             mark_write(j, report);
     }
     wr_free(&r.software_ids);
+    wr_free(&r.tag_version);
     memory_free(&r.causes);
     free(r.base);
     return status;

@@ -99,10 +99,13 @@ enum journal_status run_flush_records(struct run *r)
     size_t end[RECORD_BATCH], begin = 0;
     wr_reset(text);
     for (size_t i = 0; i < r->record_count; i++) { /* first all identifiers: the writer may move while it grows */
-        swid_software_id(text, r->creator, &r->product, r->new_records[i]->name, r->new_records[i]->version);
+        const struct entry *e = r->new_records[i];
+        wr_reset(&r->tag_version);
+        pkg_tag_version(r->manager, &r->tag_version, e->version, e->arch);
+        swid_software_id(text, r->creator, &r->product, e->name, wr_view(&r->tag_version));
         end[i] = text->n;
     }
-    if (text->bad) {
+    if (text->bad || r->tag_version.bad) {
         run_fail(r, JOURNAL_FAILED, "out of memory");
         return JOURNAL_FAILED;
     }

@@ -42,7 +42,7 @@ struct run {
     size_t event_count, record_count;
     struct base_event *base;
     size_t base_count, base_capacity;
-    struct wr software_ids;
+    struct wr software_ids, tag_version;
     struct memory causes;
     uint32_t cause_count;
 

@@ -193,6 +193,12 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
 /* The next package of apk's database, its texts in the arena, which is emptied first. False: `stanza` says whether something stood there. */
 bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza) MUST_USE;
 
+/* ---- rpm.c --------------------------------------------------------------------------------------------------------- */
+
+/* A line of muster-rpmdb's: NAME, [EPOCH:]VERSION-RELEASE, ARCH, the file of the source package and the second of its installation, with tabs
+ * between. False: its words are none. */
+bool rpm_line_read(struct bytes line, struct pkg_package *p) MUST_USE;
+
 /* ---- NAME_version.c: version orders ---------------------------------------------------------------------
  */
 
@@ -237,6 +243,7 @@ void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
 #ifndef PKG_MANAGERS /* a test has its own list */
 #define PKG_MANAGERS(M) \
     M(dpkg) \
+    M(rpm) \
     M(apk) \
     M(pacman)
 #endif

@@ -140,11 +140,21 @@ struct pkg_manager {
     /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
     void (*native_arch)(const char *root, char *arch, size_t size);
     const struct pkg_order *order; /* of its versions */
+    /* Appends a version as this manager's identifiers and tags say it; NULL: as it is. What is lost stays in the package's own fields. */
+    void (*tag_version)(struct wr *w, struct bytes version, struct bytes arch);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */
     const char *const *watch;
 };
 extern const struct pkg_manager *const pkg_managers[]; /* NULL-terminated; rows in a fixed order */
 const struct pkg_manager *pkg_manager_find(const char *name);
 const struct pkg_manager *pkg_manager_by_source(uint8_t source);
+/* Appends what the manager's identifiers say of this version. The manager may be NULL. */
+static inline void pkg_tag_version(const struct pkg_manager *m, struct wr *w, struct bytes version, struct bytes arch)
+{
+    if (m && m->tag_version)
+        m->tag_version(w, version, arch);
+    else
+        wr_bytes(w, version);
+}
 
 #endif

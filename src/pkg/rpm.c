@@ -1,0 +1,230 @@
+#include "pkg/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* rpm's databases have three formats, and more to come; librpm alone reads them all. It is read by muster-rpmdb, a
+ * program beside this one, so that a machine without rpm does not carry it. */
+
+#define SYSIMAGE    "/usr/lib/sysimage/rpm"
+#define VAR_LIB     "/var/lib/rpm"
+#define ANSWER_MAX  ((size_t)64 << 20)
+#define PATIENCE_MS 120000
+
+static const char *const folders[] = {SYSIMAGE, VAR_LIB};
+static const char *const formats[] = {"rpmdb.sqlite", "Packages.db", "Packages"};
+
+/* The folder of the root's database, NULL if there is none. */
+static const char *find_folder(const char *root)
+{
+    char path[PATH_MAX], file[128];
+    for (size_t i = 0; i < ARRAY_LENGTH(folders) * ARRAY_LENGTH(formats); i++) {
+        const char *folder = folders[i / ARRAY_LENGTH(formats)];
+        snprintf(file, sizeof file, "%s/%s", folder, formats[i % ARRAY_LENGTH(formats)]);
+        if (path_below(path, root, file) && (access(path, F_OK) == 0 || errno == EACCES))
+            return folder;
+    }
+    return NULL;
+}
+
+static bool rpm_present(const char *root)
+{
+    return find_folder(root) != NULL;
+}
+
+/* Beside this program; one folder above for the tests' programs. */
+static bool find_helper(char path[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 20);
+    for (int up = 0; n > 0 && up < 2; up++) {
+        while (n > 0 && path[n - 1] != '/')
+            n--;
+        snprintf(path + n, (size_t)(PATH_MAX - n), "muster-rpmdb");
+        if (access(path, X_OK) == 0)
+            return true;
+        n--;
+    }
+    return false;
+}
+
+/* Starts the helper; *out is the end of the pipe that it writes to. */
+static pid_t start_helper(char *program, char *folder, int *out)
+{
+    static char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
+    char *arguments[] = {program, folder, NULL};
+    posix_spawn_file_actions_t files;
+    int ends[2];
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    bool good = posix_spawn_file_actions_init(&files) == 0;
+    good = good && posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0 &&
+           posix_spawn_file_actions_adddup2(&files, ends[1], 1) == 0 &&
+           posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0) == 0 &&
+           posix_spawn(&pid, program, &files, NULL, arguments, environment) == 0;
+    posix_spawn_file_actions_destroy(&files);
+    close(ends[1]);
+    *out = ends[0];
+    if (good)
+        return pid;
+    close(ends[0]);
+    return -1;
+}
+
+/* All that it says, within bounds of time and size; the helper is gone afterwards. True: it ended well. */
+static bool take_answer(pid_t pid, int from, struct wr *answer)
+{
+    uint8_t block[65536];
+    struct pollfd readable = {.fd = from, .events = POLLIN};
+    ssize_t n = 1;
+    int status;
+    while (n > 0 && !answer->bad) {
+        if (poll(&readable, 1, PATIENCE_MS) <= 0 && errno != EINTR)
+            break;
+        n = read(from, block, sizeof block);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0)
+            wr_bytes(answer, (struct bytes){block, (size_t)n});
+    }
+    close(from);
+    if (n != 0)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return n == 0 && !answer->bad && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* "NAME-VERSION-RELEASE.src.rpm" */
+static void split_source(struct bytes file, struct pkg_package *p)
+{
+    struct bytes end = BYTES(".src.rpm");
+    p->source_name = p->name;
+    p->source_version = p->version;
+    size_t n = file.n, dashes = 0;
+    if (n <= end.n || !bytes_equal((struct bytes){file.p + n - end.n, end.n}, end))
+        return;
+    n -= end.n;
+    size_t at = n;
+    while (at > 0 && (file.p[at - 1] != '-' || ++dashes < 2))
+        at--;
+    if (at < 2 || !is_word((struct bytes){file.p, n}))
+        return;
+    p->source_name = (struct bytes){file.p, at - 1};
+    p->source_version = (struct bytes){file.p + at, n - at};
+}
+
+bool rpm_line_read(struct bytes line, struct pkg_package *p)
+{
+    uint64_t second;
+    *p = (struct pkg_package){.state = PKG_STATE_INSTALLED, .installed_at = TIME_UNKNOWN};
+    p->name = bytes_split(&line, '\t');
+    p->version = bytes_split(&line, '\t');
+    p->arch = bytes_split(&line, '\t');
+    struct bytes source = bytes_split(&line, '\t');
+    if (p->arch.n == 0) /* keys that rpm trusts are packages without architecture */
+        p->arch = BYTES("noarch");
+    if (bytes_number(line, &second) && second > 0 && second <= INT64_MAX)
+        p->installed_at = (int64_t)second;
+    split_source(source, p);
+    return is_word(p->name) && is_word(p->version) && is_word(p->arch);
+}
+
+static enum pkg_status tell_packages(struct bytes answer, const char *folder, const struct pkg_sink *sink)
+{
+    struct lines lines = lines_of(answer);
+    struct bytes line;
+    struct pkg_package p;
+    uint64_t count = 0, told = UINT64_MAX;
+    bool whole;
+    while (lines_next(&lines, &line, &whole)) {
+        if (line.n && line.p[0] == '\t') { /* the last line */
+            if (!bytes_number((struct bytes){line.p + 1, line.n - 1}, &told))
+                break;
+            continue;
+        }
+        count++;
+        if (!rpm_line_read(line, &p)) {
+            if (sink->complaint)
+                sink->complaint(sink->context, folder, 0, "a package without name, version or architecture", false);
+        } else if (!sink->package(sink->context, &p))
+            return PKG_STOPPED;
+    }
+    return told == count ? PKG_OK : PKG_UNREADABLE;
+}
+
+static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *sink)
+{
+    const char *folder = find_folder(root);
+    char path[PATH_MAX], program[PATH_MAX];
+    if (!folder) {
+        enum pkg_status sysimage = missing_in(root, SYSIMAGE), old = missing_in(root, VAR_LIB);
+        return sysimage == PKG_UNREADABLE && access(root, F_OK) == 0 && old == PKG_ABSENT ? old : sysimage;
+    }
+    if (!path_below(path, root, folder))
+        return PKG_UNREADABLE;
+    if (!find_helper(program)) {
+        if (sink->complaint)
+            sink->complaint(sink->context, path, 0, "muster-rpmdb, which reads it, is not installed beside muster",
+                            true);
+        return PKG_UNREADABLE;
+    }
+    struct wr answer = wr_of(ANSWER_MAX);
+    int from;
+    pid_t pid = start_helper(program, path, &from);
+    enum pkg_status status = PKG_UNREADABLE;
+    if (pid > 0 && take_answer(pid, from, &answer))
+        status = tell_packages(wr_view(&answer), path, sink);
+    else if (sink->complaint)
+        sink->complaint(sink->context, path, 0, "librpm cannot read it, or not in time", true);
+    wr_free(&answer);
+    return status;
+}
+
+static uint64_t rpm_stamp(const char *root)
+{
+    static const char *const also[] = {"-wal"}; /* SQLite's newest changes */
+    uint64_t digest = DIGEST_START;
+    char path[PATH_MAX], file[128];
+    for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
+        for (size_t k = 0; k < ARRAY_LENGTH(formats) + ARRAY_LENGTH(also); k++) {
+            bool more = k >= ARRAY_LENGTH(formats);
+            snprintf(file, sizeof file, "%s/%s%s", folders[i], formats[more ? 0 : k], more ? also[0] : "");
+            if (path_below(path, root, file))
+                digest = digest_add_file(digest, path);
+        }
+    return digest;
+}
+
+/* As swidGenerator says versions: without the epoch, with the architecture. */
+static void rpm_tag_version(struct wr *w, struct bytes version, struct bytes arch)
+{
+    struct evr e;
+    evr_split(version, &e);
+    wr_bytes(w, e.version);
+    if (e.release.p) {
+        wr_str(w, "-");
+        wr_bytes(w, e.release);
+    }
+    wr_str(w, ".");
+    wr_bytes(w, arch);
+}
+
+const struct pkg_manager pkg_rpm = {
+    .name = "rpm",
+    .doc = "Fedora, SUSE and their kin: the databases that Debian's librpm reads (sqlite, ndb, Berkeley DB)",
+    .source = PKG_SOURCE_RPM,
+    .present = rpm_present,
+    .installed = rpm_installed,
+    .stamp = rpm_stamp,
+    .tag_version = rpm_tag_version,
+    .order = &rpm_order,
+    .watch = (const char *const[]){SYSIMAGE, VAR_LIB, NULL},
+};
