@@ -59,16 +59,17 @@ static void report(struct store *s, const char *name, size_t event_count)
         fail_msg("%s", error.text);
 }
 
-/* a and b come with the first second, c an hour later, b goes after two, b comes anew after three, d after four. */
+/* Numbers are given in the order of digests: a gets 1. a and b come with the first second, c an hour later, b goes
+ * after two, b comes anew after three, d after four. */
 static void fill_store(void)
 {
     static const struct {
         const char *id;
         int hours;
         enum store_action action;
-    } story[6] = {{"example.org__a-1", 0, STORE_CREATE}, {"example.org__b-1", 0, STORE_CREATE},
-                  {"example.org__c-1", 1, STORE_CREATE}, {"example.org__b-1", 2, STORE_DELETE},
-                  {"example.org__b-2", 3, STORE_CREATE}, {"example.org__d-1", 4, STORE_CREATE}};
+    } story[6] = {{"example.org__a-12", 0, STORE_CREATE}, {"example.org__b-1", 0, STORE_CREATE},
+                  {"example.org__c-1", 1, STORE_CREATE},  {"example.org__b-1", 2, STORE_DELETE},
+                  {"example.org__b-2", 3, STORE_CREATE},  {"example.org__d-1", 4, STORE_CREATE}};
     struct error error = {0};
     struct store *s;
     for (uint32_t i = 0; i < 6; i++)
@@ -82,7 +83,8 @@ static void fill_store(void)
         snprintf(name, sizeof name, "web-%d.example.org", i);
         report(s, name, 0);
     }
-    const struct store_tag tag = {1, BYTES("<tag/>"), {BYTES("a"), BYTES("1:1"), BYTES("amd64"), BYTES("src"), BYTES("2")}};
+    const struct store_tag tag = {
+        1, BYTES("<tag/>"), {BYTES("a"), BYTES("1:1"), BYTES("amd64"), BYTES("src"), BYTES("2")}};
     assert_int_equal(store_tags(s, 1, T0, &tag, 1, &error), STORE_OK);
     assert_int_equal(store_commit(s, &error), STORE_OK);
     store_close(s);
@@ -404,11 +406,14 @@ static void software_is_told_as_it_was(void **unused)
     }
     get("/api/v1/endpoints/web-1.example.org/software?at=2026-01-01T02:30:00Z", 200);
     assert_has(a.body, "\"at\":\"2026-01-01T02:30:00Z\"");
+    assert_has(
+        a.body,
+        "{\"id\":1,\"software_id\":\"example.org__a-12\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\","
+        "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":"
+        "1}");
     assert_has(a.body,
-               "{\"id\":1,\"software_id\":\"example.org__a-1\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\","
-               "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":1}");
-    assert_has(a.body, "\"software_id\":\"example.org__c-1\",\"package\":null,\"version\":null"); /* nobody gave its tag */
-    get("/api/v1/software/example.org__a-1/tag", 200);
+               "\"software_id\":\"example.org__c-1\",\"package\":null,\"version\":null"); /* nobody gave its tag */
+    get("/api/v1/software/example.org__a-12/tag", 200);
     assert_string_equal(a.body, "<tag/>");
     get("/api/v1/software/2/tag", 404);
     get("/api/v1/endpoints/web-1.example.org/software?at=2026-01-01T02:30:00Z", 200);
