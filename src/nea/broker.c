@@ -10,6 +10,7 @@
 #define REMEDIATION_MAX   8192
 #define TEXT_MAX          ((size_t)64 << 10) /* reasons and remediation that a server may tell us */
 #define CLIENT_ROUNDS_MAX 4096               /* a server may poll with empty batches while it works, but not for ever */
+#define RETRIES_A_MINUTE  600
 #define BATCHES_MAX       65536 /* of the peer in one exchange: what 64 MiB need in segments of 1,000 octets */
 
 void nea_note(struct nea_session *s, enum log_level level, const char *format, ...)
@@ -227,6 +228,22 @@ static void new_exchange(struct nea_session *s)
     EACH(s, begin_handshake);
 }
 
+/* PB-L3: an agent that tells each change tells two a second at most; who asks for ten, minute after minute, is no
+ * agent. */
+static bool retries_too_often(struct nea_session *s)
+{
+    struct nea_fault fault;
+    if (s->now - s->retries_since >= 60000) {
+        s->retries_since = s->now;
+        s->retries = 0;
+    }
+    if (++s->retries <= RETRIES_A_MINUTE)
+        return false;
+    nea_fault_set(&fault, PB_LOCAL_ERROR, 0, "PB-L3", "own limit", "more than %d retries a minute", RETRIES_A_MINUTE);
+    broker_abort(s, &fault);
+    return true;
+}
+
 /* PB-R3, RFC 5793 §3.2: a retry that is ignored changes no state. Where it was ours that crossed it and was ignored
  * over there, our components say in the exchange that follows what they had said in it; that begins no new count of
  * rounds, or a server could make us go on for ever. */
@@ -304,6 +321,8 @@ static void take_batch(struct nea_session *s, struct bytes batch)
         take_crossing(s);
         return;
     }
+    if (step->action == PB_RETRY && retries_too_often(s))
+        return;
     if (step->action == PB_RETRY)
         new_exchange(s);
     s->rx_empty = true;

@@ -365,6 +365,8 @@ struct nea_session {
     struct arena arena;    /* the message being decoded */
     uint32_t next_message; /* PA-TNC message identifiers (PA-R12) */
     unsigned holds, rounds, batches; /* the peer's batches in this exchange that brought nothing, and all of them */
+    unsigned retries; /* that the peer asked for since `retries_since` */
+    uint64_t retries_since;
     bool rx_empty;   /* the last batch of the peer had no message for us */
     bool progress;   /* a segment worth the round was sent or taken since the last batch */
     bool soliciting; /* no further round: a RESULT as soon as no hold is open */

@@ -104,6 +104,7 @@ struct bench {
     struct nea_session *s;
     struct wr out; /* everything that it said after the negotiation */
     enum nea_role role;
+    uint64_t now;
 };
 
 /* What is not said in `config` is that of a session of its role, which the client's side opened and which stays. */
@@ -163,7 +164,7 @@ static inline void hear(struct bench *t, struct wr *w)
     pb_batch_end(w, 16);
     wr_patch32(w, 8, w->n);
     wr_reset(&t->out);
-    nea_session_feed(t->s, wr_view(w), 1);
+    nea_session_feed(t->s, wr_view(w), t->now + 1);
     nea_session_out(t->s, &t->out);
     wr_free(w);
 }

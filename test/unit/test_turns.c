@@ -320,6 +320,31 @@ static void messages_of_a_batch_are_counted(void **state)
     }
 }
 
+/* PB-L3: 600 retries of the peer are answered within a minute, one more is not; the next minute has its own. */
+static void retries_are_counted(void **state)
+{
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        struct bench *t = in_state(NEA_SERVER, PB_DECIDED);
+        uint32_t parameter = 0;
+        for (unsigned i = 0; i < 600 + more; i++) {
+            struct wr w = batch(t, PB_CRETRY);
+            put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, PA_EMPTY);
+            hear(t, &w);
+            assert_int_equal(nea_session_finished(t->s), i == 600);
+        }
+        assert_int_equal(error_said(t, &parameter), more ? PB_LOCAL_ERROR : PB_OK);
+        if (!more) {
+            t->now = 60000;
+            struct wr w = batch(t, PB_CRETRY);
+            put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false, PA_EMPTY);
+            hear(t, &w);
+            assert_int_equal(nea_session_outcome(t->s).state, PB_DECIDED);
+        }
+        bench_free(t);
+    }
+}
+
 /* A server that lets a collector answer without end in one batch. */
 static void what_is_queued_is_bounded(void **state)
 {
@@ -484,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_half_duplex_server_does_not_retry),
         cmocka_unit_test(a_retry_that_fails_leaves_no_verdict),
         cmocka_unit_test(messages_of_a_batch_are_counted),
+        cmocka_unit_test(retries_are_counted),
         cmocka_unit_test(what_is_queued_is_bounded),
         cmocka_unit_test(a_long_queue_leaves_in_several_batches),
         cmocka_unit_test(empty_batches_come_to_an_end),
