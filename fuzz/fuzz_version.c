@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int ab = o->compare(a, b), bc = o->compare(b, c), ac = o->compare(a, c);
     if (o->compare(a, a) != 0 || ab != -o->compare(b, a))
         abort();
-    if (o->fault(a) || o->fault(b) || o->fault(c))
+    /* libalpm's order, which ours must be, is none: 1 is neither older nor newer than 1-1 and than 1-2. */
+    if (o == &pacman_order || o->fault(a) || o->fault(b) || o->fault(c))
         return 0;
     if ((ab <= 0 && bc <= 0 && ac > 0) || (ab >= 0 && bc >= 0 && ac < 0))
         abort();

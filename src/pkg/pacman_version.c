@@ -25,7 +25,7 @@ static int part_compare(struct bytes a, struct bytes b)
     return (a.n == 0 && !is_letter(b.p[0])) || (a.n && is_letter(a.p[0])) ? -1 : 1;
 }
 
-/* A pkgrel counts only if both have one. */
+/* A pkgrel counts only if both have one, as in libalpm: so 1-1 < 1-2, and 1 equals both. */
 static int version_compare(struct bytes a, struct bytes b)
 {
     struct evr x, y;
