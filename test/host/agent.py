@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """muster agent against a real server: each change of the packages is in the API within a second, whatever is rotated, killed or away.
 
-Called with the source folder and the build folder. MUSTER_KILLS=100 kills server or agent so often (20).
+Called with the source folder and the build folder. MUSTER_KILLS=100 kills server or agent so often (100).
 """
 import json
 import os
@@ -17,7 +17,7 @@ from live import Agent, Endpoint, Server  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[2])
 WORK = tempfile.mkdtemp(prefix="muster-agent-")
-KILLS = int(os.environ.get("MUSTER_KILLS", "20"))
+KILLS = int(os.environ.get("MUSTER_KILLS", "100"))
 SANITIZED = "libasan" in subprocess.run(["ldd", os.path.join(BUILD, "muster")], capture_output=True, text=True, check=True).stdout
 failures = 0
 
