@@ -171,29 +171,15 @@ static void swima_receive(void *state, const struct nea_delivery *d)
             tell_events(state, d->from, d->message->attributes[i].fields);
 }
 
-static void ignore_delivery(void *state, const struct nea_delivery *d)
-{
-    (void)state, (void)d;
-}
-
-static void ignore(void *state)
-{
-    (void)state;
-}
-
 static const struct nea_component os_collector = {.name = "OS",
                                                   .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
                                                   .create = collector_create,
                                                   .begin_handshake = os_begin,
-                                                  .receive = ignore_delivery,
-                                                  .batch_ending = ignore,
                                                   .destroy = free};
 static const struct nea_component swima_collector = {.name = "SWIMA",
                                                      .subtype = PA_SUBTYPE_SWIMA,
                                                      .create = collector_create,
-                                                     .begin_handshake = ignore,
                                                      .receive = swima_receive,
-                                                     .batch_ending = ignore,
                                                      .destroy = free};
 
 /* ---- the load --------------------------------------------------------------------------------------------------- */

@@ -195,7 +195,8 @@ static void hand_over(struct nea_connection *c, uint16_t from, const struct pa_m
 {
     struct nea_delivery d = {
         .vendor = c->component->vendor, .subtype = c->component->subtype, .from = from, .message = message};
-    c->component->receive(c->state, &d);
+    if (c->component->receive)
+        c->component->receive(c->state, &d);
 }
 
 static void deliver_reassembled(struct nea_connection *c, uint16_t from, struct seg_transfer *t)

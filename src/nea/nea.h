@@ -206,26 +206,28 @@ struct nea_delivery {
     const struct pa_message *message;
 };
 
-/* A posture collector or a posture validator: one constant a component. `context` is whatever the host passed beside it. */
+/* A posture collector or a posture validator: one constant a component. `context` is whatever the host passed beside it. Functions that it has no
+ * use for are NULL. */
 struct nea_component {
     const char *name;
     uint32_t vendor, subtype; /* the one message type that it is subscribed to */
     uint64_t accepts;         /* the attributes that it understands: bits 1 << PA_X; 0: all that its side may receive. The rest is
                                  skipped, or refused where it is marked NOSKIP */
-    /* A state of its own for a new connection; NULL: this component stays out of it. */
+    /* A state of its own for a new connection; if it returns NULL the component stays out of it. Without this function the state is the
+     * context itself. */
     void *(*create)(void *context, struct nea_connection *c);
-    /* TNC_IMC_BeginHandshake: also called again at a retry. Validators: NULL allowed. */
+    /* TNC_IMC_BeginHandshake: also called again at a retry. */
     void (*begin_handshake)(void *state);
-    /* Collectors, after nea_session_push(): instead of begin_handshake, to tell unasked what is new. NULL: it has nothing to tell so. */
+    /* Collectors, after nea_session_push(): instead of begin_handshake, to tell unasked what is new. */
     void (*push)(void *state);
     void (*receive)(void *state, const struct nea_delivery *delivery);
-    /* A message of the peer was no PA-TNC message that we can use: the fault has been answered where that is allowed. NULL allowed. */
+    /* A message of the peer was no PA-TNC message that we can use: the fault has been answered where that is allowed. */
     void (*refused)(void *state, const struct nea_fault *fault);
     /* TNC_IMC_BatchEnding / TNC_IMV_BatchEnding: all messages of a batch have been delivered. */
     void (*batch_ending)(void *state);
     /* TNC_IMV_SolicitRecommendation: there will be no further round; nea_recommend() now. Validators only. */
     void (*solicit)(void *state);
-    /* The session's result as the server told it (collectors), or as it was sent (validators). NULL allowed. */
+    /* The session's result as the server told it (collectors), or as it was sent (validators). */
     void (*decided)(void *state, enum nea_result result, enum nea_access access);
     void (*destroy)(void *state);
 };

@@ -211,31 +211,13 @@ static void *os_create(void *context, struct nea_connection *c)
     return endpoint.os_connection = c, context;
 }
 
-static void nothing(void *state)
-{
-    (void)state;
-}
-
-static void hear_nothing(void *state, const struct nea_delivery *d)
-{
-    (void)state, (void)d;
-}
-
-static const struct nea_component swima_collector = {.name = "SWIMA",
-                                                     .subtype = PA_SUBTYPE_SWIMA,
-                                                     .create = swima_create,
-                                                     .begin_handshake = nothing,
-                                                     .push = swima_push,
-                                                     .receive = swima_receive,
-                                                     .batch_ending = nothing,
-                                                     .destroy = nothing};
+static const struct nea_component swima_collector = {
+    .name = "SWIMA", .subtype = PA_SUBTYPE_SWIMA, .create = swima_create, .push = swima_push, .receive = swima_receive};
 static const struct nea_component os_collector = {.name = "OS",
                                                   .subtype = PA_SUBTYPE_OPERATING_SYSTEM,
                                                   .create = os_create,
                                                   .begin_handshake = os_tell,
-                                                  .receive = hear_nothing,
-                                                  .batch_ending = os_batch_ending,
-                                                  .destroy = nothing};
+                                                  .batch_ending = os_batch_ending};
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 

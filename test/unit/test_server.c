@@ -16,9 +16,9 @@ enum habit {
     HONEST,
     DENIES,           /* error 5 for a subscription, and nothing else (RFC 8412 §5.6) */
     DENIES_AND_TELLS, /* as strongSwan does */
-    SILENT,         /* takes the request and says nothing */
-    ERRS,           /* a PA-TNC error */
-    ERRS_AND_TELLS, /* as strongSwan does */
+    SILENT,           /* takes the request and says nothing */
+    ERRS,             /* a PA-TNC error */
+    ERRS_AND_TELLS,   /* as strongSwan does */
     WRONG_ID,
     WRONG_TYPE,   /* an inventory for events and the reverse */
     MALFORMED,    /* octets that are no events */
@@ -44,7 +44,7 @@ struct endpoint {
     uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
     uint64_t os_asked;  /* and when asked */
     bool no_swima, no_os, subscribed;
-    const char *language; /* NULL: English */
+    const char *language;             /* NULL: English */
     uint32_t subscription, push_from; /* its ID; the first event that a push tells */
     /* what happened */
     unsigned requests, inventories;
@@ -264,12 +264,8 @@ static void swima_receive(void *state, const struct nea_delivery *d)
 static void swima_push(void *state)
 {
     struct collector *k = state;
-    tell_events(k, 1 + 1, &(struct pa_swima_request){.request_id = k->e->subscription, .earliest_eid = k->e->push_from});
-}
-
-static void nothing(void *state)
-{
-    (void)state;
+    tell_events(k, 1 + 1,
+                &(struct pa_swima_request){.request_id = k->e->subscription, .earliest_eid = k->e->push_from});
 }
 
 static const struct nea_component os_collector = {.name = "OS",
@@ -277,15 +273,12 @@ static const struct nea_component os_collector = {.name = "OS",
                                                   .create = collector_create,
                                                   .begin_handshake = os_begin,
                                                   .receive = os_receive,
-                                                  .batch_ending = nothing,
                                                   .destroy = free};
 static const struct nea_component swima_collector = {.name = "SWIMA",
                                                      .subtype = PA_SUBTYPE_SWIMA,
                                                      .create = collector_create,
-                                                     .begin_handshake = nothing,
                                                      .push = swima_push,
                                                      .receive = swima_receive,
-                                                     .batch_ending = nothing,
                                                      .destroy = free};
 
 /* ---- a store ---------------------------------------------------------------------------------------------------- */
@@ -488,9 +481,10 @@ static void a_first_assessment_asks_for_events_from_the_first(void **state)
 /* SWIMA-R8, R10, R40, R72, R78, R79, R88, R100, R101, R109 */
 static void whoever_does_not_tell_is_never_allowed(void **state)
 {
-    static const char *const names[HABITS] = {
-        "honest", "denies", "denies and tells", "silent",       "errs",      "errs and tells", "wrong id",     "wrong type",      "malformed",
-        "noskip", "out of range", "not utf-8", "no identifier",  "stands still", "lies about last", "fulfils"};
+    static const char *const names[HABITS] = {"honest",        "denies",         "denies and tells", "silent",
+                                              "errs",          "errs and tells", "wrong id",         "wrong type",
+                                              "malformed",     "noskip",         "out of range",     "not utf-8",
+                                              "no identifier", "stands still",   "lies about last",  "fulfils"};
     (void)state;
     for (enum habit h = SILENT; h < HABITS; h++)
         for (int known = 0; known < 2; known++) {
@@ -736,8 +730,8 @@ static void a_denied_subscription_denies_no_access(void **state)
     }
 }
 
-/* SWIMA-R58, R60, R76, R103: news of a subscription are stored in the same session, without posture and without a question; what does not
- * continue the history is asked for (SWIMA-R44). */
+/* SWIMA-R58, R60, R76, R103: news of a subscription are stored in the same session, without posture and without a
+ * question; what does not continue the history is asked for (SWIMA-R44). */
 static void news_are_stored_in_the_same_session(void **state)
 {
     static const struct {
@@ -899,8 +893,9 @@ static void epochs_and_eids_may_do_anything(void **state)
         uint32_t now, most;       /* the endpoint's last EID; events an answer */
         unsigned inventories;
     } rows[] = {
-        {0x11223344, 10, 10, 0, 0}, {0x11223344, 10, 11, 0, 0},         {0x11223344, 10, 9, 0, 1},
-        {0x11223345, 10, 3, 0, 1},  {0x11223345, 1, 10, 3, 1},          {0x11223344, UINT32_MAX, 10, 0, 1},
+        {0x11223344, 10, 10, 0, 0}, {0x11223344, 10, 11, 0, 0},
+        {0x11223344, 10, 9, 0, 1},  {0x11223345, 10, 3, 0, 1},
+        {0x11223345, 1, 10, 3, 1},  {0x11223344, UINT32_MAX, 10, 0, 1},
         {0x11223345, 0, 10, 0, 1},  {0x11223344, UINT32_MAX - 1, UINT32_MAX, 0, 0},
     };
     (void)state;
