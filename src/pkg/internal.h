@@ -193,6 +193,43 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
 /* The next package of apk's database, its texts in the arena, which is emptied first. False: `stanza` says whether something stood there. */
 bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza) MUST_USE;
 
+/* ---- files.c: what the readers of file lists share ------------------------------------------------------------------ */
+
+#define FILE_LIST_MAX ((size_t)128 << 20)
+/* The regular file's octets behind what `to` holds. PKG_OK, PKG_ABSENT, PKG_UNREADABLE, PKG_DAMAGED (larger than `to` may grow). */
+enum pkg_status file_read(const char *path, struct wr *to) MUST_USE;
+/* Hexadecimal digits, as many as the hash has, into octets; the view is of out. Empty if they are none. */
+struct bytes digest_of_hex(struct bytes hex, enum pkg_hash hash, uint8_t out[64]);
+/* The hash whose digests have so many octets. */
+enum pkg_hash hash_of_size(size_t octets);
+/* What stands beside paths in a second list: found again by its path. Views into the caller's memory. */
+struct path_fact {
+    struct bytes path, fact;
+};
+struct path_facts {
+    struct path_fact *items;
+    size_t count, capacity;
+    bool unsorted, no_memory;
+};
+void path_facts_add(struct path_facts *f, struct bytes path, struct bytes fact);
+/* To be called once between adding and finding. Of facts about one path the last one added stays. */
+void path_facts_sort(struct path_facts *f);
+/* NULL: nothing is said of this path. */
+const struct bytes *path_facts_find(const struct path_facts *f, struct bytes path);
+void path_facts_free(struct path_facts *f);
+/* False for what is no path below a root: relative, empty, with a NUL or a component "..". */
+bool path_is_good(struct bytes path);
+
+/* ---- NAME_files.c: the function of each row ------------------------------------------------------------------------- */
+
+#define PKG_FILES_FUNCTION(name)                                                                                       \
+    enum pkg_status name##_files(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version,      \
+                                 const struct pkg_sink *sink);
+PKG_FILES_FUNCTION(dpkg)
+PKG_FILES_FUNCTION(rpm)
+PKG_FILES_FUNCTION(apk)
+PKG_FILES_FUNCTION(pacman)
+
 /* ---- rpm.c --------------------------------------------------------------------------------------------------------- */
 
 /* A line of muster-rpmdb's: NAME, [EPOCH:]VERSION-RELEASE, ARCH, the file of the source package and the second of its installation, with tabs

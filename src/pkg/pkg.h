@@ -77,11 +77,36 @@ struct pkg_event {
     bool automatic;             /* apt: installed as a dependency */
 };
 
+/* A file that a package laid down, or that it says is its own. Views are valid during the call that hands it out. */
+enum pkg_file_kind { PKG_FILE_UNKNOWN, PKG_FILE_REGULAR, PKG_FILE_DIRECTORY, PKG_FILE_LINK, PKG_FILE_SPECIAL };
+enum pkg_hash { PKG_HASH_NONE, PKG_HASH_MD5, PKG_HASH_SHA1, PKG_HASH_SHA256, PKG_HASH_SHA384, PKG_HASH_SHA512 };
+struct pkg_file {
+    struct bytes path;       /* absolute, without a slash at its end, as the manager has it: any octets, folders that are links on this root */
+    struct bytes real_path;  /* where it stands: another one than `path` only if dpkg diverts it */
+    enum pkg_file_kind kind; /* as far as the manager knows; PKG_FILE_UNKNOWN: only the disk tells */
+    bool config;             /* meant to be changed: dpkg's conffiles, rpm's %config, what apk protects, pacman's backup */
+    bool optional;           /* rpm: it may be missing, or was never laid down (%ghost, %config(missingok), excluded documentation) */
+    enum pkg_hash hash;      /* what the manager says of the content as it was delivered; of apk's links: of the text of the link */
+    struct bytes digest;     /* in octets; empty if PKG_HASH_NONE */
+};
+/* md5, sha1, sha256 …; "" for none */
+const char *pkg_hash_name(enum pkg_hash h);
+
+/* One asking for the files of any number of packages: {.root = …}. What a manager reads for all of them (dpkg's status, apk's database, the
+ * rpm helper) is kept here from the first question on and is of that moment. For one manager and one thread; ended by pkg_files_end(). */
+struct pkg_files {
+    const char *root;
+    void *kept;
+    void (*release)(void *kept);
+};
+void pkg_files_end(struct pkg_files *f);
+
 /* Who gets what a manager reads. A function returning false stops the reading (PKG_STOPPED). */
 struct pkg_sink {
     void *context;
     bool (*package)(void *context, const struct pkg_package *p);
     bool (*event)(void *context, const struct pkg_event *e);
+    bool (*file)(void *context, const struct pkg_file *f);
     /* A line that was not understood (line 0: the whole file): it is skipped, never fatal. `unreadable`: a log that is there could not
      * be read, so that history is shorter than it could be. */
     void (*complaint)(void *context, const char *file, size_t line, const char *what, bool unreadable);
@@ -137,6 +162,10 @@ struct pkg_manager {
     uint64_t (*stamp)(const char *root);
     /* When this package's files were laid down, as their own times tell: a hint where no log says more. TIME_UNKNOWN; may be NULL. */
     int64_t (*unpacked)(const char *root, struct bytes name, struct bytes arch);
+    /* The files of one installed package, found by index, in the manager's order. PKG_ABSENT: there is no such package, or no list of its
+     * files (then a complaint says so); PKG_DAMAGED: some lines were passed over, each with a complaint, and the others handed out. NULL:
+     * this manager cannot tell. */
+    enum pkg_status (*files)(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version, const struct pkg_sink *sink);
     /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
     void (*native_arch)(const char *root, char *arch, size_t size);
     const struct pkg_order *order; /* of its versions */
