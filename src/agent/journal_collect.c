@@ -207,7 +207,7 @@ static void take_complaint(void *context, const char *file, size_t line, const c
  * under our hands, once more: logs may not tell of less than the packages show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
-    struct pkg_sink sink = {r, take_installed, run_apply, take_complaint};
+    struct pkg_sink sink = {.context = r, .package = take_installed, .event = run_apply, .complaint = take_complaint};
     enum pkg_status status = PKG_OK;
     for (int attempt = 0; attempt < 4 && status == PKG_OK; attempt++) {
         uint64_t stamp = r->manager->stamp(r->options->root);

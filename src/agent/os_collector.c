@@ -175,82 +175,96 @@ static bool names_setting(const struct pa_message *m, const char *name)
     return false;
 }
 
+/* ---- what is told only where it is asked for ---- */
+
+/* An answer being made: `w` holds what the fields' lists look at. */
+struct answer {
+    const struct os_state *s;
+    const struct pa_message *message;
+    struct wr w;
+    union {
+        struct pa_ita_settings settings;
+        struct pa_installed_packages packages;
+    } fields;
+};
+
 /* Those of the table that the message names, each once, however often it does. */
-static uint32_t put_settings(struct wr *w, const struct agent_posture *p, const struct pa_message *m)
+static bool put_settings(struct answer *a)
 {
-    uint32_t count = 0;
+    struct pa_list *list = &a->fields.settings.settings;
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
         const struct setting *x = &settings[i];
+        const struct agent_posture *p = a->s->posture;
         char text[256] = "";
         agent_keep_text(text, sizeof text, bytes_of(x->value ? x->value(p) : (const char *)p + x->at));
-        if (!text[0] || !names_setting(m, x->name))
+        if (!text[0] || !names_setting(a->message, x->name))
             continue;
-        pa_item_put(w, &pa_types[PA_ITA_SETTINGS],
+        pa_item_put(&a->w, &pa_types[PA_ITA_SETTINGS],
                     &(struct pa_ita_settings_item){.name = bytes_of(x->name), .value = bytes_of(text)});
-        count++;
+        list->count++;
     }
-    return count;
+    list->raw = wr_view(&a->w);
+    return list->count > 0;
 }
-
-/* ---- packages ---- */
-
-struct packages {
-    struct wr items;
-    uint32_t count;
-};
 
 /* PA-R49, RFC 5792 §4.2.7: a name or a version of more than 255 octets cannot be said, nor can one with NUL. */
 static bool take_package(void *context, const struct journal_record *r)
 {
-    struct packages *p = context;
+    struct answer *a = context;
     const struct pa_installed_packages_item item = {.name = r->name, .version = r->version};
     if (r->name.n <= UINT8_MAX && r->version.n <= UINT8_MAX) {
-        pa_item_put(&p->items, &pa_types[PA_INSTALLED_PACKAGES], &item);
-        p->count++;
+        pa_item_put(&a->w, &pa_types[PA_INSTALLED_PACKAGES], &item);
+        a->fields.packages.packages.count++;
     }
-    return p->count <= UINT16_MAX;
+    return a->fields.packages.packages.count <= UINT16_MAX;
 }
 
-/* PA-R33, RFC 5792 §4.2.7: all that is installed, and only where it is asked for; nothing where it is not known or does not fit. */
-static bool read_packages(const struct os_state *s, struct packages *p)
+/* PA-R33, RFC 5792 §4.2.7: all that is installed; nothing where it is not known or does not fit. */
+static bool put_packages(struct answer *a)
 {
     enum { HEADERS = 8 + 12 + 4 };
     struct error error;
-    size_t max = nea_max_message(s->connection);
-    return s->posture->inventory &&
-           journal_each_record(s->posture->inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_package, p, &error) ==
-               JOURNAL_OK &&
-           !p->items.bad && p->count <= UINT16_MAX && p->items.n + HEADERS <= max;
+    struct pa_list *list = &a->fields.packages.packages;
+    const struct agent_inventory *inventory = a->s->posture->inventory;
+    if (!is_asked(a->message, &pa_types[PA_INSTALLED_PACKAGES]) || !inventory ||
+        journal_each_record(inventory->journal, JOURNAL_INSTALLED, TIME_UNKNOWN, take_package, a, &error) != JOURNAL_OK)
+        return false;
+    list->raw = wr_view(&a->w);
+    return list->count <= UINT16_MAX && a->w.n + HEADERS <= nea_max_message(a->s->connection);
 }
+
+/* A row an attribute; `put` makes its fields, false: nobody asked, or it cannot be told. */
+static const struct {
+    size_t type;
+    bool (*put)(struct answer *a);
+} on_request[] = {
+    {PA_ITA_SETTINGS, put_settings},
+    {PA_INSTALLED_PACKAGES, put_packages},
+};
 
 /* ---- the component ---- */
 
 static void receive(void *state, const struct nea_delivery *delivery)
 {
     struct os_state *s = state;
-    struct pa_out asked[ARRAY_LENGTH(s->out) + 2];
-    struct packages packages = {.items = wr_of(0)};
-    struct wr w = wr_of(0);
+    struct pa_out out[ARRAY_LENGTH(s->out) + ARRAY_LENGTH(on_request)];
+    struct answer answers[ARRAY_LENGTH(on_request)];
     size_t count = 0;
     agent_hear(s->heard, NAME, delivery->message);
     /* Only what is asked for, once, and of that what we know; nothing to say is no message (PA-R24, RFC 5792
      * §4.2.1). */
     for (size_t i = 0; i < s->count; i++)
         if (is_asked(delivery->message, s->out[i].type))
-            asked[count++] = s->out[i];
-    struct pa_ita_settings told = {.settings = {.count = put_settings(&w, s->posture, delivery->message)}};
-    told.settings.raw = wr_view(&w);
-    if (told.settings.count && !w.bad)
-        asked[count++] = (struct pa_out){.type = &pa_types[PA_ITA_SETTINGS], .fields = &told};
-    struct pa_installed_packages installed;
-    if (is_asked(delivery->message, &pa_types[PA_INSTALLED_PACKAGES]) && read_packages(s, &packages)) {
-        installed.packages = (struct pa_list){wr_view(&packages.items), packages.count};
-        asked[count++] = (struct pa_out){.type = &pa_types[PA_INSTALLED_PACKAGES], .fields = &installed};
+            out[count++] = s->out[i];
+    for (size_t i = 0; i < ARRAY_LENGTH(on_request); i++) {
+        answers[i] = (struct answer){.s = s, .message = delivery->message, .w = wr_of(0)};
+        if (on_request[i].put(&answers[i]) && !answers[i].w.bad)
+            out[count++] = (struct pa_out){.type = &pa_types[on_request[i].type], .fields = &answers[i].fields};
     }
     if (count)
-        nea_send(s->connection, delivery->from, asked, count);
-    wr_free(&packages.items);
-    wr_free(&w);
+        nea_send(s->connection, delivery->from, out, count);
+    for (size_t i = 0; i < ARRAY_LENGTH(on_request); i++)
+        wr_free(&answers[i].w);
 }
 
 const struct nea_component agent_os_collector = {

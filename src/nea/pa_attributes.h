@@ -4,7 +4,7 @@
  * PA_FIELDS_x(F, R, S) lists the fields of an attribute's value in wire order, PA_ITEM_x(F, R, S) those of one item of
  * its list. S is the struct. R(n): n reserved octets, sent as 0 and ignored. F(S, kind, name, argument): a field:
  *
- * - U8, U16, U24, U32: a number; argument: its largest legal value, 0 = any (above it: Invalid Parameter; only U32)
+ * - U8, U16, U24, U32: a number; argument: its largest legal value, 0 = any (above it, when it is decoded: Invalid Parameter)
  * - CODE8: an octet of which values above the argument mean the same as 0 (RFC 5792 §4.2.5)
  * - MASK8: an octet of which only the bits of the argument count
  * - FIXED: argument octets

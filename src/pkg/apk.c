@@ -14,9 +14,8 @@ static const char *const places[] = {"/lib/apk/db/installed", "/usr/lib/apk/db/i
 /* The place of the database below the root; NULL: there is none. */
 static const char *find_place(const char *root)
 {
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (path_below(path, root, places[i]) && (access(path, F_OK) == 0 || errno == EACCES))
+        if (database_there(root, places[i]))
             return places[i];
     return NULL;
 }
@@ -77,7 +76,7 @@ static enum pkg_status apk_installed(const char *root, const struct pkg_sink *si
         else if (stanza && sink->complaint)
             sink->complaint(sink->context, path, line, "a package without name, version or architecture", false);
     } while (stanza && !stopped);
-    bool damaged = lines.damaged || (!found && lines.offset > 1);
+    bool damaged = lines.damaged || !found; /* a machine of apk's has at least apk */
     lines_close(&lines);
     arena_free(&a);
     return stopped ? PKG_STOPPED : damaged ? PKG_DAMAGED : PKG_OK;

@@ -216,13 +216,13 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     return status == PKG_ABSENT ? missing_in(root, FOLDER) : status;
 }
 
-/* A status file of no octets beside packages' file lists is what a crash or a full disk leaves behind, not a machine without packages. */
+/* A status file of no octets (or an empty line) beside packages' file lists is what a crash or a full disk leaves behind, not a machine without packages. */
 static bool is_emptied(const char *root)
 {
     char path[PATH_MAX];
     struct stat st;
     bool found = false;
-    if (!path_below(path, root, STATUS) || stat(path, &st) != 0 || st.st_size != 0 || !path_below(path, root, FOLDER "/info"))
+    if (!path_below(path, root, STATUS) || stat(path, &st) != 0 || st.st_size > 1 || !path_below(path, root, FOLDER "/info"))
         return false;
     DIR *folder = opendir(path);
     for (struct dirent *e; folder && !found && (e = readdir(folder));) {
@@ -252,10 +252,8 @@ static enum pkg_status dpkg_installed(const char *root, const struct pkg_sink *s
 static bool dpkg_present(const char *root)
 {
     static const char *const places[] = {STATUS, STATUS_D};
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        /* One that may not even be looked at is there: reading it will say so. */
-        if (path_below(path, root, places[i]) && (access(path, F_OK) == 0 || errno == EACCES))
+        if (database_there(root, places[i]))
             return true;
     return false;
 }
@@ -348,6 +346,7 @@ const struct pkg_manager pkg_dpkg = {
     .history = dpkg_history,
     .stamp = dpkg_stamp,
     .unpacked = dpkg_unpacked,
+    .files = dpkg_files,
     .native_arch = dpkg_machine,
     .order = &dpkg_order,
     .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates",

@@ -11,6 +11,8 @@
 
 /* ROOT + PATH ("/var/lib/…") into out. False if it is too long. */
 bool path_below(char out[PATH_MAX], const char *root, const char *path) MUST_USE;
+/* Whether a database's file is there; one that may not even be looked at is: reading it will say so. */
+bool database_there(const char *root, const char *path);
 /* What it means that the database in FOLDER (below the root) is not there: see pkg_manager.installed. */
 enum pkg_status missing_in(const char *root, const char *folder) MUST_USE;
 #define DIGEST_START 14695981039346656037u

@@ -15,8 +15,7 @@
 
 static bool pacman_present(const char *root)
 {
-    char path[PATH_MAX];
-    return path_below(path, root, VERSION) && (access(path, F_OK) == 0 || errno == EACCES);
+    return database_there(root, VERSION);
 }
 
 /* alpm-db-desc(5): "%FIELD%", its values a line each, an empty line. */

@@ -152,7 +152,7 @@ struct pkg_manager {
     bool (*present)(const char *root);
     /* Every package that is there now (not those of which only configuration is left). PKG_ABSENT: its database is gone with its folder, so
      * that its packages are gone too; a folder without the database, or none at all above it, is PKG_UNREADABLE: a file system that is
-     * not mounted yet looks like that. */
+     * not mounted yet looks like that. PKG_DAMAGED: it holds no package, and was not made just now: "unknown", not "none". */
     enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
     /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). A manager
      * with logs has at most one version of a name and architecture at a time. NULL: this manager keeps none. */

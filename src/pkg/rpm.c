@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,11 +25,11 @@ static const char *const formats[] = {"rpmdb.sqlite", "Packages.db", "Packages"}
 /* The folder of the root's database, NULL if there is none. */
 static const char *find_folder(const char *root)
 {
-    char path[PATH_MAX], file[128];
+    char file[128];
     for (size_t i = 0; i < ARRAY_LENGTH(folders) * ARRAY_LENGTH(formats); i++) {
         const char *folder = folders[i / ARRAY_LENGTH(formats)];
         snprintf(file, sizeof file, "%s/%s", folder, formats[i % ARRAY_LENGTH(formats)]);
-        if (path_below(path, root, file) && (access(path, F_OK) == 0 || errno == EACCES))
+        if (database_there(root, file))
             return folder;
     }
     return NULL;
@@ -160,6 +161,19 @@ static enum pkg_status tell_packages(struct bytes answer, const char *folder, co
     return told == count ? PKG_OK : PKG_UNREADABLE;
 }
 
+/* librpm would make a database of a file of no octets, which a full disk leaves behind. */
+static bool is_emptied(const char *folder)
+{
+    char path[PATH_MAX + 32];
+    struct stat st;
+    for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, formats[i]);
+        if (stat(path, &st) == 0)
+            return st.st_size == 0;
+    }
+    return false;
+}
+
 static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *sink)
 {
     const char *folder = find_folder(root);
@@ -170,6 +184,8 @@ static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *si
     }
     if (!path_below(path, root, folder))
         return PKG_UNREADABLE;
+    if (is_emptied(path))
+        return PKG_DAMAGED;
     if (!find_helper(program)) {
         if (sink->complaint)
             sink->complaint(sink->context, path, 0, "muster-rpmdb, which reads it, is not installed beside muster",

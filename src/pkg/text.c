@@ -20,6 +20,12 @@ bool path_below(char out[PATH_MAX], const char *root, const char *path)
     return length > 0 && length < PATH_MAX;
 }
 
+bool database_there(const char *root, const char *path)
+{
+    char full[PATH_MAX];
+    return path_below(full, root, path) && (access(full, F_OK) == 0 || errno == EACCES);
+}
+
 enum pkg_status missing_in(const char *root, const char *folder)
 {
     char path[PATH_MAX];

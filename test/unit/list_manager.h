@@ -11,8 +11,7 @@
 
 static bool list_present(const char *root)
 {
-    char path[PATH_MAX];
-    return path_below(path, root, LIST_PACKAGES) && access(path, F_OK) == 0;
+    return database_there(root, LIST_PACKAGES);
 }
 
 static bool list_read_line(struct bytes line, struct pkg_package *p)
@@ -29,7 +28,7 @@ static enum pkg_status list_installed(const char *root, const struct pkg_sink *s
 {
     struct lines lines;
     struct bytes line;
-    bool whole, stopped = false;
+    bool whole, stopped = false, found = false;
     char path[PATH_MAX];
     if (!path_below(path, root, LIST_PACKAGES))
         return PKG_UNREADABLE;
@@ -38,12 +37,13 @@ static enum pkg_status list_installed(const char *root, const struct pkg_sink *s
         return status == PKG_ABSENT ? missing_in(root, LIST_FOLDER) : status;
     while (!stopped && lines_next(&lines, &line, &whole)) {
         struct pkg_package p = {.state = PKG_STATE_INSTALLED};
-        if (list_read_line(line, &p))
+        if (list_read_line(line, &p)) {
+            found = true;
             stopped = !sink->package(sink->context, &p);
-        else if (sink->complaint)
+        } else if (sink->complaint)
             sink->complaint(sink->context, path, lines.number, "not \"NAME VERSION ARCH SECOND\"", false);
     }
-    bool damaged = lines.damaged;
+    bool damaged = lines.damaged || !found; /* what holds no package is what a crash or a full disk left behind */
     lines_close(&lines);
     return stopped ? PKG_STOPPED : damaged ? PKG_DAMAGED : PKG_OK;
 }

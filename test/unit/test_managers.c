@@ -23,6 +23,7 @@ struct fixture {
         const char *path, *text;
     } files[3];              /* the first one is the database: a line more in it must change the stamp */
     const char *packed;      /* its content instead of text: a file of test/fixtures/, gzipped; needs muster-rpmdb */
+    bool marker;             /* the first file only marks the place: what it holds does not matter */
     const char *installed;   /* "NAME VERSION ARCH STATE SOURCE SOURCE-VERSION SECOND", a line a package */
     const char *native_arch; /* NULL: this manager does not know */
     const char *older, *newer, *bad; /* bad: no version; NULL: everything is one */
@@ -32,7 +33,8 @@ static const struct fixture fixtures[] = {
         .manager = &pkg_dpkg,
         .files = {{"/var/lib/dpkg/status", "Package: libc6\nStatus: install ok installed\nArchitecture: arm64\n"
                                            "Source: glibc (2.36-9)\nVersion: 2.36-9+b1\n\n"},
-                  {"/var/lib/dpkg/arch", "arm64\n"}},
+                  {"/var/lib/dpkg/arch", "arm64\n"},
+                  {"/var/lib/dpkg/info/libc6:arm64.list", "/.\n"}},
         .installed = "libc6 2.36-9+b1 arm64 installed glibc 2.36-9 -\n",
         .native_arch = "aarch64",
         .older = "1.0~rc1-1",
@@ -64,6 +66,7 @@ static const struct fixture fixtures[] = {
     },
     {
         .manager = &pkg_pacman,
+        .marker = true,
         .files = {{"/var/lib/pacman/local/ALPM_DB_VERSION", "9\n"},
                   {"/var/lib/pacman/local/zlib-1:1.3.1-2/desc",
                    "%NAME%\nzlib\n\n%VERSION%\n1:1.3.1-2\n\n%DESC%\nCompression\n\n"
@@ -222,6 +225,24 @@ static void a_missing_database_is_not_always_gone(void **state)
     }
 }
 
+/* What a crash or a full disk leaves of a database is no machine without packages. */
+static void a_damaged_database_is_not_an_empty_one(void **state)
+{
+    (void)state;
+    static const char *const remains[] = {"", "\n", "rubbish\n", "\x7f\xff"};
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++)
+        for (size_t k = 0; k < ARRAY_LENGTH(remains) && !fixtures[i].marker; k++) {
+            const struct fixture *f = &fixtures[i];
+            struct root r = root_of(f);
+            struct pkg_sink sink = {.package = refuse_package};
+            root_write(&r, f->files[0].path, remains[k]);
+            enum pkg_status status = f->manager->installed(r.path, &sink);
+            if (status != PKG_DAMAGED && status != PKG_UNREADABLE)
+                fail_msg("%s: status %d of a database that holds \"%s\"", f->manager->name, (int)status, remains[k]);
+            root_remove(&r);
+        }
+}
+
 static void stamps_change_with_the_database(void **state)
 {
     (void)state;
@@ -297,6 +318,7 @@ int main(void)
         cmocka_unit_test(rows_are_whole),
         cmocka_unit_test(packages_are_told),
         cmocka_unit_test(a_missing_database_is_not_always_gone),
+        cmocka_unit_test(a_damaged_database_is_not_an_empty_one),
         cmocka_unit_test(stamps_change_with_the_database),
         cmocka_unit_test(logs_may_be_missing),
         cmocka_unit_test(architectures_are_told),

@@ -49,7 +49,7 @@ static inline void take_complaint(void *context, const char *file, size_t line, 
 static inline struct pkg_sink sink_of(struct told *t)
 {
     *t = (struct told){.text = wr_of(0), .complaints = wr_of(0)};
-    return (struct pkg_sink){t, take_package, take_event, take_complaint};
+    return (struct pkg_sink){.context = t, .package = take_package, .event = take_event, .complaint = take_complaint};
 }
 
 static inline void told_free(struct told *t)
@@ -75,7 +75,8 @@ static inline void read_history(const struct root *r, struct pkg_cursor *cursor,
     wr_free(&before);
 }
 
-static inline void expect_history(const struct root *r, struct pkg_cursor *cursor, const char *events, const char *complaints)
+static inline void expect_history(const struct root *r, struct pkg_cursor *cursor, const char *events,
+                                  const char *complaints)
 {
     struct told t;
     read_history(r, cursor, &t);
