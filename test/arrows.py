@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails on an include that goes against the arrows of doc/architecture.md.
 
-Three rules: a room includes only the rooms it may know; of another room only its one public header (ROOM/ROOM.h); protocol rooms include no
+The page's table and the one here must agree on the rooms that are there. Three rules: a room includes only the rooms it may know; of another room only its one public header (ROOM/ROOM.h); protocol rooms include no
 socket, thread, file or clock header.
 """
 import os
@@ -70,9 +70,26 @@ def faults(source):
                         yield f"{where}: of {target}/ only {target}/{target}.h is public"
 
 
+def page_faults(root):
+    """Rooms whose row of doc/architecture.md says other arrows than the table above."""
+    there = {room for room in ARROWS if os.path.isdir(os.path.join(root, "src", room))}
+    said = {}
+    with open(os.path.join(root, "doc", "architecture.md"), encoding="utf-8") as page:
+        for line in page:
+            row = re.match(r"\| `(\w+)` \|.*\| ([\w ]+) \|$", line)
+            if row:
+                said[row[1]] = there - {row[1]} if row[2] == "all" else set(row[2].split()) - {"libc"}
+    for room in sorted(there):
+        if room not in said:
+            yield f"doc/architecture.md has no row for {room}/"
+        elif said[room] & there != ARROWS[room] & there:
+            yield f"doc/architecture.md says that {room} knows {sorted(said[room])}; here it may know {sorted(ARROWS[room] & there)}"
+
+
 def main():
-    source = os.path.join(sys.argv[1] if len(sys.argv) > 1 else ".", "src")
-    found = list(faults(source))
+    root = sys.argv[1] if len(sys.argv) > 1 else "."
+    source = os.path.join(root, "src")
+    found = list(faults(source)) + list(page_faults(root))
     for fault in found:
         print(fault)
     print("the arrows hold" if not found else f"{len(found)} includes against the arrows")

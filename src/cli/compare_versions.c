@@ -57,14 +57,24 @@ static void answer(struct comparing *c, struct bytes line, bool overlong)
         wr_fmt(cli_out(c->cli), "%d\n", order);
 }
 
+static int unknown_order(struct cli *cli)
+{
+    struct wr names = wr_of(0);
+    for (size_t i = 0; pkg_orders[i]; i++)
+        wr_fmt(&names, "%s%s", i ? ", " : "", pkg_orders[i]->name);
+    int status =
+        cli_usage(cli, "%s: no order of versions has this name; there are %s", cli_argument(cli, 0), wr_string(&names));
+    wr_free(&names);
+    return status;
+}
+
 static int run(struct cli *cli)
 {
     static char line[LINE_SIZE];
     struct comparing c = {.cli = cli, .order = pkg_order_find(cli_argument(cli, 0))};
     bool overlong = false;
     if (!c.order)
-        return cli_usage(cli, "%s: no order of versions has this name; there are dpkg, rpm, apk and pacman",
-                         cli_argument(cli, 0));
+        return unknown_order(cli);
     if (cli_json(cli)) {
         c.json = cli_json_begin(cli, "compare-versions");
         json_array(&c.json, "items");

@@ -257,7 +257,7 @@ static enum sasl_verdict plain_server(struct sasl *x, struct bytes in, struct wr
     return ask(x, name);
 }
 
-/* ---- SCRAM-SHA-256: RFC 5802 §5, RFC 7677. Without channel binding: see doc/architecture.md ---- */
+/* ---- SCRAM-SHA-256: RFC 5802 §5, RFC 7677. Without channel binding: see doc/decisions.md ---- */
 
 /* The value of the next attribute, if that is `key`; p NULL: it is another, or there is none. */
 static struct bytes attribute(struct bytes *rest, char key)

@@ -1,5 +1,5 @@
 /* pkg: package managers. One file a manager, one row a manager in pkg_managers[]; os-release; version orders. Reads the managers' own
- * files, never modifies them, runs no child process. This is the room's one public header. */
+ * files, never modifies them, runs no other program but muster-rpmdb. This is the room's one public header. */
 #ifndef MUSTER_PKG_H
 #define MUSTER_PKG_H
 
@@ -154,9 +154,12 @@ struct pkg_manager {
      * that its packages are gone too; a folder without the database, or none at all above it, is PKG_UNREADABLE: a file system that is
      * not mounted yet looks like that. PKG_DAMAGED: it holds no package, and was not made just now: "unknown", not "none". */
     enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
-    /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). A manager
-     * with logs has at most one version of a name and architecture at a time. NULL: this manager keeps none. */
+    /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). NULL: this
+     * manager keeps none. */
     enum pkg_status (*history)(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
+    /* Versions of one name and architecture may be there side by side (rpm's kernels): an event speaks of the version that it names and
+     * of no other. False: there is at most one, and what an event says of another version means that this one is gone. */
+    bool side_by_side;
     /* A digest of everything `installed` and `history` read, cheap (names, sizes, times, inodes): the same value means that a run would
      * find nothing new. */
     uint64_t (*stamp)(const char *root);
