@@ -11,8 +11,7 @@ static const char *const places[] = {"/lib/apk/db/installed", "/usr/lib/apk/db/i
 #define FOLDER     "/lib/apk/db"
 #define USR_FOLDER "/usr/lib/apk/db"
 
-/* The place of the database below the root; NULL: there is none. */
-static const char *find_place(const char *root)
+const char *apk_find_place(const char *root)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
         if (database_there(root, places[i]))
@@ -22,7 +21,7 @@ static const char *find_place(const char *root)
 
 static bool apk_present(const char *root)
 {
-    return find_place(root) != NULL;
+    return apk_find_place(root) != NULL;
 }
 
 bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza)
@@ -54,7 +53,7 @@ bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package
 
 static enum pkg_status apk_installed(const char *root, const struct pkg_sink *sink)
 {
-    const char *place = find_place(root);
+    const char *place = apk_find_place(root);
     char path[PATH_MAX];
     struct lines lines;
     struct pkg_package p;
@@ -114,6 +113,7 @@ const struct pkg_manager pkg_apk = {
     .present = apk_present,
     .installed = apk_installed,
     .stamp = apk_stamp,
+    .files = apk_files,
     .native_arch = apk_native_arch,
     .order = &apk_order,
     .watch = (const char *const[]){FOLDER, USR_FOLDER, NULL},

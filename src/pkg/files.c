@@ -108,15 +108,15 @@ void path_facts_add(struct path_facts *f, struct bytes path, struct bytes fact)
     }
     if (f->count && bytes_compare(f->items[f->count - 1].path, path) >= 0)
         f->unsorted = true;
-    f->items[f->count++] = (struct path_fact){path, fact};
+    f->items[f->count] = (struct path_fact){path, fact, f->count};
+    f->count++;
 }
 
-/* Facts about one path lie in the memory's order, which is the one in which they were read. */
 static int by_path(const void *a, const void *b)
 {
     const struct path_fact *x = a, *y = b;
     int order = bytes_compare(x->path, y->path);
-    return order ? order : (x->fact.p > y->fact.p) - (x->fact.p < y->fact.p);
+    return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
 void path_facts_sort(struct path_facts *f)

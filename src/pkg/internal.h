@@ -5,6 +5,7 @@
 #include "pkg/pkg.h"
 
 #include <limits.h>
+#include <sys/types.h>
 #include <zlib.h>
 
 /* ---- text.c: paths, lines, local times -------------------------------------------------------------------------- */
@@ -207,6 +208,7 @@ enum pkg_hash hash_of_size(size_t octets);
 /* What stands beside paths in a second list: found again by its path. Views into the caller's memory. */
 struct path_fact {
     struct bytes path, fact;
+    size_t order; /* in which it was added */
 };
 struct path_facts {
     struct path_fact *items;
@@ -224,10 +226,26 @@ bool path_is_good(struct bytes path);
 
 /* ---- NAME_files.c: the function of each row ------------------------------------------------------------------------- */
 
-#define PKG_FILES_FUNCTION(name)                                                                                       \
-    enum pkg_status name##_files(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version,      \
-                                 const struct pkg_sink *sink);
+#define PKG_FILES_FUNCTION(manager)                                                                                    \
+    enum pkg_status manager##_files(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version,   \
+                                    const struct pkg_sink *sink);
+/* One package's lists as dpkg has them; every view may be empty. The texts may be changed: md5sum's escapes are undone in place. */
+struct dpkg_lists {
+    struct bytes list, md5sums, conffiles; /* info/NAME.list, .md5sums, .conffiles */
+    struct bytes stanza;                   /* of status: its field Conffiles */
+    struct bytes package;
+    const struct path_facts *diversions; /* path to "NEW-PATH\nPACKAGE" */
+    const char *file;                    /* the list's path, for complaints */
+};
+enum pkg_status dpkg_lists_tell(struct dpkg_lists *l, const struct pkg_sink *sink) MUST_USE;
+void dpkg_diversions_read(struct bytes text, struct path_facts *diversions);
 PKG_FILES_FUNCTION(dpkg)
+/* pacman's `files` and the unpacked `mtree` of one package; the latter's escapes are undone in place. */
+enum pkg_status pacman_lists_tell(struct bytes files, struct bytes mtree, const char *file, const struct pkg_sink *sink) MUST_USE;
+/* One package's stanza; rules: lines of apk-protected_paths(5). */
+enum pkg_status apk_stanza_tell(struct bytes stanza, struct bytes rules, const char *file, const struct pkg_sink *sink) MUST_USE;
+/* The place of apk's database below the root; NULL: there is none. */
+const char *apk_find_place(const char *root);
 PKG_FILES_FUNCTION(rpm)
 PKG_FILES_FUNCTION(apk)
 PKG_FILES_FUNCTION(pacman)
@@ -237,6 +255,48 @@ PKG_FILES_FUNCTION(pacman)
 /* A line of muster-rpmdb's: NAME, [EPOCH:]VERSION-RELEASE, ARCH, the file of the source package and the second of its installation, with tabs
  * between. False: its words are none. */
 bool rpm_line_read(struct bytes line, struct pkg_package *p) MUST_USE;
+/* Asks muster-rpmdb; true: the answer is whole. `arguments` ends with NULL and has at most RPM_ASK_MAX words before it. */
+#define RPM_ASK_MAX 4
+bool rpm_ask(const char *const *arguments, struct wr *answer) MUST_USE;
+
+/* ---- rpm_history.c ------------------------------------------------------------------------------------------------- */
+
+enum dnf_deed { DNF_CAME = '+', DNF_WENT = '-', DNF_AGAIN = '=' };
+struct dnf_item {
+    char deed;
+    struct bytes name, version, arch;
+    int64_t time; /* the second at which rpm says that it was installed (`exact`), or at which the transaction began */
+    bool exact;
+};
+struct dnf_transaction {
+    int64_t id, begin, end; /* end 0: it has none */
+    uint64_t user;
+    bool has_user;
+    struct bytes command;
+    struct dnf_item *items; /* oldest first */
+    size_t count;
+};
+/* muster-rpmdb's answer; items belong to whoever made it, who frees them. */
+struct dnf_history {
+    struct lines lines;
+    struct bytes pushed; /* a line that was read already */
+    struct dnf_item *items;
+    size_t capacity;
+};
+/* The next transaction; its items live until the next call. */
+bool dnf_transaction_next(struct dnf_history *h, struct dnf_transaction *t) MUST_USE;
+enum pkg_status rpm_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
+uint64_t rpm_history_stamp(uint64_t digest, const char *root);
+/* The folder of the root's database below it, NULL if there is none. */
+const char *rpm_find_folder(const char *root);
+bool rpm_find_helper(char path[PATH_MAX]) MUST_USE;
+#define RPM_PATIENCE_MS 120000
+/* Starts the helper with these arguments, NULL-terminated, itself the first; *out is the end of the pipe that it writes to, *in, if not NULL,
+ * of the one that it reads. -1: it cannot be started. */
+pid_t rpm_start_helper(char *const arguments[], int *in, int *out);
+/* A line about a file: KIND FLAGS DIGEST PATH with tabs between, the path with \\ \n \t for those octets; changed in place. The digest goes to
+ * `digest`. False: it is none. */
+bool rpm_file_read(struct bytes line, struct pkg_file *f, uint8_t digest[64]) MUST_USE;
 
 /* ---- NAME_version.c: version orders ---------------------------------------------------------------------
  */

@@ -150,6 +150,7 @@ const struct pkg_manager pkg_pacman = {
     .installed = pacman_installed,
     .history = pacman_history,
     .stamp = pacman_stamp,
+    .files = pacman_files,
     .order = &pacman_order,
     .watch = (const char *const[]){FOLDER, PACMAN_LOG, NULL},
 };

@@ -27,14 +27,20 @@ static void put_file(rpmfiles files, int i)
     rpmFlags flags = rpmfilesFFlags(files, i);
     unsigned type = rpmfilesFMode(files, i) & (unsigned)S_IFMT;
     bool absent = rpmfilesFState(files, i) != RPMFILE_STATE_NORMAL;
-    char *name = rpmfilesFN(files, i), *digest = rpmfilesFDigest(files, i, NULL);
-    printf("%c\t%s%s\t%s\t", type == S_IFDIR ? 'd' : type == S_IFLNK ? 'l' : type == S_IFREG ? 'f' : 's',
-           flags & RPMFILE_CONFIG ? "c" : "", absent || flags & (RPMFILE_GHOST | RPMFILE_MISSINGOK) ? "o" : "",
-           digest ? digest : "");
+    char *name = rpmfilesFN(files, i);
+    size_t size = 0;
+    const unsigned char *digest = rpmfilesFDigest(files, i, NULL, &size);
+    printf("%c\t%s%s\t", type == S_IFDIR ? 'd' : type == S_IFLNK ? 'l' : type == S_IFREG ? 'f' : 's',
+           flags & RPMFILE_CONFIG ? "c" : "", absent || flags & (RPMFILE_GHOST | RPMFILE_MISSINGOK) ? "o" : "");
+    static const unsigned char none[64]; /* what librpm makes of an empty one */
+    if (!digest || size > sizeof none || memcmp(digest, none, size) == 0)
+        size = 0;
+    for (size_t k = 0; k < size; k++)
+        printf("%02x", digest[k]);
+    putchar('\t');
     put_name(name ? name : "");
     putchar('\n');
     free(name);
-    free(digest);
 }
 
 static bool is_it(Header h, const char *evr, const char *arch)
@@ -54,10 +60,10 @@ static void answer(rpmts ts, const char *name, const char *evr, const char *arch
     while ((h = rpmdbNextIterator(found)) && !is_it(h, evr, arch))
         continue;
     rpmfiles files = h ? rpmfilesNew(NULL, h, 0, RPMFI_FLAGS_QUERY) : NULL;
-    int count = files ? rpmfilesFC(files) : 0;
-    for (int i = 0; i < count; i++)
+    unsigned count = files ? (unsigned)rpmfilesFC(files) : 0;
+    for (int i = 0; i < (int)count; i++)
         put_file(files, i);
-    printf(h ? "\t%d\n" : "\t\n", count);
+    printf(h ? "\t%u\n" : "\t\n", count);
     rpmfilesFree(files);
     rpmdbFreeIterator(found);
 }
