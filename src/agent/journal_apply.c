@@ -38,6 +38,12 @@ static bool knows(const struct run *r, struct memory_key key)
     return memory_get(&r->known, key, &value);
 }
 
+/* Nothing was ever told of it: of no version of it, unless each version goes its own way. */
+static bool is_unheard_of(const struct run *r, struct bytes name, struct bytes arch, struct bytes version)
+{
+    return !knows(r, r->manager->side_by_side ? record_key(r, name, arch, version) : name_key(r, name, arch));
+}
+
 /* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes
  * back is the same record, with the same Record Identifier. */
 static struct entry *admit(struct run *r, const struct pkg_package *p)
@@ -112,11 +118,13 @@ static bool delete (struct run *r, struct entry *e, const struct moment *m)
 /* ---- events of logs
  * ------------------------------------------------------------------------------------------------------ */
 
-/* The entry that an event speaks of, of any version. */
-static struct entry *find_there(const struct entry_set *set, const struct pkg_event *e)
+/* The entry that an event speaks of, of any version, unless several can be there. */
+static struct entry *find_there(const struct run *r, const struct entry_set *set, const struct pkg_event *e)
 {
     struct entry *loose = NULL;
     for (struct entry *at = entry_find(set, e->name, NULL); at; at = entry_find(set, e->name, at)) {
+        if (r->manager->side_by_side && !bytes_equal(at->version, e->version))
+            continue;
         if (bytes_equal(at->arch, e->arch))
             return at;
         if (e->arch_or_all && (bytes_equal(at->arch, BYTES("all")) || e->arch.n == 0))
@@ -130,7 +138,7 @@ static struct entry *find_there(const struct entry_set *set, const struct pkg_ev
 static struct bytes arch_of(const struct run *r, const struct pkg_event *e)
 {
     struct bytes all = BYTES("all");
-    const struct entry *there = e->arch_or_all ? find_there(&r->installed, e) : NULL;
+    const struct entry *there = e->arch_or_all ? find_there(r, &r->installed, e) : NULL;
     if (!e->arch_or_all)
         return e->arch;
     if (there)
@@ -156,14 +164,14 @@ static struct moment untold(const struct pkg_event *e, int64_t since)
  * it came. NULL: nothing to do. */
 static struct entry *ensure(struct run *r, const struct pkg_event *e)
 {
-    struct entry *there = find_there(&r->present, e);
+    struct entry *there = find_there(r, &r->present, e);
     if (e->weak || (there && bytes_equal(there->version, e->version)))
         return there;
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = there ? there->arch : arch_of(r, e)};
     if (knows(r, record_key(r, p.name, p.arch, p.version)))
         return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last
                         word */
-    if (!there && r->first && !knows(r, name_key(r, p.name, p.arch)))
+    if (!there && r->first && is_unheard_of(r, p.name, p.arch, p.version))
         return create_base(r, &p, TIME_UNKNOWN, PKG_BOUND);
     struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
     if (there && !tell_gone(r, there, &m))
@@ -187,7 +195,7 @@ bool run_apply(void *context, const struct pkg_event *e)
             put(r, &m, PKG_ALTER, there->id);
         return r->status == JOURNAL_OK;
     }
-    there = find_there(&r->present, e);
+    there = find_there(r, &r->present, e);
     if (there && bytes_equal(there->version, e->version))
         return true; /* known already */
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = arch_of(r, e)};
@@ -282,7 +290,7 @@ static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_
         time = reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
     }
     m->time = time;
-    return r->first && !knows(r, name_key(r, e->name, e->arch)) &&
+    return r->first && is_unheard_of(r, e->name, e->arch, e->version) &&
            (reaches_back == TIME_UNKNOWN || time <= reaches_back);
 }
 

@@ -17,13 +17,11 @@
 #define SYSIMAGE    "/usr/lib/sysimage/rpm"
 #define VAR_LIB     "/var/lib/rpm"
 #define ANSWER_MAX  ((size_t)64 << 20)
-#define PATIENCE_MS 120000
 
 static const char *const folders[] = {SYSIMAGE, VAR_LIB};
 static const char *const formats[] = {"rpmdb.sqlite", "Packages.db", "Packages"};
 
-/* The folder of the root's database, NULL if there is none. */
-static const char *find_folder(const char *root)
+const char *rpm_find_folder(const char *root)
 {
     char file[128];
     for (size_t i = 0; i < ARRAY_LENGTH(folders) * ARRAY_LENGTH(formats); i++) {
@@ -37,11 +35,11 @@ static const char *find_folder(const char *root)
 
 static bool rpm_present(const char *root)
 {
-    return find_folder(root) != NULL;
+    return rpm_find_folder(root) != NULL;
 }
 
 /* Beside this program; one folder above for the tests' programs. */
-static bool find_helper(char path[PATH_MAX])
+bool rpm_find_helper(char path[PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 20);
     for (int up = 0; n > 0 && up < 2; up++) {
@@ -55,27 +53,34 @@ static bool find_helper(char path[PATH_MAX])
     return false;
 }
 
-/* Starts the helper; *out is the end of the pipe that it writes to. */
-static pid_t start_helper(char *program, char *folder, int *out)
+pid_t rpm_start_helper(char *const arguments[], int *in, int *out)
 {
     static char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
-    char *arguments[] = {program, folder, NULL};
     posix_spawn_file_actions_t files;
-    int ends[2];
+    int ends[2], questions[2] = {-1, -1};
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     bool good = posix_spawn_file_actions_init(&files) == 0;
-    good = good && posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0 &&
+    good = good && (!in || pipe2(questions, O_CLOEXEC) == 0) &&
+           (in ? posix_spawn_file_actions_adddup2(&files, questions[0], 0)
+               : posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
            posix_spawn_file_actions_adddup2(&files, ends[1], 1) == 0 &&
            posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0) == 0 &&
-           posix_spawn(&pid, program, &files, NULL, arguments, environment) == 0;
+           posix_spawn(&pid, arguments[0], &files, NULL, arguments, environment) == 0;
     posix_spawn_file_actions_destroy(&files);
     close(ends[1]);
-    *out = ends[0];
-    if (good)
+    if (questions[0] >= 0)
+        close(questions[0]);
+    if (good) {
+        *out = ends[0];
+        if (in)
+            *in = questions[1];
         return pid;
+    }
     close(ends[0]);
+    if (questions[1] >= 0)
+        close(questions[1]);
     return -1;
 }
 
@@ -87,7 +92,7 @@ static bool take_answer(pid_t pid, int from, struct wr *answer)
     ssize_t n = 1;
     int status;
     while (n > 0 && !answer->bad) {
-        if (poll(&readable, 1, PATIENCE_MS) <= 0 && errno != EINTR)
+        if (poll(&readable, 1, RPM_PATIENCE_MS) <= 0 && errno != EINTR)
             break;
         n = read(from, block, sizeof block);
         if (n < 0 && errno == EINTR)
@@ -101,6 +106,31 @@ static bool take_answer(pid_t pid, int from, struct wr *answer)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     return n == 0 && !answer->bad && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The last line says how many there are. */
+static bool is_whole(struct bytes answer)
+{
+    struct bytes last = answer;
+    uint64_t count, lines = 0;
+    if (answer.n == 0 || answer.p[answer.n - 1] != '\n')
+        return false;
+    for (struct bytes rest = answer; rest.n; lines++)
+        last = bytes_split(&rest, '\n');
+    return last.n && last.p[0] == '\t' && bytes_number((struct bytes){last.p + 1, last.n - 1}, &count) &&
+           count == lines - 1;
+}
+
+bool rpm_ask(const char *const *arguments, struct wr *answer)
+{
+    char program[PATH_MAX], *words[RPM_ASK_MAX + 2] = {program};
+    int from;
+    if (!rpm_find_helper(program))
+        return false;
+    for (size_t i = 0; i < RPM_ASK_MAX && arguments[i]; i++)
+        words[i + 1] = (char *)(uintptr_t)arguments[i]; /* posix_spawn() does not write there */
+    pid_t pid = rpm_start_helper(words, NULL, &from);
+    return pid > 0 && take_answer(pid, from, answer) && is_whole(wr_view(answer));
 }
 
 /* "NAME-VERSION-RELEASE.src.rpm" */
@@ -143,22 +173,15 @@ static enum pkg_status tell_packages(struct bytes answer, const char *folder, co
     struct lines lines = lines_of(answer);
     struct bytes line;
     struct pkg_package p;
-    uint64_t count = 0, told = UINT64_MAX;
     bool whole;
-    while (lines_next(&lines, &line, &whole)) {
-        if (line.n && line.p[0] == '\t') { /* the last line */
-            if (!bytes_number((struct bytes){line.p + 1, line.n - 1}, &told))
-                break;
-            continue;
-        }
-        count++;
+    while (lines_next(&lines, &line, &whole) && !(line.n && line.p[0] == '\t')) {
         if (!rpm_line_read(line, &p)) {
             if (sink->complaint)
                 sink->complaint(sink->context, folder, 0, "a package without name, version or architecture", false);
         } else if (!sink->package(sink->context, &p))
             return PKG_STOPPED;
     }
-    return told == count ? PKG_OK : PKG_UNREADABLE;
+    return PKG_OK;
 }
 
 /* librpm would make a database of a file of no octets, which a full disk leaves behind. */
@@ -176,7 +199,7 @@ static bool is_emptied(const char *folder)
 
 static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *sink)
 {
-    const char *folder = find_folder(root);
+    const char *folder = rpm_find_folder(root);
     char path[PATH_MAX], program[PATH_MAX];
     if (!folder) {
         enum pkg_status sysimage = missing_in(root, SYSIMAGE), old = missing_in(root, VAR_LIB);
@@ -186,17 +209,16 @@ static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *si
         return PKG_UNREADABLE;
     if (is_emptied(path))
         return PKG_DAMAGED;
-    if (!find_helper(program)) {
+    if (!rpm_find_helper(program)) {
         if (sink->complaint)
             sink->complaint(sink->context, path, 0, "muster-rpmdb, which reads it, is not installed beside muster",
                             true);
         return PKG_UNREADABLE;
     }
     struct wr answer = wr_of(ANSWER_MAX);
-    int from;
-    pid_t pid = start_helper(program, path, &from);
+    const char *words[] = {path, NULL};
     enum pkg_status status = PKG_UNREADABLE;
-    if (pid > 0 && take_answer(pid, from, &answer))
+    if (rpm_ask(words, &answer))
         status = tell_packages(wr_view(&answer), path, sink);
     else if (sink->complaint)
         sink->complaint(sink->context, path, 0, "librpm cannot read it, or not in time", true);
@@ -216,7 +238,7 @@ static uint64_t rpm_stamp(const char *root)
             if (path_below(path, root, file))
                 digest = digest_add_file(digest, path);
         }
-    return digest;
+    return rpm_history_stamp(digest, root);
 }
 
 /* As swidGenerator says versions: without the epoch, with the architecture. */
@@ -235,12 +257,15 @@ static void rpm_tag_version(struct wr *w, struct bytes version, struct bytes arc
 
 const struct pkg_manager pkg_rpm = {
     .name = "rpm",
-    .doc = "Fedora, SUSE and their kin: the databases that Debian's librpm reads (sqlite, ndb, Berkeley DB)",
+    .doc = "Fedora, SUSE and their kin: the databases that Debian's librpm reads (sqlite, ndb, Berkeley DB), with dnf's history",
     .source = PKG_SOURCE_RPM,
     .present = rpm_present,
     .installed = rpm_installed,
+    .history = rpm_history,
+    .side_by_side = true,
     .stamp = rpm_stamp,
+    .files = rpm_files,
     .tag_version = rpm_tag_version,
     .order = &rpm_order,
-    .watch = (const char *const[]){SYSIMAGE, VAR_LIB, NULL},
+    .watch = (const char *const[]){SYSIMAGE, VAR_LIB, "/var/lib/dnf", "/usr/lib/sysimage/libdnf5", NULL},
 };

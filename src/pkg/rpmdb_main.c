@@ -1,5 +1,13 @@
-/* muster-rpmdb DBPATH: what an rpm database holds, for muster, a line a package. A program of its own, so that librpm,
- * whose database it alone can read in every format, is no part of what runs on every machine. */
+/* muster-rpmdb: what an rpm database holds, and what dnf's history tells, for muster. A program of its own, so that
+ * librpm, whose database it alone can read in every format, is no part of what runs on every machine.
+ *
+ *   muster-rpmdb DBPATH                   a line a package
+ *   muster-rpmdb DBPATH files             asked on standard input, a line a file of a package (rpmdb_files.c)
+ *   muster-rpmdb DBPATH history FILE FIRST  dnf's transactions (rpmdb_history.c)
+ *
+ * Fields have tabs between them; the last line is a tab and the number of lines before it: nothing was cut off. */
+#include "pkg/rpmdb.h"
+
 #include <inttypes.h>
 #include <rpm/header.h>
 #include <rpm/rpmcli.h>
@@ -8,34 +16,53 @@
 #include <rpm/rpmlog.h>
 #include <rpm/rpmmacro.h>
 #include <rpm/rpmts.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A field that may be missing, without what ends a field or a line. */
-static void put(Header h, rpmTag tag, char end)
+static unsigned lines;
+
+void rpmdb_put_text(const char *text, char end)
 {
-    const char *text = headerGetString(h, tag);
     for (const char *p = text ? text : ""; *p; p++)
         putchar(*p == '\t' || *p == '\n' ? '?' : *p);
     putchar(end);
+    lines += end == '\n';
+}
+
+void rpmdb_put_number(int64_t n, char end)
+{
+    printf("%" PRId64 "%c", n, end);
+    lines += end == '\n';
 }
 
 static void put_package(Header h)
 {
     char *evr = headerGetAsString(h, RPMTAG_EVR);
-    put(h, RPMTAG_NAME, '\t');
-    printf("%s\t", evr ? evr : "");
-    put(h, RPMTAG_ARCH, '\t');
-    put(h, RPMTAG_SOURCERPM, '\t');
-    printf("%" PRIu64 "\n", headerGetNumber(h, RPMTAG_INSTALLTIME));
+    rpmdb_put_text(headerGetString(h, RPMTAG_NAME), '\t');
+    rpmdb_put_text(evr, '\t');
+    rpmdb_put_text(headerGetString(h, RPMTAG_ARCH), '\t');
+    rpmdb_put_text(headerGetString(h, RPMTAG_SOURCERPM), '\t');
+    rpmdb_put_number((int64_t)headerGetNumber(h, RPMTAG_INSTALLTIME), '\n');
     free(evr);
+}
+
+static int put_packages(rpmts ts)
+{
+    rpmdbMatchIterator all = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
+    for (Header h; (h = rpmdbNextIterator(all));)
+        put_package(h);
+    rpmdbFreeIterator(all);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: muster-rpmdb DBPATH\n");
+    const char *mode = argc > 2 ? argv[2] : "";
+    bool files = argc == 3 && strcmp(mode, "files") == 0, history = argc == 5 && strcmp(mode, "history") == 0;
+    if (argc != 2 && !files && !history) {
+        fprintf(stderr, "usage: muster-rpmdb DBPATH [files | history FILE FIRST]\n");
         return 2;
     }
     if (rpmReadConfigFiles(NULL, NULL) != 0) {
@@ -51,12 +78,11 @@ int main(int argc, char **argv)
         rpmtsFree(ts);
         return 1;
     }
-    unsigned count = 0;
-    rpmdbMatchIterator all = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
-    for (Header h; (h = rpmdbNextIterator(all)); count++)
-        put_package(h);
-    rpmdbFreeIterator(all);
+    int status = files     ? rpmdb_answer_files(ts)
+                 : history ? rpmdb_put_history(ts, argv[3], argv[4])
+                           : put_packages(ts);
     rpmtsFree(ts);
-    printf("\t%u\n", count); /* the last line: nothing was cut off */
-    return fflush(stdout) == 0 ? 0 : 1;
+    if (status == 0 && !files)
+        printf("\t%u\n", lines);
+    return fflush(stdout) == 0 ? status : 1;
 }
