@@ -298,6 +298,13 @@ pid_t rpm_start_helper(char *const arguments[], int *in, int *out);
  * `digest`. False: it is none. */
 bool rpm_file_read(struct bytes line, struct pkg_file *f, uint8_t digest[64]) MUST_USE;
 
+/* ---- snap.c, flatpak.c --------------------------------------------------------------------------------------------- */
+
+/* A snap's meta/snap.yaml: version and architecture, in the arena; words that are none are left to the caller. */
+void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p);
+/* The version in the file "deploy" of a deployed commit, empty if there is none; a view into it. */
+struct bytes flatpak_deploy_version(struct bytes deploy);
+
 /* ---- NAME_version.c: version orders ---------------------------------------------------------------------
  */
 
@@ -306,7 +313,8 @@ bool rpm_file_read(struct bytes line, struct pkg_file *f, uint8_t digest[64]) MU
     O(dpkg)           \
     O(rpm)            \
     O(apk)            \
-    O(pacman)
+    O(pacman)         \
+    O(snap)
 #define PKG_ORDER_DECLARATION(name) extern const struct pkg_order name##_order;
 PKG_ORDERS(PKG_ORDER_DECLARATION)
 
@@ -344,7 +352,9 @@ void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
     M(dpkg) \
     M(rpm) \
     M(apk) \
-    M(pacman)
+    M(pacman) \
+    M(snap) \
+    M(flatpak)
 #endif
 #define PKG_MANAGER_EXTERN(name) extern const struct pkg_manager pkg_##name;
 PKG_MANAGERS(PKG_MANAGER_EXTERN)

@@ -171,7 +171,7 @@ struct pkg_manager {
     enum pkg_status (*files)(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version, const struct pkg_sink *sink);
     /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
     void (*native_arch)(const char *root, char *arch, size_t size);
-    const struct pkg_order *order; /* of its versions */
+    const struct pkg_order *order; /* of its versions; NULL: they are equal or different, and none is newer */
     /* Appends a version as this manager's identifiers and tags say it; NULL: as it is. What is lost stays in the package's own fields. */
     void (*tag_version)(struct wr *w, struct bytes version, struct bytes arch);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */

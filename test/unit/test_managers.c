@@ -23,10 +23,13 @@ struct fixture {
         const char *path, *text;
     } files[3];              /* the first one is the database: a line more in it must change the stamp */
     const char *packed;      /* its content instead of text: a file of test/fixtures/, gzipped; needs muster-rpmdb */
+    struct {
+        const char *path, *target;
+    } link;                  /* a symbolic link */
     bool marker;             /* the first file only marks the place: what it holds does not matter */
     const char *installed;   /* "NAME VERSION ARCH STATE SOURCE SOURCE-VERSION SECOND", a line a package */
     const char *native_arch; /* NULL: this manager does not know */
-    const char *older, *newer, *bad; /* bad: no version; NULL: everything is one */
+    const char *older, *newer, *bad; /* bad: no version; NULL: everything is one. older NULL: there is no order */
 };
 static const struct fixture fixtures[] = {
     {
@@ -78,6 +81,28 @@ static const struct fixture fixtures[] = {
         .older = "1.3rc1-1",
         .newer = "1.3-1",
         .bad = "1:",
+    },
+    {
+        .manager = &pkg_snap,
+        .files = {{"/var/lib/snapd/state.json",
+                   "{\"data\":{\"snaps\":{\"hello\":{\"type\":\"app\",\"sequence\":[{\"name\":\"hello\",\"revision\":\"42\"}],"
+                   "\"active\":true,\"current\":\"42\"}}},\"tasks\":{\"7\":{\"kind\":\"link-snap\",\"status\":4,"
+                   "\"ready-time\":\"2023-11-14T23:13:20.5+01:00\",\"data\":{\"snap-setup\":{\"side-info\":{"
+                   "\"name\":\"hello\",\"revision\":\"42\"}}}}}}"},
+                  {"/snap/hello/42/meta/snap.yaml", "name: hello\nversion: '2.10'\narchitectures: [amd64]\n"}},
+        .installed = "hello 2.10+r42 amd64 installed hello 2.10+r42 1700000000\n",
+        .older = "2.10+r9",
+        .newer = "2.10+r10",
+        .bad = "2.10",
+    },
+    {
+        .manager = &pkg_flatpak,
+        .files = {{"/var/lib/flatpak/repo/config", "[core]\nrepo_version=1\nmode=bare-user-only\n"},
+                  {"/var/lib/flatpak/app/org.test.Hello/x86_64/stable/deployed/metadata", "[Application]\n"}},
+        .link = {"/var/lib/flatpak/app/org.test.Hello/x86_64/stable/active",
+                 "d5c723ca84d04131a98a55f6cdf7c5bd21af7f09f2dcde1e4a87a87106b89c71"},
+        .marker = true,
+        .installed = "org.test.Hello stable+gd5c723ca84d0 x86_64 installed org.test.Hello stable+gd5c723ca84d0 -\n",
     },
     {
         .manager = &pkg_list,
@@ -149,6 +174,8 @@ static struct root root_of(const struct fixture *f)
     struct root r = root_make();
     for (size_t i = 0; i < ARRAY_LENGTH(f->files) && f->files[i].path; i++)
         root_write(&r, f->files[i].path, f->files[i].text);
+    if (f->link.path)
+        assert_int_equal(symlink(f->link.target, root_path(&r, f->link.path)), 0);
     if (f->packed)
         unpack(root_path(&r, f->files[0].path), f->packed);
     return r;
@@ -160,7 +187,7 @@ static void rows_are_whole(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         const struct pkg_manager *m = rows[i];
         bool tried = false;
-        assert_true(m->name && m->doc && m->present && m->installed && m->stamp && m->order && m->watch && m->watch[0]);
+        assert_true(m->name && m->doc && m->present && m->installed && m->stamp && m->watch && m->watch[0]);
         for (size_t k = 0; k < ARRAY_LENGTH(fixtures); k++)
             tried |= fixtures[k].manager == m;
         if (!tried)
@@ -298,6 +325,9 @@ static void versions_have_an_order(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        assert_int_equal(fixtures[i].older != NULL, fixtures[i].manager->order != NULL);
+        if (!fixtures[i].older)
+            continue;
         struct bytes older = bytes_of(fixtures[i].older), newer = bytes_of(fixtures[i].newer);
         assert_true(fixtures[i].manager->order->compare(older, newer) < 0);
         assert_true(fixtures[i].manager->order->compare(newer, older) > 0);
