@@ -1,0 +1,202 @@
+#include "measure/internal.h"
+
+#include "db/db.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A path's digest finds the row; whether the file is still the one that was hashed is told by its size, times, inode and device alone. Another
+ * path with the same digest has another inode: it is measured each time, not taken for this one. */
+static const char *const migrations[] = {
+    "CREATE TABLE file(path INTEGER PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,"
+    " inode INTEGER NOT NULL, device INTEGER NOT NULL, hashes INTEGER NOT NULL, digests BLOB NOT NULL, seen INTEGER NOT NULL);"
+    "CREATE TABLE run(number INTEGER NOT NULL);"
+    "INSERT INTO run VALUES(0)",
+};
+static const struct db_schema schema = {0x4d734861, migrations, ARRAY_LENGTH(migrations)};
+
+#define PENDING      2048
+#define SETTLED_NS   2000000000 /* a file changed later than so long ago may change again within the same tick of its clock */
+#define FIND         "SELECT size, mtime, ctime, inode, device, hashes, digests, seen FROM file WHERE path = ?1"
+#define LEARN        "INSERT OR REPLACE INTO file VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+#define SEEN         "UPDATE file SET seen = ?2 WHERE path = ?1"
+
+struct cache {
+    struct db *db;
+    uint64_t root; /* digest of the root's path */
+    int64_t run;
+    bool reading, failed;
+    size_t count;
+    struct pending {
+        int64_t path;
+        struct known known; /* hashes 0: only seen */
+    } pending[PENDING];
+};
+
+/* FNV-1a: tells paths apart, withstands nobody, and need not. */
+static uint64_t digest(uint64_t d, const void *p, size_t n)
+{
+    const uint8_t *octets = p;
+    for (size_t i = 0; i < n; i++)
+        d = (d ^ octets[i]) * 1099511628211u;
+    return d;
+}
+
+static int64_t key_of(const struct cache *c, struct bytes path)
+{
+    return (int64_t)digest(c->root, path.p, path.n);
+}
+
+/* One snapshot for many questions: a lock each would cost more than the question. */
+static void read_on(struct cache *c)
+{
+    struct error error;
+    if (!c->reading && !c->failed)
+        c->reading = db_run(c->db, "BEGIN", &error) == DB_OK;
+}
+
+static void read_off(struct cache *c)
+{
+    struct error error;
+    if (c->reading && db_commit(c->db, &error) != DB_OK)
+        c->failed = true;
+    c->reading = false;
+}
+
+struct cache *cache_open(const char *path, const char *root, struct error *error)
+{
+    char kept[PATH_MAX];
+    struct cache *c = calloc(1, sizeof *c);
+    if (!c) {
+        error_set(error, "%s: out of memory", path);
+        return NULL;
+    }
+    enum db_status status = db_open(&c->db, path, DB_CREATE, &schema, error);
+    /* What it holds can be measured again. */
+    if (status == DB_DAMAGED && db_set_aside(path, kept, sizeof kept, error) == DB_OK)
+        status = db_open(&c->db, path, DB_CREATE, &schema, error);
+    /* What a power cut takes away is measured again, too: no commit waits for the disk. */
+    if (status == DB_OK && (status = db_run(c->db, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8192", error)) != DB_OK)
+        db_close(c->db);
+    sqlite3_stmt *s = status == DB_OK ? db_statement(c->db, "SELECT number FROM run", error) : NULL;
+    if (!s || sqlite3_step(s) != SQLITE_ROW) {
+        if (status == DB_OK) {
+            error_set(error, "%s: cannot be read", path);
+            db_close(c->db);
+        }
+        free(c);
+        return NULL;
+    }
+    c->run = sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    c->root = digest(14695981039346656037u, root, strlen(root) + 1);
+    return c;
+}
+
+static struct pending *append(struct cache *c, int64_t path);
+
+void cache_find(struct cache *c, struct bytes path, struct known *known)
+{
+    struct error error;
+    int64_t key = key_of(c, path);
+    read_on(c);
+    known->hashes = 0;
+    sqlite3_stmt *s = c->failed ? NULL : db_statement(c->db, FIND, &error);
+    if (!s)
+        return;
+    sqlite3_bind_int64(s, 1, key);
+    int64_t seen = c->run;
+    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 6) == MEASURE_DIGESTS) {
+        known->facts = (struct file_facts){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
+                                           sqlite3_column_int64(s, 3), sqlite3_column_int64(s, 4)};
+        known->hashes = (unsigned)sqlite3_column_int64(s, 5);
+        memcpy(known->digests, sqlite3_column_blob(s, 6), MEASURE_DIGESTS);
+        seen = sqlite3_column_int64(s, 7);
+    }
+    sqlite3_reset(s);
+    /* Not with every run, and not all of them with the same one. */
+    struct pending *p = c->run - seen >= CACHE_RUNS / 2 + (key & 7) ? append(c, key) : NULL;
+    if (p)
+        p->known.hashes = 0;
+}
+
+static bool write_one(struct cache *c, const struct pending *p)
+{
+    struct error error;
+    const struct known *k = &p->known;
+    sqlite3_stmt *s = db_statement(c->db, k->hashes ? LEARN : SEEN, &error);
+    if (!s)
+        return false;
+    const int64_t numbers[] = {p->path, k->facts.size, k->facts.mtime, k->facts.ctime, k->facts.inode, k->facts.device, k->hashes};
+    for (int i = 0; i < (k->hashes ? 7 : 1); i++)
+        sqlite3_bind_int64(s, i + 1, numbers[i]);
+    if (k->hashes)
+        sqlite3_bind_blob(s, 8, k->digests, sizeof k->digests, SQLITE_STATIC);
+    sqlite3_bind_int64(s, k->hashes ? 9 : 2, c->run);
+    bool good = sqlite3_step(s) == SQLITE_DONE;
+    sqlite3_reset(s);
+    return good;
+}
+
+/* In one short transaction: another run may be writing, too. */
+static void write_pending(struct cache *c)
+{
+    struct error error;
+    read_off(c);
+    if (c->count && !c->failed) {
+        bool good = db_begin(c->db, &error) == DB_OK;
+        for (size_t i = 0; good && i < c->count; i++)
+            good = write_one(c, &c->pending[i]);
+        if (!good)
+            db_rollback(c->db);
+        c->failed = !good || db_commit(c->db, &error) != DB_OK;
+    }
+    c->count = 0;
+}
+
+static struct pending *append(struct cache *c, int64_t path)
+{
+    if (c->count == PENDING)
+        write_pending(c);
+    if (c->failed)
+        return NULL;
+    c->pending[c->count].path = path;
+    return &c->pending[c->count++];
+}
+
+void cache_learn(struct cache *c, struct bytes path, const struct file_facts *facts, const struct measured *m)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t latest = facts->mtime > facts->ctime ? facts->mtime : facts->ctime;
+    if (!m->hashes || latest / 1000000000 > (int64_t)now.tv_sec - SETTLED_NS / 1000000000 - 1)
+        return;
+    struct pending *p = append(c, key_of(c, path));
+    if (!p)
+        return;
+    p->known = (struct known){*facts, m->hashes, {0}};
+    memcpy(p->known.digests, m->digests, sizeof m->digests);
+}
+
+void cache_close(struct cache *c, bool complete)
+{
+    struct error error;
+    if (!c)
+        return;
+    write_pending(c);
+    sqlite3_stmt *s = NULL;
+    if (complete && !c->failed && db_begin(c->db, &error) == DB_OK) {
+        bool good = db_run(c->db, "UPDATE run SET number = number + 1", &error) == DB_OK &&
+                    (s = db_statement(c->db, "DELETE FROM file WHERE seen + ?1 < (SELECT number FROM run)", &error));
+        if (good) {
+            sqlite3_bind_int64(s, 1, CACHE_RUNS);
+            good = sqlite3_step(s) == SQLITE_DONE;
+            sqlite3_reset(s);
+        }
+        if (!good || db_commit(c->db, &error) != DB_OK)
+            db_rollback(c->db);
+    }
+    db_close(c->db);
+    free(c);
+}
