@@ -56,4 +56,135 @@ enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_ta
 /* The software identifier is the one that the tag carries: regid, two underscores, tagId (RFC 8412 §6.1.2). */
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id);
 
+/* ---- whole tags: a stream of elements ---------------------------------------------------------------------------------- */
+
+/* A tag is never a tree in memory: it is open() and close() calls, element by element, that readers make and writers, the
+ * validator and the lister of files take (struct swid_sink). A conversion is a reader with a writer behind it:
+ *     swid_coswid_read(octets, &swid_xml_of(&w, SWID_LINE).sink, &error)
+ * What an element is called and what its attributes are, in XML and in CoSWID, stands once: in the tables of model.c. */
+enum swid_element {
+    SWID_IDENTITY,
+    SWID_ENTITY,
+    SWID_META,
+    SWID_LINK,
+    SWID_PAYLOAD,
+    SWID_EVIDENCE,
+    SWID_DIRECTORY,
+    SWID_FILE,
+    SWID_PROCESS,
+    SWID_RESOURCE,
+    SWID_ELEMENTS /* how many */
+};
+/* What an attribute is, whichever element it stands in. Those behind DATE and DEVICE_ID are no attributes of ISO: NISTIR 8060's, the
+ * hashes, and ours (namespace "urn:muster:swid:1"; the five of struct swid_tag, and of EXACT_*, see swid_node_exact in model.h). */
+enum swid_attribute {
+    SWID_NAME, SWID_LANG, SWID_TAG_ID, SWID_VERSION, SWID_VERSION_SCHEME, SWID_TAG_VERSION, SWID_CORPUS, SWID_PATCH,
+    SWID_SUPPLEMENTAL, SWID_MEDIA, SWID_REGID, SWID_ROLE, SWID_THUMBPRINT, SWID_ARTIFACT, SWID_HREF, SWID_OWNERSHIP,
+    SWID_REL, SWID_TYPE, SWID_USE, SWID_PRODUCT, SWID_COLLOQUIAL_VERSION, SWID_SUMMARY, SWID_ACTIVATION_STATUS,
+    SWID_CHANNEL_TYPE, SWID_DESCRIPTION, SWID_EDITION, SWID_ENTITLEMENT_DATA_REQUIRED, SWID_ENTITLEMENT_KEY,
+    SWID_GENERATOR, SWID_PERSISTENT_ID, SWID_PRODUCT_FAMILY, SWID_REVISION, SWID_UNSPSC_CODE, SWID_UNSPSC_VERSION,
+    SWID_ROOT, SWID_LOCATION, SWID_KEY, SWID_SIZE, SWID_PID, SWID_DATE, SWID_DEVICE_ID,
+    SWID_PATH_SEPARATOR, SWID_ENV_PREFIX, SWID_ENV_SUFFIX, SWID_MUTABLE, SWID_PATCH_EVENT,
+    SWID_SHA256, SWID_SHA384, SWID_SHA512, SWID_MD5, SWID_SHA1, SWID_SHA224, SWID_RIPEMD160,
+    SWID_PACKAGE, SWID_ARCH, SWID_SOURCE, SWID_SOURCE_VERSION, SWID_MANAGER, SWID_EXACT_NAME, SWID_EXACT_ROOT,
+    SWID_ATTRIBUTES /* how many */
+};
+enum {
+    SWID_DEPTH_MAX = 64,          /* elements within one another (SV-8) */
+    SWID_READ_MAX = 64 << 20,     /* octets of a whole tag that is read: 300,000 files with their hashes */
+};
+
+/* An element with its attributes as text, as XML spells them; p NULL: not there. Names and roots of files are octets of any kind. A
+ * sink may look at a node until its open() returns. */
+struct swid_node {
+    enum swid_element element;
+    struct bytes value[SWID_ATTRIBUTES];
+};
+
+struct swid_sink {
+    void (*open)(struct swid_sink *s, const struct swid_node *node);
+    void (*close)(struct swid_sink *s, enum swid_element element);
+    /* NULL, or hears of what the schema does not know: an element or, in `of`, an attribute of no foreign namespace. */
+    void (*stray)(struct swid_sink *s, const char *name, const char *of);
+    enum swid_status failed; /* set by the sink: the reader stops with it */
+};
+/* An element without children. */
+void swid_leaf(struct swid_sink *s, const struct swid_node *node);
+
+/* Reads a tag of any generator and hands it to `to`. Unknown attributes and elements are passed over with all that they hold (the
+ * schema allows them). A document type, and with it every entity and external reference, is refused. Both namespaces of NISTIR 8060
+ * are known. SWID_OTHER_MODEL: a tag of 2009 or something else. What was handed over before a failure is void. */
+enum swid_status swid_xml_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
+/* The same of CoSWID (RFC 9393), bare or with tag 1398229316, of any length encoding; children come in the order of enum
+ * swid_element, directories and files by their names as two sorted lists are merged. A COSE signature is SWID_OTHER_MODEL. */
+enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struct error *error) MUST_USE;
+/* Whichever of the two the first octets say. */
+enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error) MUST_USE;
+
+enum swid_layout {
+    SWID_LINE,   /* swidGenerator's: a declaration, then one line, <X /> */
+    SWID_PRETTY, /* swidGenerator's --pretty: indented by two, <X/> */
+    SWID_RECORD, /* a SWIMA record: one line without declaration, no control character even as a reference (SWIMA-R78) */
+};
+enum { SWID_HASH_SHA256 = 1, SWID_HASH_SHA384 = 2, SWID_HASH_SHA512 = 4 };
+/* Writes XML into w as the calls come. w may be emptied (wr_reset, wr_drop) between any two of them, so that a tag may be larger than
+ * memory; a full w sets sink.failed. An octet that XML 1.0 or Network Unicode (RFC 5198) cannot hold becomes U+FFFD; names and roots of
+ * files then carry muster:name or muster:root beside it, where octets outside of 0x20..0x7e and % are %XX: reading gives the octets. */
+struct swid_xml {
+    struct swid_sink sink; /* first */
+    struct wr *w;
+    enum swid_layout layout;
+    bool schema_location; /* xsi:schemaLocation */
+    unsigned hashes;      /* whose namespaces the root declares; others are declared where they are needed */
+    unsigned depth, declared;
+    bool started; /* the last start tag is not ended yet */
+};
+struct swid_xml swid_xml_of(struct wr *w, enum swid_layout layout);
+
+/* Writes CoSWID into w when the root is closed: CBOR in its deterministic encoding (RFC 8949 §4.2.1), registered names as numbers, tagged
+ * 1398229316 if `tagged`. At most `max` octets are held for each level. What has no key of its own (mutable, further hashes, ours) or
+ * does not fit its key's type stands as text under its XML name. NULL without memory. */
+struct swid_coswid;
+struct swid_coswid *swid_coswid_new(struct wr *w, size_t max, bool tagged) MUST_USE;
+struct swid_sink *swid_coswid_sink(struct swid_coswid *c);
+void swid_coswid_free(struct swid_coswid *c);
+
+/* ---- files of a tag ------------------------------------------------------------------------------------------------------ */
+
+struct swid_file {
+    struct bytes path;                   /* any octets, "/" between components */
+    uint64_t size;
+    bool sized, mutable;
+    struct bytes sha256, sha384, sha512; /* raw; empty: not there */
+};
+/* The order in which files belong into a tag: component by component, a directory's own files first (flat) or mixed with its
+ * subdirectories (hierarchic); files directly in / first in both. <0, 0, >0. */
+int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic);
+/* Groups files into Directory elements as they come: one with root and name for each directory, or nested. */
+struct swid_files {
+    struct swid_sink *to;
+    bool hierarchic;
+    enum swid_element collection;
+    struct wr directory; /* that is open */
+    unsigned open;       /* how many elements it takes */
+};
+/* Opens `collection` (SWID_PAYLOAD or SWID_EVIDENCE), with n8060's three attributes where it has none of them. */
+void swid_files_begin(struct swid_files *f, struct swid_sink *to, bool hierarchic, const struct swid_node *collection);
+void swid_files_put(struct swid_files *f, const struct swid_file *file);
+/* Closes what is open and frees it. */
+void swid_files_end(struct swid_files *f);
+
+/* The other way round: a sink that calls `file` with the whole path of each file. A path that climbs out ("..") is SWID_MALFORMED. */
+struct swid_lister {
+    struct swid_sink sink; /* first */
+    void (*file)(void *context, const struct swid_file *file);
+    void *context;
+    struct wr path;
+    size_t ends[SWID_DEPTH_MAX]; /* of the paths of the directories around */
+    unsigned depth;
+    bool absolute;
+};
+struct swid_lister swid_lister_of(void (*file)(void *context, const struct swid_file *file), void *context);
+void swid_lister_free(struct swid_lister *l);
+
 #endif

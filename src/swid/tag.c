@@ -1,111 +1,132 @@
-/* Tags as ISO/IEC 19770-2:2015 XML, octet for octet the same on every machine: on one line, without declaration, so
- * that no line end has to be turned into CR LF (SWIMA-R78, R85, RFC 8412 §5.4, RFC 5198). Full tags will add their
- * Payload or Evidence behind put_meta(). */
-#include "swid/tag.h"
+/* The few fields of a tag that the journal and the server's store care for, as one struct. */
+#include "swid/model.h"
 
 #include <stddef.h>
 #include <string.h>
 
-/* The octets of the character at p that XML and Network Unicode take as it is; 0: none (no UTF-8, a control character
- * of C0 or C1, or U+FFFE, U+FFFF). */
-static size_t character(const uint8_t *p, size_t n)
+/* ---- fields ---------------------------------------------------------------------------------------------------------
+ */
+
+/* What of which element each field is. */
+static const struct {
+    uint8_t element, attribute;
+    size_t offset;
+} fields[] = {
+#define FIELD(element, attribute, field)                                                                               \
+    {                                                                                                                  \
+        SWID_##element, SWID_##attribute, offsetof(struct swid_tag, field)                                             \
+    }
+    FIELD(IDENTITY, NAME, name),       FIELD(IDENTITY, TAG_ID, tag_id),
+    FIELD(IDENTITY, VERSION, version), FIELD(ENTITY, NAME, creator),
+    FIELD(ENTITY, REGID, regid),       FIELD(META, PRODUCT, product),
+    FIELD(META, PACKAGE, package),     FIELD(META, ARCH, arch),
+    FIELD(META, SOURCE, source),       FIELD(META, SOURCE_VERSION, source_version),
+    FIELD(META, MANAGER, manager),
+#undef FIELD
+};
+
+static struct bytes *field(struct swid_tag *tag, size_t i)
 {
-    size_t length = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (p[0] < 0x20 || p[0] == 0x7f || length > n || !utf8_valid((struct bytes){p, length}))
-        return 0;
-    if (p[0] == 0xc2 && p[1] < 0xa0)
-        return 0;
-    return p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe ? 0 : length;
+    return (struct bytes *)(void *)((char *)tag + fields[i].offset);
 }
 
-static const char *escape(uint8_t c)
+/* Ours stand only where something is known; an attribute of ISO stands even if it is empty. */
+static struct swid_node node_of(const struct swid_tag *tag, enum swid_element element)
 {
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    default:
-        return NULL;
+    struct swid_node node = {.element = element};
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
+        struct bytes value = *field((struct swid_tag *)(uintptr_t)tag, i);
+        if (fields[i].element == element)
+            node.value[fields[i].attribute] = value.n || fields[i].attribute >= SWID_PACKAGE ? value : BYTES("");
     }
-}
-
-/* One attribute. What cannot stand in XML becomes U+FFFD: names and versions come out of files that anybody may have
- * written (SWIMA-R95, RFC 8412 §8.5). */
-static void put_attribute(struct wr *w, const char *name, struct bytes value)
-{
-    wr_fmt(w, " %s=\"", name);
-    for (size_t i = 0; i < value.n;) {
-        size_t n = character(value.p + i, value.n - i);
-        const char *escaped = n == 1 ? escape(value.p[i]) : NULL;
-        if (n == 0)
-            wr_str(w, "\xef\xbf\xbd");
-        else if (escaped)
-            wr_str(w, escaped);
-        else
-            wr_bytes(w, (struct bytes){value.p + i, n});
-        i += n ? n : 1;
-    }
-    wr_str(w, "\"");
-}
-
-/* Ours stand in a namespace of our own, and only where something is known: without them the element is the one that
- * every other generator writes. */
-static void put_meta(struct wr *w, const struct swid_tag *tag)
-{
-    bool first = true;
-    wr_str(w, "<Meta");
-    put_attribute(w, "product", tag->product);
-    for (size_t i = 0; i < SWID_META_COUNT; i++) {
-        struct bytes value = *swid_meta_field((struct swid_tag *)(uintptr_t)tag, i);
-        if (!value.n)
-            continue;
-        if (first)
-            wr_str(w, " xmlns:muster=\"" SWID_NAMESPACE_MUSTER "\"");
-        first = false;
-        put_attribute(w, swid_meta[i].qualified, value);
-    }
-    wr_str(w, "/>");
+    return node;
 }
 
 /* SWIMA-R89, R113, RFC 8412 §6.1.1: the creator is whoever generated the tag, never the distribution. */
 void swid_tag_write(struct wr *w, const struct swid_tag *tag)
 {
-    wr_str(w, "<SoftwareIdentity xmlns=\"" SWID_NAMESPACE_2015 "\" xmlns:n8060=\"" SWID_NAMESPACE_N8060 "\"");
-    put_attribute(w, "name", tag->name);
-    put_attribute(w, "xml:lang", BYTES("en-US"));
-    put_attribute(w, "tagId", tag->tag_id);
-    put_attribute(w, "version", tag->version);
-    put_attribute(w, "versionScheme", BYTES("alphanumeric"));
-    wr_str(w, "><Entity");
-    put_attribute(w, "name", tag->creator);
-    put_attribute(w, "regid", tag->regid);
-    put_attribute(w, "role", BYTES("tagCreator"));
-    wr_str(w, "/>");
-    put_meta(w, tag);
-    wr_str(w, "</SoftwareIdentity>");
+    struct swid_xml xml = swid_xml_of(w, SWID_RECORD);
+    struct swid_node identity = node_of(tag, SWID_IDENTITY), entity = node_of(tag, SWID_ENTITY),
+                     meta = node_of(tag, SWID_META);
+    identity.value[SWID_LANG] = BYTES("en-US");
+    identity.value[SWID_VERSION_SCHEME] = BYTES("alphanumeric");
+    entity.value[SWID_ROLE] = BYTES("tagCreator");
+    xml.sink.open(&xml.sink, &identity);
+    swid_leaf(&xml.sink, &entity);
+    swid_leaf(&xml.sink, &meta);
+    xml.sink.close(&xml.sink, SWID_IDENTITY);
 }
 
-const struct swid_meta swid_meta[SWID_META_COUNT] = {
-#define META(field, name) {"muster:" name, SWID_NAMESPACE_MUSTER " " name, offsetof(struct swid_tag, field)}
-    META(package, "package"),
-    META(arch, "arch"),
-    META(source, "source"),
-    META(source_version, "source-version"),
-    META(manager, "manager"),
-#undef META
+/* ---- reading
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct taking {
+    struct swid_sink sink; /* first */
+    struct arena *arena;
+    struct swid_tag *tag;
 };
 
-struct bytes *swid_meta_field(struct swid_tag *tag, size_t i)
+/* Roles are a list of words. */
+static bool has_role(struct bytes roles, struct bytes role)
 {
-    return (struct bytes *)(void *)((char *)tag + swid_meta[i].offset);
+    while (roles.n)
+        if (bytes_equal(bytes_split(&roles, ' '), role))
+            return true;
+    return false;
 }
 
-/* ---- the product out of an identifier ------------------------------------------------------------------------------ */
+/* The first tagCreator counts. */
+static bool matters(const struct taking *t, const struct swid_node *node)
+{
+    return node->element != SWID_ENTITY ||
+           (has_role(node->value[SWID_ROLE], BYTES("tagCreator")) && !t->tag->creator.p);
+}
+
+static void take(struct swid_sink *s, const struct swid_node *node)
+{
+    struct taking *t = (struct taking *)s;
+    if (!matters(t, node))
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
+        struct bytes value = node->value[fields[i].attribute];
+        if (fields[i].element != node->element || !value.p)
+            continue;
+        *field(t->tag, i) = arena_copy(t->arena, value);
+        if (!field(t->tag, i)->p)
+            s->failed = SWID_NO_MEMORY;
+    }
+}
+
+static void leave(struct swid_sink *s, enum swid_element element)
+{
+    (void)s, (void)element;
+}
+
+enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error)
+{
+    struct taking t = {.sink = {.open = take, .close = leave}, .arena = a, .tag = tag};
+    *tag = (struct swid_tag){.regid = BYTES("http://invalid.unavailable")}; /* SW-R1: the schema's default */
+    if (xml.n > SWID_TAG_MAX) {
+        error_set(error, "a tag of %zu octets is larger than %d", xml.n, SWID_TAG_MAX);
+        return SWID_TOO_LARGE;
+    }
+    enum swid_status status = swid_xml_read(xml, &t.sink, error);
+    if (status == SWID_OK && (!tag->tag_id.n || !tag->name.n || !tag->creator.p)) { /* SV-3, SV-4 */
+        error_set(error, "no usable tag: it lacks its name, its tagId or a tagCreator");
+        status = SWID_MALFORMED;
+    }
+    return status;
+}
+
+bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id)
+{
+    struct bytes regid, tag_id;
+    return swid_software_id_split(software_id, &regid, &tag_id) && bytes_equal(regid, tag->regid) &&
+           bytes_equal(tag_id, tag->tag_id);
+}
+
+/* ---- the product out of an identifier ------------------------------------------------------------------------------
+ */
 
 /* The identifier's own head, "Debian_12-x86_64", without its package and version; empty if it does not end with them.
  * The journal keeps identifiers of machines that were upgraded since: their tags speak of the system of that time. */
@@ -115,10 +136,10 @@ static struct bytes head_of(struct bytes tag_id, struct bytes package, struct by
     if (!package.n || !version.n)
         return head;
     struct wr w = wr_of(0);
-    swid_tag_id(&w, &(struct swid_product){BYTES(""), BYTES(""), BYTES("")}, package, version); /* "--package-version" */
+    swid_tag_id(&w, &(struct swid_product){BYTES(""), BYTES(""), BYTES("")}, package,
+                version); /* "--package-version" */
     struct bytes tail = wr_view(&w);
-    if (!w.bad && tail.n <= tag_id.n + 1 &&
-        memcmp(tag_id.p + tag_id.n - (tail.n - 1), tail.p + 1, tail.n - 1) == 0)
+    if (!w.bad && tail.n <= tag_id.n + 1 && memcmp(tag_id.p + tag_id.n - (tail.n - 1), tail.p + 1, tail.n - 1) == 0)
         head = (struct bytes){tag_id.p, tag_id.n - (tail.n - 1)};
     wr_free(&w);
     return head;
