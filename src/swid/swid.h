@@ -187,4 +187,18 @@ struct swid_lister {
 struct swid_lister swid_lister_of(void (*file)(void *context, const struct swid_file *file), void *context);
 void swid_lister_free(struct swid_lister *l);
 
+/* ---- validation ---------------------------------------------------------------------------------------------------------- */
+
+/* One rule of the table: its number (ISO-…: the schema of ISO/IEC 19770-2:2015; GEN-, COR-, PRI-, PAT-, SUP-, SWID-…: NISTIR 8060's,
+ * as NIST's own checker numbers them; SV-…: what our readers rely on) and what it wants. */
+struct swid_rule {
+    const char *number, *text;
+};
+/* The i-th rule; NULL behind the last. */
+const struct swid_rule *swid_rules(size_t i);
+/* Reads the tag twice and calls `report` with each violation, in the tag's order: `place` is "/SoftwareIdentity/Entity[1]", `detail` the
+ * attribute or name that it is about. The status is that of reading: a tag that cannot be read has no violations. */
+typedef void swid_report(void *context, const struct swid_rule *rule, const char *place, const char *detail);
+enum swid_status swid_validate(struct bytes tag, swid_report *report, void *context, struct error *error) MUST_USE;
+
 #endif
