@@ -50,7 +50,7 @@ PUT_HEAD(put_array_head, cbor_encode_array_start)
 PUT_HEAD(put_map_head, cbor_encode_map_start)
 PUT_HEAD(put_tag, cbor_encode_tag)
 
-/* CW-R11, RFC 9393 §2: text is Network Unicode. */
+/* CW-R11, RFC 9393 §2.1: text is Network Unicode. */
 static void put_clean_text(struct wr *w, struct bytes text)
 {
     struct wr clean = wr_of(0);
@@ -131,7 +131,7 @@ static bool put_id(struct wr *w, const struct swid_row *row, struct bytes v)
     return true;
 }
 
-/* CW-R2, RFC 9393 §2.2: registered words are numbers; so is the number of one that this registry does not know. */
+/* CW-R2, RFC 9393 §4: registered words are numbers; so is the number of one that this registry does not know. */
 static bool put_code(struct wr *w, const struct swid_row *row, struct bytes v)
 {
     int number = swid_code_number(row->type, v);
@@ -145,7 +145,7 @@ static bool put_code(struct wr *w, const struct swid_row *row, struct bytes v)
     return true;
 }
 
-/* CW-R1, RFC 9393 §2.2: one is bare, more are an array. */
+/* CW-R1, RFC 9393 §2: one is bare, more are an array. */
 static bool put_roles(struct wr *w, const struct swid_row *row, struct bytes v)
 {
     size_t count = 1;

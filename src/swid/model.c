@@ -121,7 +121,7 @@ static const struct swid_row resource[] = {
 };
 
 #define CHILD(element) (1 << SWID_##element)
-#define ITEMS          (CHILD(DIRECTORY) | CHILD(FILE))
+#define ITEMS          (1 << SWID_DIRECTORY | 1 << SWID_FILE)
 #define ALL            (ITEMS | CHILD(PROCESS) | CHILD(RESOURCE))
 #define ELEMENT(name, rows, key, children)                                                                             \
     {                                                                                                                  \

@@ -20,6 +20,7 @@ enum {
 /* Where it holds: elements, and files by the collection that they stand in. */
 #define IN(element) (1U << SWID_##element)
 enum { PAYLOAD_FILE = 1 << 20, EVIDENCE_FILE = 1 << 21 };
+#define FILES       (1U << SWID_FILE)
 #define COLLECTIONS (IN(PAYLOAD) | IN(EVIDENCE))
 #define EVERYWHERE  ((1U << SWID_ELEMENTS) - 1)
 
@@ -362,7 +363,7 @@ static const struct rule rules[] = {
     RULE("SV-3a", IN(IDENTITY), ANY, SWID_NAME, not_empty, "the name must not be empty"),
     RULE("SV-3b", IN(IDENTITY), ANY, SWID_TAG_ID, not_empty, "the tagId must not be empty"),
     RULE("SV-5", IN(IDENTITY), ANY, SWID_SUPPLEMENTAL, one_kind,
-         "a tag is a patch or supplemental, not both (RFC 9393 §2.3)"),
+         "a tag is a patch or supplemental, not both (RFC 9393 §2.4)"),
     EACH("SV-6", not_negative, "a size is not negative"),
     EACH("SV-7", of_its_length, "a hash has as many digits as its algorithm gives"),
     /* NISTIR 8060, as NIST's own checker numbers its rules */
@@ -390,17 +391,16 @@ static const struct rule rules[] = {
     WHOLE("GEN-10-1", IN(IDENTITY), OF_NON_AUTH(ANY_TYPE), SOFTWARE_CREATOR, some_role,
           "an Entity should be the softwareCreator"),
     RULE("GEN-11-1", IN(LINK), ANY, SWID_HREF, uri_if_swid, "a swid: reference must be a URI"),
-    RULE("GEN-14-1", IN(FILE), ANY, SWID_SIZE, given_or_mutable, "a file that stays as it is must have its size"),
-    RULE("GEN-14-2", IN(FILE), ANY, SWID_SIZE, filled_or_mutable, "a file's size must not be empty"),
-    RULE("GEN-15-1", IN(FILE), ANY, SWID_VERSION, given_or_mutable,
-         "a file that stays as it is should have its version"),
-    RULE("GEN-15-2", IN(FILE), ANY, SWID_VERSION, not_empty, "a file's version must not be empty"),
+    RULE("GEN-14-1", FILES, ANY, SWID_SIZE, given_or_mutable, "a file that stays as it is must have its size"),
+    RULE("GEN-14-2", FILES, ANY, SWID_SIZE, filled_or_mutable, "a file's size must not be empty"),
+    RULE("GEN-15-1", FILES, ANY, SWID_VERSION, given_or_mutable, "a file that stays as it is should have its version"),
+    RULE("GEN-15-2", FILES, ANY, SWID_VERSION, not_empty, "a file's version must not be empty"),
     WHOLE("GEN-16-1", PAYLOAD_FILE, OF_AUTH(ANY_TYPE), 0, hashed_or_mutable, "a file of the payload must have a hash"),
     WHOLE("GEN-17-1", EVIDENCE_FILE, OF_NON_AUTH(ANY_TYPE), 0, hashed, "a file of the evidence must have a hash"),
-    RULE("GEN-18-1", IN(FILE), ANY, SWID_MD5, absent, "MD5 must not be used"),
-    RULE("GEN-18-2", IN(FILE), ANY, SWID_SHA1, absent, "SHA-1 must not be used"),
-    RULE("GEN-18-3", IN(FILE), ANY, SWID_SHA224, absent, "SHA-224 must not be used"),
-    RULE("GEN-18-4", IN(FILE), ANY, SWID_RIPEMD160, absent, "RIPEMD-160 must not be used"),
+    RULE("GEN-18-1", FILES, ANY, SWID_MD5, absent, "MD5 must not be used"),
+    RULE("GEN-18-2", FILES, ANY, SWID_SHA1, absent, "SHA-1 must not be used"),
+    RULE("GEN-18-3", FILES, ANY, SWID_SHA224, absent, "SHA-224 must not be used"),
+    RULE("GEN-18-4", FILES, ANY, SWID_RIPEMD160, absent, "RIPEMD-160 must not be used"),
     RULE("GEN-19-1", PAYLOAD_FILE, OF_AUTH(ANY_TYPE), SWID_SHA256, given_or_mutable,
          "a file of the payload must have its SHA-256"),
     RULE("GEN-19-2", PAYLOAD_FILE, OF_AUTH(ANY_TYPE), SWID_SHA256, digest_or_mutable,

@@ -53,14 +53,17 @@ void swid_tag_write(struct wr *w, const struct swid_tag *tag);
 void swid_put_product(struct wr *w, struct bytes tag_id, struct bytes package, struct bytes version);
 /* Reads a tag of any generator; texts are copied into the arena, `error` says what is wrong with it. */
 enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
+/* The same of CoSWID; a tagId of 16 octets reads "urn:uuid:…" (SWIMA-R92). */
+enum swid_status swid_tag_read_coswid(struct bytes cbor, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
 /* The software identifier is the one that the tag carries: regid, two underscores, tagId (RFC 8412 §6.1.2). */
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id);
 
-/* ---- whole tags: a stream of elements ---------------------------------------------------------------------------------- */
+/* ---- whole tags: a stream of elements ---------------------------------------------------------------------------- */
 
-/* A tag is never a tree in memory: it is open() and close() calls, element by element, that readers make and writers, the
- * validator and the lister of files take (struct swid_sink). A conversion is a reader with a writer behind it:
- *     swid_coswid_read(octets, &swid_xml_of(&w, SWID_LINE).sink, &error)
+/* A tag is never a tree in memory: it is open() and close() calls, element by element, that readers make and writers,
+ * the validator and the lister of files take (struct swid_sink). A conversion is a reader with a writer behind it:
+ *     struct swid_xml xml = swid_xml_of(&w, SWID_LINE);
+ *     status = swid_coswid_read(octets, &xml.sink, &error);
  * What an element is called and what its attributes are, in XML and in CoSWID, stands once: in the tables of model.c. */
 enum swid_element {
     SWID_IDENTITY,
@@ -75,27 +78,31 @@ enum swid_element {
     SWID_RESOURCE,
     SWID_ELEMENTS /* how many */
 };
-/* What an attribute is, whichever element it stands in. Those behind DATE and DEVICE_ID are no attributes of ISO: NISTIR 8060's, the
- * hashes, and ours (namespace "urn:muster:swid:1"; the five of struct swid_tag, and of EXACT_*, see swid_node_exact in model.h). */
+/* What an attribute is, whichever element it stands in. Those from PATH_SEPARATOR on are no attributes of ISO: NISTIR
+ * 8060's, the hashes, and ours (namespace "urn:muster:swid:1"): the five of struct swid_tag and, for readers and writers
+ * alone, EXACT_*, which carry the octets of a name or a root that XML cannot hold. */
+/* clang-format off */
 enum swid_attribute {
     SWID_NAME, SWID_LANG, SWID_TAG_ID, SWID_VERSION, SWID_VERSION_SCHEME, SWID_TAG_VERSION, SWID_CORPUS, SWID_PATCH,
     SWID_SUPPLEMENTAL, SWID_MEDIA, SWID_REGID, SWID_ROLE, SWID_THUMBPRINT, SWID_ARTIFACT, SWID_HREF, SWID_OWNERSHIP,
-    SWID_REL, SWID_TYPE, SWID_USE, SWID_PRODUCT, SWID_COLLOQUIAL_VERSION, SWID_SUMMARY, SWID_ACTIVATION_STATUS,
-    SWID_CHANNEL_TYPE, SWID_DESCRIPTION, SWID_EDITION, SWID_ENTITLEMENT_DATA_REQUIRED, SWID_ENTITLEMENT_KEY,
-    SWID_GENERATOR, SWID_PERSISTENT_ID, SWID_PRODUCT_FAMILY, SWID_REVISION, SWID_UNSPSC_CODE, SWID_UNSPSC_VERSION,
+    SWID_REL, SWID_TYPE, SWID_USE,
+    SWID_PRODUCT, SWID_COLLOQUIAL_VERSION, SWID_SUMMARY, SWID_ACTIVATION_STATUS, SWID_CHANNEL_TYPE,
+    SWID_DESCRIPTION, SWID_EDITION, SWID_ENTITLEMENT_DATA_REQUIRED, SWID_ENTITLEMENT_KEY, SWID_GENERATOR,
+    SWID_PERSISTENT_ID, SWID_PRODUCT_FAMILY, SWID_REVISION, SWID_UNSPSC_CODE, SWID_UNSPSC_VERSION,
     SWID_ROOT, SWID_LOCATION, SWID_KEY, SWID_SIZE, SWID_PID, SWID_DATE, SWID_DEVICE_ID,
     SWID_PATH_SEPARATOR, SWID_ENV_PREFIX, SWID_ENV_SUFFIX, SWID_MUTABLE, SWID_PATCH_EVENT,
     SWID_SHA256, SWID_SHA384, SWID_SHA512, SWID_MD5, SWID_SHA1, SWID_SHA224, SWID_RIPEMD160,
     SWID_PACKAGE, SWID_ARCH, SWID_SOURCE, SWID_SOURCE_VERSION, SWID_MANAGER, SWID_EXACT_NAME, SWID_EXACT_ROOT,
     SWID_ATTRIBUTES /* how many */
 };
+/* clang-format on */
 enum {
-    SWID_DEPTH_MAX = 64,          /* elements within one another (SV-8) */
-    SWID_READ_MAX = 64 << 20,     /* octets of a whole tag that is read: 300,000 files with their hashes */
+    SWID_DEPTH_MAX = 64,      /* elements within one another (SV-8) */
+    SWID_READ_MAX = 64 << 20, /* octets of a whole tag that is read: 300,000 files with their hashes */
 };
 
-/* An element with its attributes as text, as XML spells them; p NULL: not there. Names and roots of files are octets of any kind. A
- * sink may look at a node until its open() returns. */
+/* An element with its attributes as text, as XML spells them; p NULL: not there. Names and roots of files are octets of
+ * any kind. A sink may look at a node until its open() returns. */
 struct swid_node {
     enum swid_element element;
     struct bytes value[SWID_ATTRIBUTES];
@@ -111,12 +118,14 @@ struct swid_sink {
 /* An element without children. */
 void swid_leaf(struct swid_sink *s, const struct swid_node *node);
 
-/* Reads a tag of any generator and hands it to `to`. Unknown attributes and elements are passed over with all that they hold (the
- * schema allows them). A document type, and with it every entity and external reference, is refused. Both namespaces of NISTIR 8060
- * are known. SWID_OTHER_MODEL: a tag of 2009 or something else. What was handed over before a failure is void. */
+/* Reads a tag of any generator and hands it to `to`. Unknown attributes and elements are passed over with all that they
+ * hold (the schema allows them). A document type, and with it every entity and external reference, is refused. Both
+ * namespaces of NISTIR 8060 are known. SWID_OTHER_MODEL: a tag of 2009 or something else. What was handed over before a
+ * failure is void. */
 enum swid_status swid_xml_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
-/* The same of CoSWID (RFC 9393), bare or with tag 1398229316, of any length encoding; children come in the order of enum
- * swid_element, directories and files by their names as two sorted lists are merged. A COSE signature is SWID_OTHER_MODEL. */
+/* The same of CoSWID (RFC 9393), bare or with tag 1398229316, of any length encoding; children come in the order of
+ * enum swid_element, directories and files by their names as two sorted lists are merged. A COSE signature is
+ * SWID_OTHER_MODEL. */
 enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struct error *error) MUST_USE;
 /* Whichever of the two the first octets say. */
 enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error) MUST_USE;
@@ -124,12 +133,13 @@ enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct err
 enum swid_layout {
     SWID_LINE,   /* swidGenerator's: a declaration, then one line, <X /> */
     SWID_PRETTY, /* swidGenerator's --pretty: indented by two, <X/> */
-    SWID_RECORD, /* a SWIMA record: one line without declaration, no control character even as a reference (SWIMA-R78) */
+    SWID_RECORD, /* a SWIMA record: one line, no declaration, no control character even as a reference (SWIMA-R78) */
 };
 enum { SWID_HASH_SHA256 = 1, SWID_HASH_SHA384 = 2, SWID_HASH_SHA512 = 4 };
-/* Writes XML into w as the calls come. w may be emptied (wr_reset, wr_drop) between any two of them, so that a tag may be larger than
- * memory; a full w sets sink.failed. An octet that XML 1.0 or Network Unicode (RFC 5198) cannot hold becomes U+FFFD; names and roots of
- * files then carry muster:name or muster:root beside it, where octets outside of 0x20..0x7e and % are %XX: reading gives the octets. */
+/* Writes XML into w as the calls come. w may be emptied (wr_reset, wr_drop) between any two of them, so that a tag may
+ * be larger than memory; a full w sets sink.failed. An octet that XML 1.0 or Network Unicode (RFC 5198) cannot hold
+ * becomes U+FFFD; names and roots of files then carry muster:name or muster:root beside it, where octets outside of
+ * 0x20..0x7e and % are %XX: reading gives the octets. */
 struct swid_xml {
     struct swid_sink sink; /* first */
     struct wr *w;
@@ -141,24 +151,25 @@ struct swid_xml {
 };
 struct swid_xml swid_xml_of(struct wr *w, enum swid_layout layout);
 
-/* Writes CoSWID into w when the root is closed: CBOR in its deterministic encoding (RFC 8949 §4.2.1), registered names as numbers, tagged
- * 1398229316 if `tagged`. At most `max` octets are held for each level. What has no key of its own (mutable, further hashes, ours) or
- * does not fit its key's type stands as text under its XML name. NULL without memory. */
+/* Writes CoSWID into w when the root is closed: CBOR in its deterministic encoding (RFC 8949 §4.2.1), registered names
+ * as numbers, tagged 1398229316 if `tagged`. At most `max` octets are held for each level. What has no key of its own
+ * (mutable, further hashes, ours) or does not fit its key's type stands as text under its XML name. NULL without
+ * memory. */
 struct swid_coswid;
 struct swid_coswid *swid_coswid_new(struct wr *w, size_t max, bool tagged) MUST_USE;
 struct swid_sink *swid_coswid_sink(struct swid_coswid *c);
 void swid_coswid_free(struct swid_coswid *c);
 
-/* ---- files of a tag ------------------------------------------------------------------------------------------------------ */
+/* ---- files of a tag ---------------------------------------------------------------------------------------------- */
 
 struct swid_file {
-    struct bytes path;                   /* any octets, "/" between components */
+    struct bytes path; /* any octets, "/" between components */
     uint64_t size;
     bool sized, mutable;
     struct bytes sha256, sha384, sha512; /* raw; empty: not there */
 };
-/* The order in which files belong into a tag: component by component, a directory's own files first (flat) or mixed with its
- * subdirectories (hierarchic); files directly in / first in both. <0, 0, >0. */
+/* The order in which files belong into a tag: component by component, a directory's own files first (flat) or mixed
+ * with its subdirectories (hierarchic); files directly in / first in both. <0, 0, >0. */
 int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic);
 /* Groups files into Directory elements as they come: one with root and name for each directory, or nested. */
 struct swid_files {
@@ -174,7 +185,8 @@ void swid_files_put(struct swid_files *f, const struct swid_file *file);
 /* Closes what is open and frees it. */
 void swid_files_end(struct swid_files *f);
 
-/* The other way round: a sink that calls `file` with the whole path of each file. A path that climbs out ("..") is SWID_MALFORMED. */
+/* The other way round: a sink that calls `file` with the whole path of each file. A path that climbs out ("..") is
+ * SWID_MALFORMED. */
 struct swid_lister {
     struct swid_sink sink; /* first */
     void (*file)(void *context, const struct swid_file *file);
@@ -187,17 +199,18 @@ struct swid_lister {
 struct swid_lister swid_lister_of(void (*file)(void *context, const struct swid_file *file), void *context);
 void swid_lister_free(struct swid_lister *l);
 
-/* ---- validation ---------------------------------------------------------------------------------------------------------- */
+/* ---- validation -------------------------------------------------------------------------------------------------- */
 
-/* One rule of the table: its number (ISO-…: the schema of ISO/IEC 19770-2:2015; GEN-, COR-, PRI-, PAT-, SUP-, SWID-…: NISTIR 8060's,
- * as NIST's own checker numbers them; SV-…: what our readers rely on) and what it wants. */
+/* One rule of the table: its number (ISO-…: the schema of ISO/IEC 19770-2:2015; GEN-, COR-, PRI-, PAT-, SUP-, SWID-…:
+ * NISTIR 8060's, as NIST's own checker numbers them; SV-…: what our readers rely on) and what it wants. */
 struct swid_rule {
     const char *number, *text;
 };
 /* The i-th rule; NULL behind the last. */
 const struct swid_rule *swid_rules(size_t i);
-/* Reads the tag twice and calls `report` with each violation, in the tag's order: `place` is "/SoftwareIdentity/Entity[1]", `detail` the
- * attribute or name that it is about. The status is that of reading: a tag that cannot be read has no violations. */
+/* Reads the tag twice and calls `report` with each violation, in the tag's order: `place` is
+ * "/SoftwareIdentity/Entity[1]", `detail` the attribute or name that it is about. The status is that of reading: a tag
+ * that cannot be read has no violations. */
 typedef void swid_report(void *context, const struct swid_rule *rule, const char *place, const char *detail);
 enum swid_status swid_validate(struct bytes tag, swid_report *report, void *context, struct error *error) MUST_USE;
 

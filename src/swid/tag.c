@@ -102,20 +102,34 @@ static void leave(struct swid_sink *s, enum swid_element element)
     (void)s, (void)element;
 }
 
-enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error)
+typedef enum swid_status reader(struct bytes octets, struct swid_sink *to, struct error *error);
+
+static enum swid_status read_with(reader *read, struct bytes octets, struct arena *a, struct swid_tag *tag,
+                                  struct error *error)
 {
     struct taking t = {.sink = {.open = take, .close = leave}, .arena = a, .tag = tag};
     *tag = (struct swid_tag){.regid = BYTES("http://invalid.unavailable")}; /* SW-R1: the schema's default */
-    if (xml.n > SWID_TAG_MAX) {
-        error_set(error, "a tag of %zu octets is larger than %d", xml.n, SWID_TAG_MAX);
+    if (octets.n > SWID_TAG_MAX) {
+        error_set(error, "a tag of %zu octets is larger than %d", octets.n, SWID_TAG_MAX);
         return SWID_TOO_LARGE;
     }
-    enum swid_status status = swid_xml_read(xml, &t.sink, error);
+    enum swid_status status = read(octets, &t.sink, error);
     if (status == SWID_OK && (!tag->tag_id.n || !tag->name.n || !tag->creator.p)) { /* SV-3, SV-4 */
         error_set(error, "no usable tag: it lacks its name, its tagId or a tagCreator");
         status = SWID_MALFORMED;
     }
     return status;
+}
+
+enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error)
+{
+    return read_with(swid_xml_read, xml, a, tag, error);
+}
+
+/* SWIMA-R92, RFC 9393 §2.3: the identifier is made of the tag creator's reg-id and the tag-id. */
+enum swid_status swid_tag_read_coswid(struct bytes cbor, struct arena *a, struct swid_tag *tag, struct error *error)
+{
+    return read_with(swid_coswid_read, cbor, a, tag, error);
 }
 
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id)

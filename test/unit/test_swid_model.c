@@ -261,7 +261,7 @@ static void coswid_is_the_one_of_rfc_9393(void **state)
          "9fbf181f61451820d82065652e6f726718216b7461672d63726561746f72ffff"
          "0c000d6131ff",
          "<SoftwareIdentity" HEAD " name=\"a\" tagId=\"a\" version=\"1\"><Entity name=\"E\" regid=\"e.org\" "
-                                  "role=\"tagCreator\"/></SoftwareIdentity>",
+         "role=\"tagCreator\"/></SoftwareIdentity>",
          "da53574944a500616101616102a3181f6145182065652e6f72671821010c000d6131"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -271,6 +271,31 @@ static void coswid_is_the_one_of_rfc_9393(void **state)
         assert_string_equal(wr_string(&xml), rows[i].xml);
         assert_true(bytes_equal(wr_view(&again), unhexed(rows[i].out ? rows[i].out : rows[i].in, out)));
         wr_free(&xml), wr_free(&again);
+    }
+}
+
+/* SWIMA-R92 */
+static void a_coswid_tells_its_software_identifier(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hex, *software_id;
+    } rows[] = {
+        {"a6005075b8c285fa7b485bb1994745e3004d0d0161780281a3181f6145182065652e6f726718218201020c200d63312e300e194000",
+         "e.org__urn:uuid:75b8c285-fa7b-485b-b199-4745e3004d0d"},
+        {libc6, "nea.example__Debian_12-x86_64-libc6-2.36-9~deb12u14"},
+        {"da53574944a500616101616102a2181f61451821010c000d6131", "http://invalid.unavailable__a"},
+        {"da53574944a500616101616102a2181f61451821020c000d6131", NULL}, /* no tag creator */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        uint8_t octets[512];
+        struct arena a = arena_of(1 << 20);
+        struct swid_tag tag;
+        struct error error = {""};
+        enum swid_status status = swid_tag_read_coswid(unhexed(rows[i].hex, octets), &a, &tag, &error);
+        assert_int_equal(status, rows[i].software_id ? SWID_OK : SWID_MALFORMED);
+        assert_true(!rows[i].software_id || swid_tag_is_of(&tag, bytes_of(rows[i].software_id)));
+        arena_free(&a);
     }
 }
 
@@ -733,6 +758,7 @@ int main(void)
         cmocka_unit_test(tags_are_laid_out_as_the_field_lays_them_out),
         cmocka_unit_test(paths_are_sorted_by_their_components),
         cmocka_unit_test(coswid_is_the_one_of_rfc_9393),
+        cmocka_unit_test(a_coswid_tells_its_software_identifier),
         cmocka_unit_test(every_name_survives),
         cmocka_unit_test(a_twin_that_does_not_fit_is_dropped),
         cmocka_unit_test(a_path_does_not_climb_out),
