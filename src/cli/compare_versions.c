@@ -101,7 +101,7 @@ static int run(struct cli *cli)
 const struct cli_command cli_compare_versions = {
     .noun = "compare-versions",
     .arguments = "ORDER",
-    .summary = "for each line \"A B\" of standard input -1, 0 or 1 in the order of dpkg, rpm, apk or pacman",
+    .summary = "for each line \"A B\" of standard input -1, 0 or 1 in the order of dpkg, rpm, apk, pacman or snap",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,
