@@ -43,9 +43,19 @@ static uint64_t digest(uint64_t d, const void *p, size_t n)
     return d;
 }
 
+/* The files of one folder lie side by side: they are asked for one after the other, and their rows share pages. */
 static int64_t key_of(const struct cache *c, struct bytes path)
 {
-    return (int64_t)digest(c->root, path.p, path.n);
+    size_t n = path.n;
+    while (n && path.p[n - 1] != '/')
+        n--;
+    return (int64_t)(digest(c->root, path.p, n) >> 32 << 32 | digest(c->root, path.p + n, path.n - n) >> 32);
+}
+
+/* Digests stand in the order of their numbers: what is behind the last one asked for is not kept. */
+static size_t digests_size(unsigned hashes)
+{
+    return hashes & MEASURE_SHA512 ? MEASURE_DIGESTS : hashes & MEASURE_SHA384 ? 80 : 32;
 }
 
 /* One snapshot for many questions: a lock each would cost more than the question. */
@@ -107,11 +117,12 @@ void cache_find(struct cache *c, struct bytes path, struct known *known)
         return;
     sqlite3_bind_int64(s, 1, key);
     int64_t seen = c->run;
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 6) == MEASURE_DIGESTS) {
+    unsigned hashes = sqlite3_step(s) == SQLITE_ROW ? (unsigned)sqlite3_column_int64(s, 5) : 0;
+    if (hashes && sqlite3_column_bytes(s, 6) == (int)digests_size(hashes)) {
         known->facts = (struct file_facts){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
                                            sqlite3_column_int64(s, 3), sqlite3_column_int64(s, 4)};
-        known->hashes = (unsigned)sqlite3_column_int64(s, 5);
-        memcpy(known->digests, sqlite3_column_blob(s, 6), MEASURE_DIGESTS);
+        known->hashes = hashes;
+        memcpy(known->digests, sqlite3_column_blob(s, 6), digests_size(hashes));
         seen = sqlite3_column_int64(s, 7);
     }
     sqlite3_reset(s);
@@ -132,7 +143,7 @@ static bool write_one(struct cache *c, const struct pending *p)
     for (int i = 0; i < (k->hashes ? 7 : 1); i++)
         sqlite3_bind_int64(s, i + 1, numbers[i]);
     if (k->hashes)
-        sqlite3_bind_blob(s, 8, k->digests, sizeof k->digests, SQLITE_STATIC);
+        sqlite3_bind_blob(s, 8, k->digests, (int)digests_size(k->hashes), SQLITE_STATIC);
     sqlite3_bind_int64(s, k->hashes ? 9 : 2, c->run);
     bool good = sqlite3_step(s) == SQLITE_DONE;
     sqlite3_reset(s);
