@@ -13,6 +13,7 @@ enum {
     CONNECT_MS = 30000,
     BACK_OFF_MS = 1000, /* the shortest pause before a new connection, and */
     BACK_OFF_MAX_MS = 300000,
+    BUSY_MS = 1000,  /* until the next look at a package manager that was at work */
     PATIENCE = 5,    /* times the delay: what is not still by then is collected all the same */
     RETRY_MS = 1000, /* the journal was busy, or could not be written */
     RETRY_MAX_MS = 60000,
@@ -219,6 +220,9 @@ static void collect(struct agent *g)
         g->retries = 0;
         if (status == JOURNAL_INCOMPLETE)
             log_line(LOG_WARNING, "%s", error.text);
+        for (size_t i = 0; i < report.source_count; i++)
+            if (report.sources[i].unsettled) /* a lock's end wakes nobody */
+                wait_for_quiet(g, BUSY_MS);
     } else {
         uint64_t pause = (uint64_t)RETRY_MS << (g->retries < 6 ? g->retries++ : 6);
         log_line(LOG_WARNING, "the journal could not be brought up to date: %s", error.text);

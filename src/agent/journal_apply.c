@@ -392,6 +392,16 @@ enum journal_status run_reconcile(struct run *r, int64_t reaches_back)
         run_fail(r, JOURNAL_FAILED, "out of memory");
     if (memory && find_surprises(r, reaches_back, present, installed, surprises, &count) &&
         settle_base(r, reaches_back)) {
+        /* A package manager at work writes its logs before or after its database: what only one of the two tells is no
+         * surprise yet. When it is done the logs explain it. */
+        r->report->unsettled = count && r->busy;
+        for (size_t i = 0; r->busy && i < count && r->status == JOURNAL_OK; i++) {
+            struct entry *e = surprises[i].entry;
+            if (surprises[i].gone && e->dirty && run_put_present(r, e) == JOURNAL_OK)
+                e->dirty = false; /* the log is ahead, and stays believed */
+        }
+        if (r->busy)
+            count = 0;
         if (count)
             qsort(surprises, count, sizeof *surprises, by_time);
         for (size_t i = 0; i < count && settle(r, &surprises[i]); i++)

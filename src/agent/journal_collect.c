@@ -251,13 +251,15 @@ static enum journal_status update_source(struct run *r, struct source *source)
     struct journal_source_report *report = r->report;
     struct pkg_cursor cursor = {.continuous = true, .reaches_back = TIME_UNKNOWN};
     report->complaints = 0;
-    report->unreadable = false;
+    report->unreadable = report->unsettled = false;
     r->source_base = r->base_count;
     r->newest = TIME_UNKNOWN;
     enum journal_status status = run_load(r);
     if (status != JOURNAL_OK)
         return status;
+    r->busy = r->manager->busy && r->manager->busy(r->options->root);
     report->status = read_manager(r, source, &cursor);
+    r->busy |= r->manager->busy && r->manager->busy(r->options->root);
     if (r->status != JOURNAL_OK)
         return r->status;
     if (report->status == PKG_NO_MEMORY) {
@@ -272,6 +274,8 @@ static enum journal_status update_source(struct run *r, struct source *source)
         return status;
     if (report->status == PKG_OK)
         report->reaches_back = cursor.reaches_back;
+    if (report->unsettled)
+        source->stamp = 0; /* the next run looks again, whatever changed */
     if ((status = run_flush_records(r)) != JOURNAL_OK)
         return status;
     report->installed = (uint32_t)r->present.count;

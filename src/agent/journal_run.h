@@ -35,6 +35,7 @@ struct run {
     bool first;                 /* no event has an EID yet */
     bool changed;
     bool any_manager; /* the root has the database of at least one */
+    bool busy;        /* the package manager is, or was when its files were read, at work */
     bool lost_source; /* one is gone since the last run */
     sqlite3_stmt *put_event, *put_events, *put_record, *put_records; /* …s: EVENT_BATCH, RECORD_BATCH at once */
     struct event_row events[EVENT_BATCH];                            /* not yet written */

@@ -19,6 +19,7 @@ static void print_json(struct cli *cli, const struct journal_report *r, uint32_t
         json_string(&j, "source", s->manager->name);
         json_bool(&j, "readable", s->status == PKG_OK || s->status == PKG_ABSENT);
         json_bool(&j, "logs_readable", !s->unreadable);
+        json_bool(&j, "settled", !s->unsettled);
         json_number(&j, "new_events", s->new_events);
         json_number(&j, "installed", s->installed);
         json_number(&j, "removed", s->removed);
@@ -45,6 +46,8 @@ static void print_text(struct cli *cli, const struct journal_report *r, uint32_t
             wr_str(out, s->status == PKG_ABSENT ? "  (gone)" : "  (packages unreadable)");
         if (s->unreadable)
             wr_str(out, "  (a log is unreadable)");
+        if (s->unsettled)
+            wr_str(out, "  (at work: the next run tells the rest)");
         if (s->complaints)
             wr_fmt(out, "  (%u lines skipped)", s->complaints);
         wr_str(out, "\n");

@@ -51,17 +51,18 @@ bool deb822_next(struct deb822 *d)
     struct bytes line;
     bool whole;
     d->package = d->status = d->version = d->arch = d->source = (struct bytes){0};
-    d->started = false;
+    d->started = d->last = false;
     if (!d->text.max)
         d->text = wr_of((size_t)1 << 20);
     wr_reset(&d->text);
     while (lines_next(d->lines, &line, &whole)) {
-        if (!d->lines->overlong && bytes_trim(line).n == 0) {
-            if (d->started)
-                break;
-            continue;
-        }
-        take_line(d, line);
+        d->cut = !whole;
+        bool empty = !d->lines->overlong && bytes_trim(line).n == 0;
+        d->last = !empty;
+        if (!empty)
+            take_line(d, line);
+        else if (d->started)
+            break;
     }
     if (d->text.bad) {
         d->complain(d->context, d->line, "stanza too long");

@@ -38,6 +38,7 @@ struct reading {
     const struct pkg_sink *sink;
     const char *file; /* being read */
     bool needs_status, stopped, no_memory;
+    bool damaged; /* something that dpkg refuses, too */
     size_t stanzas;
     struct arena arena;
     struct update *updates;
@@ -82,6 +83,11 @@ static void hand_out(struct reading *r, const struct deb822 *d)
     }
     if (!present)
         return;
+    if (p.version.n == 0 && p.state != PKG_STATE_HALF_INSTALLED) {
+        complain(r, d->line, "a package without Version: the file is damaged or was cut off");
+        r->damaged = true;
+        return;
+    }
     deb822_source(d->source, &p);
     r->stopped = !r->sink->package(r->sink->context, &p);
 }
@@ -143,11 +149,16 @@ static enum pkg_status read_stanzas(struct reading *r, const char *path, bool ne
             continue;
         }
         found++;
+        d.cut |= d.last && (d.status.n == 0 || d.version.n == 0);
         take(r, &d);
     }
     r->stanzas += found;
     /* A file that holds something, but not one stanza, is none of dpkg's. */
-    bool damaged = lines.damaged || (found == 0 && lines.offset > 1);
+    if (d.cut && needs_status && take == take_status) { /* of the status file itself dpkg says "end of file during value of field" */
+        complain(r, lines.number, "the file was cut off here");
+        r->damaged = true;
+    }
+    bool damaged = r->damaged || lines.damaged || (found == 0 && lines.offset > 1);
     deb822_free(&d);
     lines_close(&lines);
     return damaged && !r->stopped ? PKG_DAMAGED : PKG_OK;
@@ -258,6 +269,11 @@ static bool dpkg_present(const char *root)
     return false;
 }
 
+static bool dpkg_busy(const char *root)
+{
+    return is_locked(root, FOLDER "/lock");
+}
+
 static uint64_t dpkg_stamp(const char *root)
 {
     static const char *const places[] = {STATUS, STATUS_D, UPDATES};
@@ -345,6 +361,7 @@ const struct pkg_manager pkg_dpkg = {
     .installed = dpkg_installed,
     .history = dpkg_history,
     .stamp = dpkg_stamp,
+    .busy = dpkg_busy,
     .unpacked = dpkg_unpacked,
     .files = dpkg_files,
     .native_arch = dpkg_machine,

@@ -23,14 +23,15 @@ struct merge {
 /* ---- the cursor
  * ------------------------------------------------------------------------------------------------------ */
 
-static void cursor_read(struct bytes before, struct log_position *dpkg, struct log_position *apt)
+static void cursor_read(struct bytes before, struct log_position *dpkg, struct log_position *apt, bool *speaks)
 {
     struct rd r = rd_of(before, 0);
     bool known = before.n && rd_u8(&r) == CURSOR_VERSION;
     *dpkg = log_position_read(&r);
     *apt = log_position_read(&r);
+    *speaks = !rd_more(&r) ? dpkg->head > 0 : rd_u8(&r); /* cursors of the first days did not say */
     if (!known || r.bad)
-        *dpkg = *apt = (struct log_position){.first = TIME_UNKNOWN, .last = TIME_UNKNOWN};
+        *dpkg = *apt = (struct log_position){.first = TIME_UNKNOWN, .last = TIME_UNKNOWN}, *speaks = false;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -200,6 +201,7 @@ static void save(struct merge *m, struct pkg_cursor *cursor, bool apt_ended)
     wr_u8(&cursor->after, CURSOR_VERSION);
     log_position_write(&cursor->after, &dpkg->position);
     log_position_write(&cursor->after, &apt->position);
+    wr_u8(&cursor->after, m->dpkg.speaks);
 }
 
 static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, struct merge *m)
@@ -207,7 +209,7 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     struct apt_transaction t;
     struct log_position dpkg, apt;
     bool apt_ended = true;
-    cursor_read(cursor->before, &dpkg, &apt);
+    cursor_read(cursor->before, &dpkg, &apt, &m->dpkg.speaks);
     m->known = dpkg.last == TIME_UNKNOWN || apt.last > dpkg.last ? apt.last : dpkg.last;
     dpkg_native_arch(root, m->native, sizeof m->native);
     log_set_open(&m->dpkg.set, root, DPKG_LOG, dpkg, m->sink);

@@ -141,14 +141,15 @@ static bool take_status(struct dpkg_log *log, const struct parsed *l)
 }
 
 /* Did what the pending action set out to do come about? */
-static bool succeeded(const struct dpkg_slot *slot)
+static bool succeeded(const struct dpkg_log *log, const struct dpkg_slot *slot)
 {
+    bool believed = !slot->told && !log->speaks;
     switch (slot->action.deed) {
     case DPKG_REMOVE:
-        return slot->gone || !slot->told;
+        return slot->gone || believed;
     case DPKG_INSTALL:
     case DPKG_UPGRADE:
-        return !slot->gone && (slot->done || !slot->told);
+        return !slot->gone && (slot->done || believed);
     default:
         return true;
     }
@@ -161,7 +162,7 @@ static bool resolve(struct dpkg_log *log)
     if (!from->full)
         return false;
     from->full = false;
-    if (!succeeded(from))
+    if (!succeeded(log, from))
         return false;
     *to = *from;
     struct bytes *views[] = {&to->action.name, &to->action.arch, &to->action.old_version, &to->action.new_version,
@@ -191,13 +192,15 @@ bool dpkg_log_next(struct dpkg_log *log, struct dpkg_action *action)
         if (words[l.row].word == BEGIN) {
             ready = resolve(log);
             begin(log, &l);
+            log->speaks |= log->pending.full && log->pending.action.deed == DPKG_STARTUP;
         } else if (words[l.row].word == STATUS) {
+            log->speaks = true;
             ready = take_status(log, &l);
         }
     }
     if (!ready && log->pending.full) {
-        /* At the end: under way still, unless its status lines say that it is done (or there are none at all). */
-        if (!succeeded(&log->pending))
+        /* At the end: under way still, unless its status lines say that it is done (or it has never had any). */
+        if (!succeeded(log, &log->pending))
             log->hold = log->pending.mark;
         ready = resolve(log);
     }

@@ -14,6 +14,8 @@
 bool path_below(char out[PATH_MAX], const char *root, const char *path) MUST_USE;
 /* Whether a database's file is there; one that may not even be looked at is: reading it will say so. */
 bool database_there(const char *root, const char *path);
+/* Whether a process holds a lock of fcntl(2) on this file of the root, as far as /proc tells, which tells everybody. */
+bool is_locked(const char *root, const char *path);
 /* What it means that the database in FOLDER (below the root) is not there: see pkg_manager.installed. */
 enum pkg_status missing_in(const char *root, const char *folder) MUST_USE;
 #define DIGEST_START 14695981039346656037u
@@ -67,6 +69,8 @@ struct deb822 {
     struct bytes package, status, version, arch, source;
     size_t line; /* where the stanza began */
     bool started;
+    bool cut;  /* the last line did not end: somebody cut the file off */
+    bool last; /* no empty line stands behind this stanza */
     void (*complain)(void *context, size_t line, const char *what);
     void *context;
 };
@@ -141,6 +145,7 @@ struct dpkg_log {
         struct log_mark mark;
         char text[2048];
     } pending, ready;
+    bool speaks; /* this dpkg logs its starts and states: an action without one did not happen (--no-act) or not yet */
     struct log_mark hold; /* an action that had not ended when the log did: the next run reads it again */
 };
 /* The next action; its views live until the next call. */

@@ -62,12 +62,6 @@ static void complain(const struct reading *r, const char *file, size_t line, con
         r->sink->complaint(r->sink->context, file, line, what, false);
 }
 
-static bool is_locked(const struct reading *r)
-{
-    char path[PATH_MAX];
-    return path_below(path, r->root, LOCK) && access(path, F_OK) == 0;
-}
-
 static enum pkg_status read_package(struct reading *r, const char *name)
 {
     char path[PATH_MAX];
@@ -83,7 +77,7 @@ static enum pkg_status read_package(struct reading *r, const char *name)
         return status;
     if (status == PKG_OK && !r->arena.exhausted && is_word(p.name) && is_word(p.version) && is_word(p.arch))
         r->stopped = !r->sink->package(r->sink->context, &p);
-    else if (is_locked(r))
+    else if (database_there(r->root, LOCK))
         return PKG_UNREADABLE; /* pacman is at work on this very package: neither there nor gone */
     else
         complain(r, path, 0,
@@ -131,6 +125,11 @@ static enum pkg_status pacman_installed(const char *root, const struct pkg_sink 
     return status;
 }
 
+static bool pacman_busy(const char *root)
+{
+    return database_there(root, LOCK);
+}
+
 static uint64_t pacman_stamp(const char *root)
 {
     static const char *const places[] = {VERSION, FOLDER};
@@ -150,6 +149,7 @@ const struct pkg_manager pkg_pacman = {
     .installed = pacman_installed,
     .history = pacman_history,
     .stamp = pacman_stamp,
+    .busy = pacman_busy,
     .files = pacman_files,
     .order = &pacman_order,
     .watch = (const char *const[]){FOLDER, PACMAN_LOG, NULL},

@@ -163,6 +163,8 @@ struct pkg_manager {
     /* A digest of everything `installed` and `history` read, cheap (names, sizes, times, inodes): the same value means that a run would
      * find nothing new. */
     uint64_t (*stamp)(const char *root);
+    /* It is at work now: its database and its logs may tell of different moments. NULL: they never do. */
+    bool (*busy)(const char *root);
     /* When this package's files were laid down, as their own times tell: a hint where no log says more. TIME_UNKNOWN; may be NULL. */
     int64_t (*unpacked)(const char *root, struct bytes name, struct bytes arch);
     /* The files of one installed package, found by index, in the manager's order. PKG_ABSENT: there is no such package, or no list of its

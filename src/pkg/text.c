@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define CHUNK ((size_t)64 << 10)
@@ -24,6 +25,24 @@ bool database_there(const char *root, const char *path)
 {
     char full[PATH_MAX];
     return path_below(full, root, path) && (access(full, F_OK) == 0 || errno == EACCES);
+}
+
+bool is_locked(const char *root, const char *path)
+{
+    char full[PATH_MAX], word[64];
+    struct lines lines;
+    struct bytes line;
+    struct stat st;
+    bool whole, locked = false;
+    if (!path_below(full, root, path) || stat(full, &st) != 0 || lines_open(&lines, "/proc/locks") != PKG_OK)
+        return false;
+    /* "1: POSIX  ADVISORY  WRITE 4711 08:01:131111 0 EOF", proc_locks(5) */
+    int n = snprintf(word, sizeof word, " %02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
+                     (unsigned long long)st.st_ino);
+    while (!locked && lines_next(&lines, &line, &whole))
+        locked = line.p && memmem(line.p, line.n, word, (size_t)n) && !memmem(line.p, line.n, "->", 2);
+    lines_close(&lines);
+    return locked;
 }
 
 enum pkg_status missing_in(const char *root, const char *folder)

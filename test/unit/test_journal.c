@@ -329,6 +329,51 @@ static void test_unexplained(void **state)
     machine_free(&m);
 }
 
+/* dpkg at work writes its log before or after its database. Whatever moment a run meets, nothing is invented. */
+static void test_at_work(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    root_write(&m.root, STATUS, "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n");
+    root_write(&m.root, DPKG_LOG,
+               "2024-01-01 10:00:00 startup archives unpack\n2024-01-01 10:00:01 install a:all <none> 1\n"
+               "2024-01-01 10:00:02 status installed a:all 1\n");
+    collect(&m);
+    int lock = open(root_path(&m.root, "/var/lib/dpkg/lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    assert_int_equal(fcntl(lock, F_SETLK, &whole), 0);
+
+    /* The database is ahead of the log: b is there, a is gone. */
+    root_write(&m.root, STATUS, "Package: b\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n");
+    assert_int_equal(collect_status(&m), JOURNAL_OK);
+    assert_true(m.report.sources[0].unsettled);
+    assert_int_equal(m.report.new_events, 0);
+    /* The log has caught up and is ahead: c, too, which the database does not know yet. */
+    root_append(&m.root, DPKG_LOG,
+                "2024-01-01 11:00:00 remove a:all 1 <none>\n2024-01-01 11:00:01 status not-installed a:all <none>\n"
+                "2024-01-01 11:00:02 install b:all <none> 1\n2024-01-01 11:00:03 status installed b:all 1\n"
+                "2024-01-01 11:00:04 install c:all <none> 1\n2024-01-01 11:00:05 status installed c:all 1\n");
+    assert_int_equal(collect_status(&m), JOURNAL_OK);
+    assert_true(m.report.sources[0].unsettled);
+    assert_int_equal(collect_status(&m), JOURNAL_OK);
+    assert_int_equal(m.report.new_events, 0);
+    root_append(&m.root, STATUS, "Package: c\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n");
+    close(lock);
+    collect(&m);
+    assert_false(m.report.sources[0].unsettled);
+    assert_int_equal(m.report.new_events, 0);
+    expect_events(&m, 1,
+                  "1 2024-01-01T10:00:01Z exact create a:all 1\n2 2024-01-01T11:00:00Z exact delete a:all 1\n"
+                  "3 2024-01-01T11:00:02Z exact create b:all 1\n4 2024-01-01T11:00:04Z exact create c:all 1\n");
+
+    /* It died and left what no log explains: the next run without it tells. */
+    root_write(&m.root, STATUS, "Package: c\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n");
+    collect(&m);
+    assert_int_equal(m.report.new_events, 1);
+    expect_sound(&m);
+    machine_free(&m);
+}
+
 /* Logs that contradict each other, or dpkg: the journal follows as far as it can, then dpkg has the last word. */
 static void test_gaps(void **state)
 {
@@ -756,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_past),
         cmocka_unit_test(test_later_runs),
         cmocka_unit_test(test_unexplained),
+        cmocka_unit_test(test_at_work),
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_architecture_all),
         cmocka_unit_test(test_two_logs),

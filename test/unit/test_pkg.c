@@ -8,7 +8,6 @@
 #include "pkg/internal.h"
 #include "roots.h"
 
-
 #define STATUS   "/var/lib/dpkg/status"
 #define DPKG_LOG "/var/log/dpkg.log"
 #define APT_LOG  "/var/log/apt/history.log"
@@ -127,7 +126,7 @@ static void test_states(void **state)
                "Package: none\nStatus: unknown ok not-installed\n\n"
                "Package: odd\nStatus: install ok sleeping\nVersion: 1\n\n"
                "Version: 1\nStatus: install ok installed\n\n"
-               "Package: last\nStatus: install ok installed\nArchitecture: all\nVersion: 9");
+               "Package: last\nStatus: install ok installed\nArchitecture: all\nVersion: 9\n");
     assert_int_equal(read_installed(&r, &t), PKG_OK);
     assert_string_equal(wr_string(&t.text), "libc6 amd64 2.36-9+deb12u10+b1 installed src glibc 2.36-9+deb12u10\n"
                                             "libc6 i386 2.36-9+deb12u10 installed src glibc 2.36-9+deb12u10\n"
@@ -240,7 +239,11 @@ static void test_dpkg_log(void **state)
                "2024-01-01 10:00:10 status installed keeps:amd64 5\n"
                "2024-01-01 10:00:11 disappear old:all 1 <none>\n"
                "2024-01-01 10:00:11 status not-installed old:all <none>\n"
-               "2024-01-01 10:00:12 install noarch <none> 1\n");
+               "2024-01-01 10:00:12 install noarch <none> 1\n"
+               "2024-01-01 10:00:12 status installed noarch 1\n"
+               "2024-01-01 10:00:13 install never:amd64 <none> 1\n" /* dpkg --no-act logs so much and no more */
+               "2024-01-01 10:00:14 startup archives unpack\n"
+               "2024-01-01 10:00:14 install never2:amd64 <none> 1\n");
     expect_history(&r, &cursor,
                    "01-01T10:00:01Z exact create new:amd64 1.0\n"
                    "01-01T10:00:03Z exact delete up:all 1:1\n"
@@ -271,10 +274,32 @@ static void test_under_way(void **state)
     root_append(&r, DPKG_LOG, "2024-01-01 10:00:04 status unpacked up:amd64 2\n");
     expect_history(&r, &cursor, "01-01T10:00:03Z exact delete up:amd64 1\n01-01T10:00:03Z exact create up:amd64 2\n",
                    NULL);
-    root_append(&r, DPKG_LOG, "2024-01-01 10:00:05 remove up:amd64 2 <none>");
+    root_append(&r, DPKG_LOG, "2024-01-01 10:00:05 remove up:amd64 2 <none>\n");
+    expect_history(&r, &cursor, "", NULL); /* nothing has come of it so far */
+    root_append(&r, DPKG_LOG, "2024-01-01 10:00:06 status not-installed up:amd64 <none>\n");
     expect_history(&r, &cursor, "01-01T10:00:05Z exact delete up:amd64 2\n", NULL);
     wr_free(&cursor.after);
     root_remove(&r);
+}
+
+/* What dpkg itself refuses to read is no list of packages. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nDescription: A\n\n"
+        "Package: b\nStatus: install ok installed\nArchitecture: all\nVersion: 2\nDescription: B\n\n";
+    for (size_t n = 1; n < sizeof whole - 1; n++) {
+        struct root r = root_make();
+        struct told t;
+        root_put(&r, STATUS, whole, n, O_TRUNC);
+        enum pkg_status status = read_installed(&r, &t);
+        bool inside_line = whole[n - 1] != '\n', a_known = n >= (size_t)(strstr(whole, "\nDescription: A") - whole) + 1;
+        if (status == PKG_OK && (inside_line || !a_known))
+            fail_msg("cut after %zu octets: taken for \"%s\"", n, wr_string(&t.text));
+        told_free(&t);
+        root_remove(&r);
+    }
 }
 
 /* ---- apt's history alone
@@ -665,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_damaged_database),
         cmocka_unit_test(test_dpkg_log),
         cmocka_unit_test(test_under_way),
+        cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_apt_history),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_clock_changes),
