@@ -290,7 +290,11 @@ static enum db_status configure(struct db *db, unsigned flags, struct error *err
 static enum db_status prepare(struct db *db, unsigned flags, const struct db_schema *schema, struct error *error)
 {
     struct found found;
-    enum db_status status = recognise(db, schema, &found, error);
+    /* Of one moment: another process may be making the database just now. */
+    enum db_status status = db_run(db, "BEGIN", error);
+    if (status == DB_OK)
+        status = recognise(db, schema, &found, error);
+    db_rollback(db);
     if (status == DB_OK && (flags & DB_CHECK))
         status = quick_check(db, error);
     if (status == DB_OK)
