@@ -409,6 +409,10 @@ static bool find_root(struct cli *cli)
     const char *given = cli_value(cli, "root");
     if (!given)
         return true;
+    if (!*given) {
+        cli_usage(cli, "--root is empty; give a folder, or leave it out for this machine");
+        return false;
+    }
     int n = snprintf(folder, sizeof folder, "%s/.", given); /* fails for what is no folder */
     errno = ENAMETOOLONG;
     if (n < PATH_MAX && realpath(folder, cli->root))

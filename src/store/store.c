@@ -28,6 +28,11 @@ enum store_status store_open(struct store **out, const char *url, struct error *
         store_close(s);
         return STORE_REFUSED;
     }
+    if (!*where || strcmp(where, ":memory:") == 0) { /* SQLite would take both, and lose everything with the process */
+        error_set(error, "the database has no name; give sqlite:PATH or postgresql://HOST/NAME");
+        store_close(s);
+        return STORE_REFUSED;
+    }
     enum store_status status = STORE_FAILED;
     s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     s->digest = EVP_MD_CTX_new();
