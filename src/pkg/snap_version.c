@@ -8,6 +8,8 @@ static struct bytes revision_of(struct bytes v, int *kind)
 {
     size_t at = v.n;
     *kind = 0;
+    if (at == 0)
+        return v;
     while (at > 0 && is_digit(v.p[at - 1]))
         at--;
     struct bytes number = {v.p + at, v.n - at};

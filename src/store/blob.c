@@ -272,13 +272,13 @@ bool blob_get_detail(struct bytes blob, struct arena *a, uint32_t first_eid, int
     if (!column || !(d->events = arena_zalloc(a, d->count, sizeof *d->events)))
         return false;
     get_column(&in, column, d->count);
-    for (size_t i = 0; i < d->count; i++, place++) {
+    for (size_t i = 0; i < d->count; i++, place = plus(place, 1)) {
         place = plus(place, column[i]);
         good &= place >= 0 && place < (int64_t)d->count;
         d->events[i].member = (uint32_t)place;
     }
     get_column(&in, column, d->count);
-    for (size_t i = 0; i < d->count; i++, eid++) {
+    for (size_t i = 0; i < d->count; i++, eid = plus(eid, 1)) {
         eid = plus(eid, column[i]);
         good &= eid >= 0 && eid <= UINT32_MAX;
         d->events[i].eid = (uint32_t)eid;

@@ -28,7 +28,7 @@ enum store_status store_open(struct store **out, const char *url, struct error *
         store_close(s);
         return STORE_REFUSED;
     }
-    if (!*where || strcmp(where, ":memory:") == 0) { /* SQLite would take both, and lose everything with the process */
+    if (!*where) { /* SQLite would take it, and lose everything with the process */
         error_set(error, "the database has no name; give sqlite:PATH or postgresql://HOST/NAME");
         store_close(s);
         return STORE_REFUSED;
