@@ -72,8 +72,8 @@ static enum pkg_status apk_installed(const char *root, const struct pkg_sink *si
         found |= good;
         if (good)
             stopped = !sink->package(sink->context, &p);
-        else if (stanza && sink->complaint)
-            sink->complaint(sink->context, path, line, "a package without name, version or architecture", false);
+        else if (stanza)
+            complain_to(sink, path, line, "a package without name, version or architecture", false);
     } while (stanza && !stopped);
     bool damaged = lines.damaged || !found; /* a machine of apk's has at least apk */
     lines_close(&lines);
@@ -84,26 +84,15 @@ static enum pkg_status apk_installed(const char *root, const struct pkg_sink *si
 static uint64_t apk_stamp(const char *root)
 {
     uint64_t digest = DIGEST_START;
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (path_below(path, root, places[i]))
-            digest = digest_add_file(digest, path);
+        digest = digest_add_below(digest, root, places[i]);
     return digest;
 }
 
 /* apk(8): the root's architectures, the native one first. */
 static void apk_native_arch(const char *root, char *arch, size_t size)
 {
-    char path[PATH_MAX];
-    struct lines lines;
-    struct bytes line;
-    bool whole;
-    arch[0] = 0;
-    if (!path_below(path, root, "/etc/apk/arch") || lines_open(&lines, path) != PKG_OK)
-        return;
-    if (lines_next(&lines, &line, &whole) && is_word(line = bytes_trim(line)))
-        snprintf(arch, size, "%.*s", (int)line.n, (const char *)line.p);
-    lines_close(&lines);
+    first_word_below(root, "/etc/apk/arch", arch, size);
 }
 
 const struct pkg_manager pkg_apk = {

@@ -30,12 +30,6 @@ static void release(void *kept)
     free(k);
 }
 
-static void complain(const struct pkg_sink *sink, const char *file, const char *what, bool unreadable)
-{
-    if (sink->complaint)
-        sink->complaint(sink->context, file, 0, what, unreadable);
-}
-
 /* ---- which paths are protected ----------------------------------------------------------------------------------------- */
 
 /* A rule is a sign and a glob of as many components as it has; what is below such a path is meant, too. */
@@ -185,7 +179,7 @@ enum pkg_status apk_stanza_tell(struct bytes stanza, struct bytes rules, const c
         else if (letter == 'Z')
             e.hash = value;
         if (one == PKG_DAMAGED)
-            complain(sink, file, "a file without a good path: passed over", false);
+            complain_to(sink, file, 0, "a file without a good path: passed over", false);
         if (one != PKG_OK)
             status = one;
     }
@@ -224,7 +218,7 @@ static struct kept *keep(struct pkg_files *f, const struct pkg_sink *sink)
     if (place && path_below(k->path, f->root, place))
         k->status = file_read(k->path, &k->database);
     if (k->status == PKG_UNREADABLE || k->status == PKG_DAMAGED)
-        complain(sink, k->path, "cannot be read", true);
+        complain_to(sink, k->path, 0, "cannot be read", true);
     read_rules(f->root, &k->rules);
     index_stanzas(k);
     f->kept = k;

@@ -48,8 +48,7 @@ struct reading {
 static void complain(void *context, size_t line, const char *what)
 {
     struct reading *r = context;
-    if (r->sink->complaint)
-        r->sink->complaint(r->sink->context, r->file, line, what, false);
+    complain_to(r->sink, r->file, line, what, false);
 }
 
 static bool same_package(const struct update *u, const struct deb822 *d)
@@ -278,10 +277,8 @@ static uint64_t dpkg_stamp(const char *root)
 {
     static const char *const places[] = {STATUS, STATUS_D, UPDATES};
     uint64_t digest = DIGEST_START;
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (path_below(path, root, places[i]))
-            digest = digest_add_file(digest, path);
+        digest = digest_add_below(digest, root, places[i]);
     return dpkg_logs_stamp(digest, root);
 }
 
@@ -290,8 +287,6 @@ void dpkg_native_arch(const char *root, char *arch, size_t size)
     static const char *const places[] = {STATUS, STATUS_D "/dpkg"};
     char path[PATH_MAX];
     struct lines lines;
-    struct bytes line;
-    bool whole;
     arch[0] = 0;
     struct pkg_sink silent = {0};
     struct reading r = {.sink = &silent};
@@ -305,11 +300,8 @@ void dpkg_native_arch(const char *root, char *arch, size_t size)
         deb822_free(&d);
         lines_close(&lines);
     }
-    if (arch[0] || !path_below(path, root, "/var/lib/dpkg/arch") || lines_open(&lines, path) != PKG_OK)
-        return;
-    if (lines_next(&lines, &line, &whole) && is_word(line = bytes_trim(line)))
-        snprintf(arch, size, "%.*s", (int)line.n, (const char *)line.p);
-    lines_close(&lines);
+    if (!arch[0])
+        first_word_below(root, "/var/lib/dpkg/arch", arch, size);
 }
 
 /* Debian's names of architectures where `uname -m` says something else on them. */

@@ -16,12 +16,6 @@
 #define UPDATES    "/var/lib/dpkg/updates"
 #define DIVERSIONS "/var/lib/dpkg/diversions"
 
-static void complain(const struct pkg_sink *sink, const char *file, size_t line, const char *what, bool unreadable)
-{
-    if (sink->complaint)
-        sink->complaint(sink->context, file, line, what, unreadable);
-}
-
 /* ---- one package's lists, as octets ---------------------------------------------------------------------------------- */
 
 /* md5sum(1) marks a line whose name holds a backslash or a line end with a backslash in front, and writes them as \\ and \n. */
@@ -157,7 +151,7 @@ enum pkg_status dpkg_lists_tell(struct dpkg_lists *l, const struct pkg_sink *sin
         if (bytes_equal(path, BYTES("/.")))
             continue;
         if (!whole || !path_is_good(path)) {
-            complain(sink, l->file, line, whole ? "not a path: passed over" : "the list breaks off: reinstall the package", false);
+            complain_to(sink, l->file, line, whole ? "not a path: passed over" : "the list breaks off: reinstall the package", false);
             status = PKG_DAMAGED;
         } else if (!tell_path(&t, path, rest))
             status = PKG_STOPPED;
@@ -267,12 +261,12 @@ static struct kept *keep(struct pkg_files *f, const struct pkg_sink *sink)
     *k = (struct kept){wr_of(FILE_LIST_MAX), wr_of(FILE_LIST_MAX), .keys = arena_of((size_t)32 << 20)};
     enum pkg_status status = path_below(path, f->root, STATUS) ? file_read(path, &k->status) : PKG_UNREADABLE;
     if (status == PKG_UNREADABLE || status == PKG_DAMAGED)
-        complain(sink, path, 0, "cannot be read: hashes of configuration files are not known", true);
+        complain_to(sink, path, 0, "cannot be read: hashes of configuration files are not known", true);
     read_updates(f->root, &k->status);
     index_stanzas(k);
     status = path_below(path, f->root, DIVERSIONS) ? file_read(path, &k->diversions_text) : PKG_UNREADABLE;
     if (status == PKG_UNREADABLE || status == PKG_DAMAGED)
-        complain(sink, path, 0, "cannot be read: diverted files are looked for where they are not", true);
+        complain_to(sink, path, 0, "cannot be read: diverted files are looked for where they are not", true);
     dpkg_diversions_read(wr_view(&k->diversions_text), &k->diversions);
     f->kept = k;
     f->release = release;
@@ -323,7 +317,7 @@ static enum pkg_status read_lists(struct question *q, const char *root, struct b
         return PKG_OK;
     }
     if (status != PKG_OK) {
-        complain(sink, q->path, 0,
+        complain_to(sink, q->path, 0,
                  status == PKG_ABSENT ? "there is no list of the package's files" : "the list of the package's files cannot be read", true);
         return status;
     }
@@ -331,10 +325,10 @@ static enum pkg_status read_lists(struct question *q, const char *root, struct b
     for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
         enum pkg_status more = read_info(root, INFO, name, used, suffixes[i], path, i ? &q->conffiles : &q->md5sums);
         if (more == PKG_UNREADABLE || more == PKG_DAMAGED)
-            complain(sink, path, 0, "cannot be read", true);
+            complain_to(sink, path, 0, "cannot be read", true);
     }
     if (q->list.n == 0) {
-        complain(sink, q->path, 0, "the list is empty: reinstall the package", false);
+        complain_to(sink, q->path, 0, "the list is empty: reinstall the package", false);
         status = PKG_DAMAGED;
     }
     return status;

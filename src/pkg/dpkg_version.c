@@ -4,15 +4,19 @@
 
 /* deb-version(7): [epoch:]upstream[-revision]; parts are compared by turns of non-digits and digits. */
 
+static bool has_text(struct bytes b)
+{
+    return b.n && !is_digit(b.p[0]);
+}
+
 /* Letters sort before everything but the end, a tilde before even that. */
 static int weight(struct bytes b)
 {
-    if (b.n == 0 || (b.p[0] >= '0' && b.p[0] <= '9'))
+    if (!has_text(b))
         return 0;
     if (b.p[0] == '~')
         return -1;
-    bool letter = (b.p[0] | 32) >= 'a' && (b.p[0] | 32) <= 'z';
-    return letter ? b.p[0] : b.p[0] + 256;
+    return is_letter(b.p[0]) ? b.p[0] : b.p[0] + 256;
 }
 
 static struct bytes rest_of(struct bytes b, size_t n)
@@ -20,36 +24,20 @@ static struct bytes rest_of(struct bytes b, size_t n)
     return n ? (struct bytes){b.p + n, b.n - n} : b;
 }
 
-static size_t digits(struct bytes b)
-{
-    size_t n = 0;
-    while (n < b.n && b.p[n] >= '0' && b.p[n] <= '9')
-        n++;
-    return n;
-}
-
 static int compare_part(struct bytes a, struct bytes b)
 {
     while (a.n || b.n) {
-        while ((a.n && digits(a) == 0) || (b.n && digits(b) == 0)) {
+        while (has_text(a) || has_text(b)) {
             int wa = weight(a), wb = weight(b);
             if (wa != wb)
                 return wa < wb ? -1 : 1;
             a = rest_of(a, 1);
             b = rest_of(b, 1);
         }
-        while (a.n && a.p[0] == '0')
-            a = rest_of(a, 1);
-        while (b.n && b.p[0] == '0')
-            b = rest_of(b, 1);
-        size_t na = digits(a), nb = digits(b);
-        if (na != nb)
-            return na < nb ? -1 : 1;
-        int c = na ? memcmp(a.p, b.p, na) : 0;
-        if (c)
-            return c < 0 ? -1 : 1;
-        a = rest_of(a, na);
-        b = rest_of(b, nb);
+        struct bytes x = span_cut(&a, is_digit), y = span_cut(&b, is_digit);
+        int order = number_compare(x, y);
+        if (order)
+            return order;
     }
     return 0;
 }

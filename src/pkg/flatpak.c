@@ -199,8 +199,7 @@ static bool take_ref(void *context, const struct ref *ref)
     p.source_version = p.version;
     if (n == 64 && is_word(p.name) && is_word(p.version) && is_word(p.arch))
         return r->sink->package(r->sink->context, &p);
-    if (r->sink->complaint)
-        r->sink->complaint(r->sink->context, path, 0, "not a commit's name, or odd words: skipped", false);
+    complain_to(r->sink, path, 0, "not a commit's name, or odd words: skipped", false);
     return true;
 }
 
@@ -231,10 +230,8 @@ static uint64_t flatpak_stamp(const char *root)
 {
     static const char *const also[] = {CONFIG, FOLDER "/app", FOLDER "/runtime"};
     uint64_t digest = DIGEST_START, refs = 0;
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(also); i++)
-        if (path_below(path, root, also[i]))
-            digest = digest_add_file(digest, path);
+        digest = digest_add_below(digest, root, also[i]);
     bool good = each_ref(root, add_ref, &refs) == PKG_OK;
     return digest_add(digest_add(digest, &refs, sizeof refs), &good, sizeof good);
 }

@@ -10,6 +10,8 @@
 
 /* ---- text.c: paths, lines, local times -------------------------------------------------------------------------- */
 
+/* Tells the sink of it, if it wants to hear; see pkg_sink. */
+void complain_to(const struct pkg_sink *sink, const char *file, size_t line, const char *what, bool unreadable);
 /* ROOT + PATH ("/var/lib/…") into out. False if it is too long. */
 bool path_below(char out[PATH_MAX], const char *root, const char *path) MUST_USE;
 /* Whether a database's file is there; one that may not even be looked at is: reading it will say so. */
@@ -24,6 +26,8 @@ uint64_t digest_add(uint64_t digest, const void *p, size_t n);
 /* Adds name, size, change time and inode of one file (of each entry, if it is a folder) to the digest. Missing counts
  * too. */
 uint64_t digest_add_file(uint64_t digest, const char *path);
+/* The same for ROOT + PATH. */
+uint64_t digest_add_below(uint64_t digest, const char *root, const char *path);
 /* Letters, digits and the punctuation that package names, versions and architectures use: nothing that could break a
  * line or a list. */
 bool is_word(struct bytes b);
@@ -49,6 +53,9 @@ bool lines_seek(struct lines *l, uint64_t offset, size_t number) MUST_USE;
  * that was too long. False at the end, also of a file that breaks off (`damaged`). */
 bool lines_next(struct lines *l, struct bytes *line, bool *whole) MUST_USE;
 void lines_close(struct lines *l);
+
+/* The first line of a file of the root, if it is a word; else "". */
+void first_word_below(const char *root, const char *path, char *word, size_t size);
 
 /* Reads "YYYY-MM-DD hh:mm:ss" (any number of blanks between) in the process's time zone. */
 struct local_clock {

@@ -72,8 +72,7 @@ static struct found *list_files(const char *folder, struct bytes base, size_t *c
 static void complain_file(struct log_set *s, const char *file, size_t line, const char *what, bool unreadable)
 {
     s->unreadable |= unreadable;
-    if (s->sink->complaint)
-        s->sink->complaint(s->sink->context, file, line, what, unreadable);
+    complain_to(s->sink, file, line, what, unreadable);
 }
 
 void log_set_complain(struct log_set *s, const char *what)

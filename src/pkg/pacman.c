@@ -58,8 +58,7 @@ struct reading {
 
 static void complain(const struct reading *r, const char *file, size_t line, const char *what)
 {
-    if (r->sink->complaint)
-        r->sink->complaint(r->sink->context, file, line, what, false);
+    complain_to(r->sink, file, line, what, false);
 }
 
 static enum pkg_status read_package(struct reading *r, const char *name)
@@ -134,10 +133,8 @@ static uint64_t pacman_stamp(const char *root)
 {
     static const char *const places[] = {VERSION, FOLDER};
     uint64_t digest = DIGEST_START;
-    char path[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (path_below(path, root, places[i]))
-            digest = digest_add_file(digest, path);
+        digest = digest_add_below(digest, root, places[i]);
     return log_set_stamp(digest, root, PACMAN_LOG);
 }
 

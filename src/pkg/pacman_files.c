@@ -9,12 +9,6 @@
 
 #define FOLDER "/var/lib/pacman/local"
 
-static void complain(const struct pkg_sink *sink, const char *file, size_t line, const char *what, bool unreadable)
-{
-    if (sink->complaint)
-        sink->complaint(sink->context, file, line, what, unreadable);
-}
-
 /* mtree(5): "./usr/bin/a\040b"; the octal escapes are undone in place, the point at the beginning is cut off. */
 static struct bytes mtree_path(struct bytes word)
 {
@@ -139,7 +133,7 @@ enum pkg_status pacman_lists_tell(struct bytes files, struct bytes mtree, const 
         enum pkg_status one = tell_path(&t, bytes_split(&paths, '\n'));
         line++;
         if (one == PKG_DAMAGED)
-            complain(sink, file, line, "not a path: passed over", false);
+            complain_to(sink, file, line, "not a path: passed over", false);
         if (one != PKG_OK)
             status = one;
     }
@@ -177,10 +171,10 @@ enum pkg_status pacman_files(struct pkg_files *f, struct bytes name, struct byte
     struct wr files = wr_of(FILE_LIST_MAX), mtree = wr_of(FILE_LIST_MAX);
     enum pkg_status status = file_read(file, &files);
     if (status != PKG_OK)
-        complain(sink, file, 0, status == PKG_ABSENT ? "there is no list of the package's files" : "cannot be read", true);
+        complain_to(sink, file, 0, status == PKG_ABSENT ? "there is no list of the package's files" : "cannot be read", true);
     else {
         if (access(mtree_file, F_OK) == 0 && !read_gzipped(mtree_file, &mtree)) {
-            complain(sink, mtree_file, 0, "cannot be read: the files' hashes are not known", true);
+            complain_to(sink, mtree_file, 0, "cannot be read: the files' hashes are not known", true);
             wr_reset(&mtree);
         }
         status = pacman_lists_tell(wr_view(&files), wr_view(&mtree), file, sink);

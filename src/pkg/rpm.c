@@ -14,9 +14,9 @@
 /* rpm's databases have three formats, and more to come; librpm alone reads them all. It is read by muster-rpmdb, a
  * program beside this one, so that a machine without rpm does not carry it. */
 
-#define SYSIMAGE    "/usr/lib/sysimage/rpm"
-#define VAR_LIB     "/var/lib/rpm"
-#define ANSWER_MAX  ((size_t)64 << 20)
+#define SYSIMAGE   "/usr/lib/sysimage/rpm"
+#define VAR_LIB    "/var/lib/rpm"
+#define ANSWER_MAX ((size_t)64 << 20)
 
 static const char *const folders[] = {SYSIMAGE, VAR_LIB};
 static const char *const formats[] = {"rpmdb.sqlite", "Packages.db", "Packages"};
@@ -176,8 +176,7 @@ static enum pkg_status tell_packages(struct bytes answer, const char *folder, co
     bool whole;
     while (lines_next(&lines, &line, &whole) && !(line.n && line.p[0] == '\t')) {
         if (!rpm_line_read(line, &p)) {
-            if (sink->complaint)
-                sink->complaint(sink->context, folder, 0, "a package without name, version or architecture", false);
+            complain_to(sink, folder, 0, "a package without name, version or architecture", false);
         } else if (!sink->package(sink->context, &p))
             return PKG_STOPPED;
     }
@@ -210,9 +209,7 @@ static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *si
     if (is_emptied(path))
         return PKG_DAMAGED;
     if (!rpm_find_helper(program)) {
-        if (sink->complaint)
-            sink->complaint(sink->context, path, 0, "muster-rpmdb, which reads it, is not installed beside muster",
-                            true);
+        complain_to(sink, path, 0, "muster-rpmdb, which reads it, is not installed beside muster", true);
         return PKG_UNREADABLE;
     }
     struct wr answer = wr_of(ANSWER_MAX);
@@ -220,23 +217,22 @@ static enum pkg_status rpm_installed(const char *root, const struct pkg_sink *si
     enum pkg_status status = PKG_UNREADABLE;
     if (rpm_ask(words, &answer))
         status = tell_packages(wr_view(&answer), path, sink);
-    else if (sink->complaint)
-        sink->complaint(sink->context, path, 0, "librpm cannot read it, or not in time", true);
+    else
+        complain_to(sink, path, 0, "librpm cannot read it, or not in time", true);
     wr_free(&answer);
     return status;
 }
 
 static uint64_t rpm_stamp(const char *root)
 {
-    static const char *const also[] = {"-wal"}; /* SQLite's newest changes */
+    static const char *const files[] = {"rpmdb.sqlite", "Packages.db", "Packages",
+                                        "rpmdb.sqlite-wal"}; /* SQLite's newest changes */
     uint64_t digest = DIGEST_START;
-    char path[PATH_MAX], file[128];
+    char file[128];
     for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
-        for (size_t k = 0; k < ARRAY_LENGTH(formats) + ARRAY_LENGTH(also); k++) {
-            bool more = k >= ARRAY_LENGTH(formats);
-            snprintf(file, sizeof file, "%s/%s%s", folders[i], formats[more ? 0 : k], more ? also[0] : "");
-            if (path_below(path, root, file))
-                digest = digest_add_file(digest, path);
+        for (size_t k = 0; k < ARRAY_LENGTH(files); k++) {
+            snprintf(file, sizeof file, "%s/%s", folders[i], files[k]);
+            digest = digest_add_below(digest, root, file);
         }
     return rpm_history_stamp(digest, root);
 }
@@ -257,7 +253,8 @@ static void rpm_tag_version(struct wr *w, struct bytes version, struct bytes arc
 
 const struct pkg_manager pkg_rpm = {
     .name = "rpm",
-    .doc = "Fedora, SUSE and their kin: the databases that Debian's librpm reads (sqlite, ndb, Berkeley DB), with dnf's history",
+    .doc = "Fedora, SUSE and their kin: the databases that Debian's librpm reads (sqlite, ndb, Berkeley DB), with "
+           "dnf's history",
     .source = PKG_SOURCE_RPM,
     .present = rpm_present,
     .installed = rpm_installed,

@@ -36,12 +36,6 @@ static void release(void *kept)
     free(k);
 }
 
-static void complain(const struct pkg_sink *sink, const char *file, const char *what, bool unreadable)
-{
-    if (sink->complaint)
-        sink->complaint(sink->context, file, 0, what, unreadable);
-}
-
 static struct kept *keep(struct pkg_files *f, const char *folder, const struct pkg_sink *sink)
 {
     char program[PATH_MAX];
@@ -56,9 +50,9 @@ static struct kept *keep(struct pkg_files *f, const char *folder, const struct p
     if (!path_below(k->folder, f->root, folder))
         k->folder[0] = 0;
     else if (!rpm_find_helper(program))
-        complain(sink, k->folder, "muster-rpmdb, which reads it, is not installed beside muster", true);
+        complain_to(sink, k->folder, 0, "muster-rpmdb, which reads it, is not installed beside muster", true);
     else if ((k->pid = rpm_start_helper((char *[]){program, k->folder, "files", NULL}, &k->in, &k->out)) <= 0)
-        complain(sink, k->folder, "muster-rpmdb cannot be started", true);
+        complain_to(sink, k->folder, 0, "muster-rpmdb cannot be started", true);
     return k;
 }
 
@@ -148,7 +142,7 @@ static enum pkg_status tell_files(const struct kept *k, struct bytes count, cons
         if (!rpm_file_read(line, &f, digest)) {
             if (bytes_equal(f.path, BYTES("/")))
                 continue; /* the root itself */
-            complain(sink, k->folder, "a file without a good path: passed over", false);
+            complain_to(sink, k->folder, 0, "a file without a good path: passed over", false);
             status = PKG_DAMAGED;
         } else if (!sink->file(sink->context, &f))
             return PKG_STOPPED;
@@ -171,7 +165,7 @@ enum pkg_status rpm_files(struct pkg_files *f, struct bytes name, struct bytes a
         if (ask(k, wr_view(&line), &count))
             status = tell_files(k, count, sink);
         else {
-            complain(sink, k->folder, "librpm cannot read it, or not in time", true);
+            complain_to(sink, k->folder, 0, "librpm cannot read it, or not in time", true);
             stop_helper(k);
         }
     }

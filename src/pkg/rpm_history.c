@@ -142,8 +142,7 @@ struct reading {
 
 static void complain(const struct reading *r, const char *file, const char *what, bool unreadable)
 {
-    if (r->sink->complaint)
-        r->sink->complaint(r->sink->context, file, 0, what, unreadable);
+    complain_to(r->sink, file, 0, what, unreadable);
 }
 
 /* passwd(5): "alice (1000)" as apt says it; the number alone if nobody has it. */
@@ -304,13 +303,11 @@ enum pkg_status rpm_history(const char *root, struct pkg_cursor *cursor, const s
 
 uint64_t rpm_history_stamp(uint64_t digest, const char *root)
 {
-    char path[PATH_MAX], log[PATH_MAX];
+    char log[PATH_MAX];
     for (size_t i = 0; i < HISTORIES; i++) {
         snprintf(log, sizeof log, "%s-wal", histories[i]);
-        if (path_below(path, root, histories[i]))
-            digest = digest_add_file(digest, path);
-        if (path_below(path, root, log))
-            digest = digest_add_file(digest, path);
+        digest = digest_add_below(digest, root, histories[i]);
+        digest = digest_add_below(digest, root, log);
     }
     return digest;
 }

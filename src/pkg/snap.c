@@ -100,8 +100,7 @@ struct reading {
 
 static void complain(const struct reading *r, const char *file, const char *what)
 {
-    if (r->sink->complaint)
-        r->sink->complaint(r->sink->context, file, 0, what, false);
+    complain_to(r->sink, file, 0, what, false);
 }
 
 struct source {
@@ -274,11 +273,7 @@ static int64_t snap_unpacked(const char *root, struct bytes name, struct bytes a
 
 static uint64_t snap_stamp(const char *root)
 {
-    uint64_t digest = DIGEST_START;
-    char path[PATH_MAX];
-    if (path_below(path, root, STATE))
-        digest = digest_add_file(digest, path);
-    return digest;
+    return digest_add_below(DIGEST_START, root, STATE);
 }
 
 const struct pkg_manager pkg_snap = {

@@ -12,6 +12,12 @@
 
 #define CHUNK ((size_t)64 << 10)
 
+void complain_to(const struct pkg_sink *sink, const char *file, size_t line, const char *what, bool unreadable)
+{
+    if (sink->complaint)
+        sink->complaint(sink->context, file, line, what, unreadable);
+}
+
 bool path_below(char out[PATH_MAX], const char *root, const char *path)
 {
     size_t n = strlen(root);
@@ -91,6 +97,12 @@ uint64_t digest_add_file(uint64_t digest, const char *path)
                                     entry->d_name);
     closedir(folder);
     return digest_add(digest, &sum, sizeof sum);
+}
+
+uint64_t digest_add_below(uint64_t digest, const char *root, const char *path)
+{
+    char whole[PATH_MAX];
+    return path_below(whole, root, path) ? digest_add_file(digest, whole) : digest;
 }
 
 bool is_word(struct bytes b)
@@ -227,6 +239,20 @@ bool lines_seek(struct lines *l, uint64_t offset, size_t number)
     }
     l->number = number;
     return l->offset == offset;
+}
+
+void first_word_below(const char *root, const char *path, char *word, size_t size)
+{
+    char whole_path[PATH_MAX];
+    struct lines lines;
+    struct bytes line;
+    bool whole;
+    word[0] = 0;
+    if (!path_below(whole_path, root, path) || lines_open(&lines, whole_path) != PKG_OK)
+        return;
+    if (lines_next(&lines, &line, &whole) && is_word(line = bytes_trim(line)))
+        snprintf(word, size, "%.*s", (int)line.n, (const char *)line.p);
+    lines_close(&lines);
 }
 
 /* ---- local times
