@@ -10,7 +10,7 @@ static void explain(struct bytes octets, enum nea_kind kind, bool outline)
     struct wr w = wr_of(0);
     struct json j = json_of(&w);
     j.outline = outline;
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     size_t faults = nea_decode(&j, octets, kind);
     json_object_end(&j);
     if (j.depth || w.bad || (outline && !faults && !octets.n && kind != NEA_PT_TLS && kind != NEA_PA_ATTRIBUTES))

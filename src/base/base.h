@@ -180,7 +180,8 @@ void log_set_level(enum log_level level);
 /* ---- JSON writer --------------------------------------------------------------------------------------------------- */
 
 /* Writes JSON as a stream into a writer: members in the order of the calls, commas and escapes are its business. Octets that are not
- * UTF-8 are written as U+FFFD. `key` is NULL inside arrays and for the outermost value. Reading JSON is jansson's business. */
+ * UTF-8 are written as U+FFFD. `key` is NULL inside arrays and for the outermost value. Reading JSON is jansson's business, whose
+ * names (json_object, json_array, json_string, json_null) are not taken here: a file may use both. */
 struct json {
     struct wr *w;
     unsigned depth;
@@ -193,15 +194,15 @@ struct json {
 };
 
 struct json json_of(struct wr *w);
-void json_object(struct json *j, const char *key);
+void json_object_begin(struct json *j, const char *key);
 void json_object_end(struct json *j);
-void json_array(struct json *j, const char *key);
+void json_array_begin(struct json *j, const char *key);
 void json_array_end(struct json *j);
 void json_text(struct json *j, const char *key, struct bytes value);
-void json_string(struct json *j, const char *key, const char *value); /* NULL writes null */
+void json_str(struct json *j, const char *key, const char *value); /* NULL writes null */
 void json_number(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void json_none(struct json *j, const char *key);
 /* A text of two hexadecimal digits an octet. */
 void json_hex(struct json *j, const char *key, struct bytes octets);
 /* YYYY-MM-DDThh:mm:ssZ, or null for TIME_UNKNOWN. */

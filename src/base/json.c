@@ -120,7 +120,7 @@ static void json_close(struct json *j, uint8_t bracket)
         j->drain(j->context);
 }
 
-void json_object(struct json *j, const char *key)
+void json_object_begin(struct json *j, const char *key)
 {
     json_open(j, key, '{');
 }
@@ -130,7 +130,7 @@ void json_object_end(struct json *j)
     json_close(j, '}');
 }
 
-void json_array(struct json *j, const char *key)
+void json_array_begin(struct json *j, const char *key)
 {
     json_open(j, key, '[');
 }
@@ -152,12 +152,12 @@ void json_text(struct json *j, const char *key, struct bytes value)
     json_value(j);
 }
 
-void json_string(struct json *j, const char *key, const char *value)
+void json_str(struct json *j, const char *key, const char *value)
 {
     if (value)
         json_text(j, key, bytes_of(value));
     else
-        json_null(j, key);
+        json_none(j, key);
 }
 
 void json_number(struct json *j, const char *key, int64_t value)
@@ -174,7 +174,7 @@ void json_bool(struct json *j, const char *key, bool value)
     json_value(j);
 }
 
-void json_null(struct json *j, const char *key)
+void json_none(struct json *j, const char *key)
 {
     json_key(j, key);
     wr_str(j->w, j->outline ? "none" : "null");
@@ -197,9 +197,9 @@ void json_time(struct json *j, const char *key, int64_t t)
 {
     char text[TIME_TEXT];
     if (t == TIME_UNKNOWN) {
-        json_null(j, key);
+        json_none(j, key);
         return;
     }
     time_format(t, text);
-    json_string(j, key, text);
+    json_str(j, key, text);
 }

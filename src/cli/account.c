@@ -23,8 +23,8 @@ static void print_change(struct cli *cli, const char *what)
 {
     if (cli_json(cli)) {
         struct json j = cli_json_begin(cli, "account");
-        json_string(&j, "name", cli_argument(cli, 0));
-        json_string(&j, "change", what);
+        json_str(&j, "name", cli_argument(cli, 0));
+        json_str(&j, "change", what);
         json_object_end(&j);
         wr_u8(cli_out(cli), '\n');
     } else {
@@ -68,9 +68,9 @@ static void print_account(void *context, struct bytes name, uint32_t iterations)
 {
     struct listing *l = context;
     if (l->json) {
-        json_object(l->json, NULL);
+        json_object_begin(l->json, NULL);
         json_text(l->json, "name", name);
-        json_string(l->json, "mechanism", "SCRAM-SHA-256");
+        json_str(l->json, "mechanism", "SCRAM-SHA-256");
         json_number(l->json, "iterations", iterations);
         json_object_end(l->json);
     } else {
@@ -86,7 +86,7 @@ static int run_list(struct cli *cli)
     struct listing l = {.cli = cli};
     if (cli_json(cli)) {
         j = cli_json_begin(cli, "accounts");
-        json_array(&j, "items");
+        json_array_begin(&j, "items");
         l.json = &j;
     }
     enum account_status status = account_each(cli_state(cli), print_account, &l, &error);

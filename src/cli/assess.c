@@ -89,20 +89,20 @@ static void print_plain(struct cli *cli, const struct agent_verdict *v, const st
 static void json_answer(struct json *j, const char *key, int answer)
 {
     if (answer < 0)
-        json_null(j, key);
+        json_none(j, key);
     else
         json_bool(j, key, answer == 1);
 }
 
 static void json_server(struct json *j, const struct agent_server *s)
 {
-    json_object(j, "server");
+    json_object_begin(j, "server");
     json_bool(j, "took_part", s->took_part);
-    json_string(j, "result", s->access != NEA_ACCESS_NONE ? nea_result_name(s->result) : NULL);
-    json_string(j, "access", nea_access_name(s->access));
-    json_string(j, "reason", s->took_part ? s->reason : NULL);
-    json_string(j, "product", s->took_part ? s->product : NULL);
-    json_string(j, "version", s->took_part ? s->version : NULL);
+    json_str(j, "result", s->access != NEA_ACCESS_NONE ? nea_result_name(s->result) : NULL);
+    json_str(j, "access", nea_access_name(s->access));
+    json_str(j, "reason", s->took_part ? s->reason : NULL);
+    json_str(j, "product", s->took_part ? s->product : NULL);
+    json_str(j, "version", s->took_part ? s->version : NULL);
     json_time(j, "last_boot", s->took_part ? s->last_boot : TIME_UNKNOWN);
     json_answer(j, "forwarding", s->took_part ? s->forwarding : -1);
     json_answer(j, "default_password", s->took_part ? s->default_password : -1);
@@ -112,16 +112,16 @@ static void json_server(struct json *j, const struct agent_server *s)
 static void print_json(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
 {
     struct json j = cli_json_begin(cli, "assess");
-    json_string(&j, "access", nea_access_name(v->access));
-    json_string(&j, "result", nea_result_name(v->result));
-    json_string(&j, "reason", v->reason);
-    json_string(&j, "remediation", v->remediation);
-    json_array(&j, "validators");
+    json_str(&j, "access", nea_access_name(v->access));
+    json_str(&j, "result", nea_result_name(v->result));
+    json_str(&j, "reason", v->reason);
+    json_str(&j, "remediation", v->remediation);
+    json_array_begin(&j, "validators");
     for (size_t i = 0; i < v->validator_count; i++) {
-        json_object(&j, NULL);
-        json_string(&j, "name", v->validators[i].name);
-        json_string(&j, "result", v->validators[i].given ? nea_result_name(v->validators[i].result) : NULL);
-        json_string(&j, "remediation", v->validators[i].remediation);
+        json_object_begin(&j, NULL);
+        json_str(&j, "name", v->validators[i].name);
+        json_str(&j, "result", v->validators[i].given ? nea_result_name(v->validators[i].result) : NULL);
+        json_str(&j, "remediation", v->validators[i].remediation);
         json_object_end(&j);
     }
     json_array_end(&j);

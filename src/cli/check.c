@@ -11,8 +11,8 @@ static void differ(void *context, const char *what, const struct journal_record 
     struct check *c = context;
     struct wr *out = cli_out(c->cli);
     if (cli_json(c->cli)) {
-        json_object(&c->json, NULL);
-        json_string(&c->json, "difference", what);
+        json_object_begin(&c->json, NULL);
+        json_str(&c->json, "difference", what);
         local_json_package(&c->json, r);
         json_object_end(&c->json);
         return;
@@ -45,7 +45,7 @@ static int run(struct cli *cli)
     }
     if (cli_json(cli)) {
         check.json = cli_json_begin(cli, "check");
-        json_array(&check.json, "items");
+        json_array_begin(&check.json, "items");
     }
     status = journal_check(journal, &options, differ, &check, &differences, &error);
     if (cli_json(cli)) {

@@ -250,8 +250,8 @@ struct json cli_json_begin(struct cli *cli, const char *schema)
     char text[64];
     struct json j = json_of(cli_out(cli));
     snprintf(text, sizeof text, "muster.%s/1", schema);
-    json_object(&j, NULL);
-    json_string(&j, "schema", text);
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", text);
     return j;
 }
 

@@ -12,11 +12,11 @@ static void print_json(struct cli *cli, const struct journal_report *r, uint32_t
     json_number(&j, "new_events", r->new_events);
     json_number(&j, "installed", installed);
     json_number(&j, "removed", removed);
-    json_array(&j, "sources");
+    json_array_begin(&j, "sources");
     for (size_t i = 0; i < r->source_count; i++) {
         const struct journal_source_report *s = &r->sources[i];
-        json_object(&j, NULL);
-        json_string(&j, "source", s->manager->name);
+        json_object_begin(&j, NULL);
+        json_str(&j, "source", s->manager->name);
         json_bool(&j, "readable", s->status == PKG_OK || s->status == PKG_ABSENT);
         json_bool(&j, "logs_readable", !s->unreadable);
         json_bool(&j, "settled", !s->unsettled);

@@ -43,11 +43,11 @@ static void answer(struct comparing *c, struct bytes line, bool overlong)
     int order = fault ? 0 : c->order->compare(a, b);
     c->unknown |= fault != NULL;
     if (cli_json(c->cli)) {
-        json_object(&c->json, NULL);
+        json_object_begin(&c->json, NULL);
         json_text(&c->json, "a", a);
         json_text(&c->json, "b", b);
         if (fault)
-            json_string(&c->json, "error", fault);
+            json_str(&c->json, "error", fault);
         else
             json_number(&c->json, "order", order);
         json_object_end(&c->json);
@@ -77,7 +77,7 @@ static int run(struct cli *cli)
         return unknown_order(cli);
     if (cli_json(cli)) {
         c.json = cli_json_begin(cli, "compare-versions");
-        json_array(&c.json, "items");
+        json_array_begin(&c.json, "items");
     }
     while (fgets(line, sizeof line, stdin)) {
         struct bytes b = bytes_of(line);

@@ -44,7 +44,7 @@ static int explain(struct cli *cli, struct bytes octets, enum nea_kind kind)
     } else {
         j = json_of(cli_out(cli));
         j.outline = true;
-        json_object(&j, NULL);
+        json_object_begin(&j, NULL);
     }
     j.drain = drain;
     j.context = cli;

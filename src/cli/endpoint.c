@@ -72,7 +72,7 @@ static int run_list(struct cli *cli)
         return status;
     if (cli_json(cli)) {
         j = cli_json_begin(cli, "endpoints");
-        json_array(&j, "items");
+        json_array_begin(&j, "items");
         o.json = &j;
     }
     bool done = rest_each(r, "/api/v1/endpoints", put_item, &o, &status);
@@ -81,7 +81,7 @@ static int run_list(struct cli *cli)
                  "no endpoint has reported yet; on one: muster assess HOST --ca ca.crt --cert NAME.crt --key NAME.key");
     if (done && o.json) {
         json_array_end(&j);
-        json_null(&j, "next");
+        json_none(&j, "next");
         json_object_end(&j);
         wr_u8(cli_out(cli), '\n');
     }
@@ -142,7 +142,7 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
                 rest_copy(&j, name, member);
         }
         json_time(&j, "at", at);
-        json_array(&j, "software");
+        json_array_begin(&j, "software");
         o.json = &j;
     } else {
         put_facts(cli, endpoint);

@@ -52,7 +52,7 @@ static int run(struct cli *cli)
     struct history history = {.cli = cli};
     if (cli_json(cli)) {
         history.json = cli_json_begin(cli, "history");
-        json_array(&history.json, "items");
+        json_array_begin(&history.json, "items");
     }
     enum journal_status status = journal_each_event(journal, 1, bytes_of(name),
                                                     cli_json(cli)    ? visit_json

@@ -13,22 +13,22 @@ static bool visit_json(void *context, const struct journal_record *r)
 {
     struct list *l = context;
     struct json *j = &l->json;
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     local_json_package(j, r);
-    json_string(j, "state", r->installed ? pkg_state_name(r->state) : "removed");
+    json_str(j, "state", r->installed ? pkg_state_name(r->state) : "removed");
     json_bool(j, "installed", r->installed);
     json_time(j, "since", r->since);
-    json_string(j, "precision", pkg_precision_name(r->precision));
+    json_str(j, "precision", pkg_precision_name(r->precision));
     json_number(j, "record_id", r->id);
     /* What nobody told is null: of a package that went before the first run only its name and version are known. */
     if (r->source_name.n)
         json_text(j, "source_package", r->source_name);
     else
-        json_null(j, "source_package");
+        json_none(j, "source_package");
     if (r->source_version.n)
         json_text(j, "source_version", r->source_version);
     else
-        json_null(j, "source_version");
+        json_none(j, "source_version");
     json_object_end(j);
     return ++l->count % 256 || cli_flush(l->cli);
 }
@@ -107,7 +107,7 @@ static int run(struct cli *cli)
         list.json = cli_json_begin(cli, "list");
         if (at != TIME_UNKNOWN)
             json_time(&list.json, "at", at);
-        json_array(&list.json, "items");
+        json_array_begin(&list.json, "items");
     }
     enum journal_status status = journal_each_record(journal, which, at,
                                                      cli_json(cli)    ? visit_json

@@ -126,19 +126,19 @@ void local_json_package(struct json *j, const struct journal_record *r)
     json_text(j, "name", r->name);
     json_text(j, "version", r->version);
     json_text(j, "arch", r->arch);
-    json_string(j, "source", local_source_name(r->source));
+    json_str(j, "source", local_source_name(r->source));
 }
 
 void local_json_event(struct json *j, const struct journal_event *e)
 {
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_number(j, "eid", e->eid);
     json_number(j, "epoch", e->epoch);
     json_time(j, "time", e->time);
-    json_string(j, "precision", pkg_precision_name(e->precision));
+    json_str(j, "precision", pkg_precision_name(e->precision));
     if (e->not_before != TIME_UNKNOWN)
         json_time(j, "not_before", e->not_before);
-    json_string(j, "action", pkg_action_name(e->action));
+    json_str(j, "action", pkg_action_name(e->action));
     local_json_package(j, &e->record);
     if (e->command.n)
         json_text(j, "command", e->command);

@@ -301,14 +301,14 @@ void rest_copy(struct json *j, const char *key, const json_t *value)
     size_t i;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        json_object(j, key);
+        json_object_begin(j, key);
         json_object_foreach((json_t *)(uintptr_t)value, name, member) {
             rest_copy(j, name, member);
         }
         json_object_end(j);
         break;
     case JSON_ARRAY:
-        json_array(j, key);
+        json_array_begin(j, key);
         json_array_foreach(value, i, member) {
             rest_copy(j, NULL, member);
         }
@@ -325,7 +325,7 @@ void rest_copy(struct json *j, const char *key, const json_t *value)
         json_bool(j, key, json_is_true(value));
         break;
     default: /* null; the API has no fractions */
-        json_null(j, key);
+        json_none(j, key);
     }
 }
 

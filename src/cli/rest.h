@@ -4,17 +4,7 @@
 
 #include "cli/cli.h"
 
-/* Both base/ (writing) and jansson (reading) have these four names. jansson's ones make values, which nothing here
- * does. */
-#define json_object jansson_object
-#define json_array  jansson_array
-#define json_string jansson_string
-#define json_null   jansson_null
 #include <jansson.h>
-#undef json_object
-#undef json_array
-#undef json_string
-#undef json_null
 
 /* What every fleet command takes: put it into the command's table of options. */
 /* clang-format off */

@@ -42,11 +42,11 @@ static bool visit_record(void *context, const struct journal_record *r)
         s->states[r->state]++;
     if (!cli_json(s->cli))
         return true;
-    json_object(&s->json, NULL);
+    json_object_begin(&s->json, NULL);
     local_json_package(&s->json, r);
-    json_string(&s->json, "state", pkg_state_name(r->state));
+    json_str(&s->json, "state", pkg_state_name(r->state));
     json_time(&s->json, "since", r->since);
-    json_string(&s->json, "precision", pkg_precision_name(r->precision));
+    json_str(&s->json, "precision", pkg_precision_name(r->precision));
     json_object_end(&s->json);
     return cli_flush(s->cli);
 }
@@ -116,12 +116,12 @@ static enum journal_status print_json(struct scan *s, struct journal *journal, c
 {
     struct json *j = &s->json;
     *j = cli_json_begin(s->cli, "scan");
-    json_string(j, "system", pretty);
+    json_str(j, "system", pretty);
     json_time(j, "last_change", s->changed);
-    json_array(j, "sources");
+    json_array_begin(j, "sources");
     for (size_t i = 0; i < report->source_count; i++) {
-        json_object(j, NULL);
-        json_string(j, "source", report->sources[i].manager->name);
+        json_object_begin(j, NULL);
+        json_str(j, "source", report->sources[i].manager->name);
         json_number(j, "installed", report->sources[i].installed);
         json_number(j, "removed", report->sources[i].removed);
         json_number(j, "events", report->sources[i].new_events);
@@ -130,10 +130,10 @@ static enum journal_status print_json(struct scan *s, struct journal *journal, c
         json_object_end(j);
     }
     json_array_end(j);
-    json_array(j, "latest_changes");
+    json_array_begin(j, "latest_changes");
     enum journal_status events = journal_each_event(journal, s->first, (struct bytes){0}, visit_latest, s, error);
     json_array_end(j);
-    json_array(j, "items");
+    json_array_begin(j, "items");
     enum journal_status status = journal_each_record(journal, JOURNAL_INSTALLED, TIME_UNKNOWN, visit_record, s, error);
     json_array_end(j);
     json_object_end(j);

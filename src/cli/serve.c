@@ -53,11 +53,11 @@ static int run_issue(struct cli *cli)
         char path[PATH_MAX];
         struct json j = cli_json_begin(cli, "certificate");
         snprintf(path, sizeof path, "%s/%s.crt", out ? out : ".", name);
-        json_string(&j, "certificate", path);
+        json_str(&j, "certificate", path);
         snprintf(path, sizeof path, "%s/%s.key", out ? out : ".", name);
-        json_string(&j, "key", path);
+        json_str(&j, "key", path);
         snprintf(path, sizeof path, "%s/pki/ca.crt", cli_state(cli));
-        json_string(&j, "ca", path);
+        json_str(&j, "ca", path);
         json_object_end(&j);
         wr_u8(cli_out(cli), '\n');
     } else {

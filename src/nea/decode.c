@@ -200,14 +200,14 @@ struct decode {
 
 static void error_json(struct json *j, const struct nea_fault *f, size_t position)
 {
-    json_object(j, "error");
+    json_object_begin(j, "error");
     json_number(j, "code", f->code);
     json_number(j, "offset", (int64_t)f->offset);
     if (position != NOWHERE)
         json_number(j, "position", (int64_t)position);
-    json_string(j, "rule", f->rule);
-    json_string(j, "section", f->section);
-    json_string(j, "text", f->text);
+    json_str(j, "rule", f->rule);
+    json_str(j, "section", f->section);
+    json_str(j, "text", f->text);
     json_object_end(j);
 }
 
@@ -235,14 +235,14 @@ static void put_departures(struct decode *d)
 {
     if (!d->departed)
         return;
-    json_array(d->json, "departures");
+    json_array_begin(d->json, "departures");
     for (size_t i = 0; i < ARRAY_LENGTH(departures); i++) {
         if (!(d->departed >> i & 1))
             continue;
-        json_object(d->json, NULL);
-        json_string(d->json, "text", departures[i].text);
-        json_string(d->json, "rule", departures[i].rule);
-        json_string(d->json, "section", departures[i].section);
+        json_object_begin(d->json, NULL);
+        json_str(d->json, "text", departures[i].text);
+        json_str(d->json, "rule", departures[i].rule);
+        json_str(d->json, "section", departures[i].section);
         json_object_end(d->json);
     }
     json_array_end(d->json);
@@ -268,7 +268,7 @@ static void put_number(struct json *j, const struct field *f, uint64_t v, bool w
         return;
     struct wr w = wr_of(sizeof name);
     wr_fmt(&w, "%s_name", f->name);
-    json_string(j, wr_string(&w), f->words[v]);
+    json_str(j, wr_string(&w), f->words[v]);
     wr_free(&w);
 }
 
@@ -292,7 +292,7 @@ static struct bytes take_mechanism(struct rd *r)
 
 static void put_secret(struct json *j, const char *key, struct bytes b)
 {
-    json_object(j, key);
+    json_object_begin(j, key);
     json_number(j, "octets", (int64_t)b.n);
     json_object_end(j);
 }
@@ -337,7 +337,7 @@ static void fields_json(struct decode *d, const struct field *f, struct rd *r, s
             break;
         }
         case MECHANISMS:
-            json_array(j, f->name);
+            json_array_begin(j, f->name);
             while (rd_more(r)) {
                 struct bytes name = take_mechanism(r);
                 if (!r->bad)
@@ -357,12 +357,12 @@ static void fields_json(struct decode *d, const struct field *f, struct rd *r, s
                 rd_fail(r, rd_offset(r));
             break;
         case MESSAGE:
-            json_object(j, f->name);
+            json_object_begin(j, f->name);
             pa_json(d, rd_rest(r), at);
             json_object_end(j);
             break;
         case BATCH:
-            json_object(j, f->name);
+            json_object_begin(j, f->name);
             batch_json(d, rd_rest(r), at);
             json_object_end(j);
             break;
@@ -382,7 +382,7 @@ static bool inside_json(struct decode *d, const char *key, const struct layout *
     }
     struct rd r = rd_of(value, 0);
     d->depth++;
-    json_object(d->json, key);
+    json_object_begin(d->json, key);
     fields_json(d, layout->fields, &r, NOWHERE);
     if (rd_more(&r))
         json_hex(d->json, "rest", rd_rest(&r));
@@ -451,7 +451,7 @@ static bool segment_json(struct decode *d, const struct pa_segment_envelope *e, 
     struct bytes whole = wr_view(&t->data);
     struct rd r = rd_of(whole, 0);
     rd_take(&r, PA_MESSAGE_HEADER); /* a pseudo header: an error's offset counts it */
-    json_object(d->json, "reassembled");
+    json_object_begin(d->json, "reassembled");
     json_number(d->json, "base_id", t->base_id);
     json_number(d->json, "length", (int64_t)rd_left(&r));
     attributes_json(d, r, NOWHERE);
@@ -473,7 +473,7 @@ static bool details_json(struct decode *d, const struct pa_attribute *at, struct
         if (e->information.n >= 4 && e->code <= PA_TYPE_NOT_SUPPORTED &&
             !memcmp(e->information.p, "\xff\xff\xff\xff", 4))
             depart(d, PSEUDO_HEADER);
-        json_object(d->json, "details");
+        json_object_begin(d->json, "details");
         if (e->vendor_id == PEN_IETF)
             put_number(d->json, &code, e->code, true);
         bool whole = inside_json(d, "information", layout_find(IN_PA_ERROR, e->vendor_id, e->code), e->information);
@@ -484,7 +484,7 @@ static bool details_json(struct decode *d, const struct pa_attribute *at, struct
         return whole;
     }
     case PA_ASSESSMENT_RESULT:
-        json_object(d->json, "details");
+        json_object_begin(d->json, "details");
         put_number(d->json, &result, ((const struct pa_assessment_result *)fields)->result, true);
         json_object_end(d->json);
         return true;
@@ -516,7 +516,7 @@ static bool details_json(struct decode *d, const struct pa_attribute *at, struct
 static void attributes_json(struct decode *d, struct rd r, size_t base)
 {
     struct json *j = d->json;
-    json_array(j, "attributes");
+    json_array_begin(j, "attributes");
     while (rd_more(&r)) {
         struct pa_attribute at;
         struct nea_fault f;
@@ -525,10 +525,10 @@ static void attributes_json(struct decode *d, struct rd r, size_t base)
         arena_reset(&d->arena);
         if (code == PA_OK)
             code = pa_attribute_decode(&d->arena, &at, NEA_OBSERVER, 0, &f);
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         pa_attribute_members(j, &at);
         if (at.type)
-            json_string(j, "about", at.type->doc);
+            json_str(j, "about", at.type->doc);
         size_t from = base;
         if (code == PA_OK && at.type && !details_json(d, &at, &f)) {
             code = PA_INVALID_PARAMETER;
@@ -577,8 +577,8 @@ static bool message_json(struct decode *d, enum layer layer, const char *name, u
     const struct layout *layout = layout_find(layer, vendor, type);
     json_number(j, "vendor", vendor);
     json_number(j, "type", type);
-    json_string(j, "name", layout && layout->name ? layout->name : vendor == PEN_IETF ? name : NULL);
-    json_object(j, "value");
+    json_str(j, "name", layout && layout->name ? layout->name : vendor == PEN_IETF ? name : NULL);
+    json_object_begin(j, "value");
     if (layout)
         fields_json(d, layout->fields, &value, base);
     if (rd_more(&value))
@@ -615,9 +615,9 @@ static void batch_json(struct decode *d, struct bytes batch, size_t base)
     enum pb_error_code code = pb_header_check(batch, NEA_OBSERVER, &type, &f);
     if (batch.n >= PB_BATCH_HEADER) {
         json_number(j, "version", batch.p[0]);
-        json_string(j, "direction", batch.p[1] & 0x80 ? "server to client" : "client to server");
+        json_str(j, "direction", batch.p[1] & 0x80 ? "server to client" : "client to server");
         json_number(j, "type", type);
-        json_string(j, "name", pb_type_name(type));
+        json_str(j, "name", pb_type_name(type));
         json_number(j, "length", (int64_t)batch.n);
     }
     if (code != PB_OK)
@@ -628,11 +628,11 @@ static void batch_json(struct decode *d, struct bytes batch, size_t base)
     }
     bool from_server = batch.p[1] & 0x80;
     struct pb_walk walk = pb_walk_of(batch, from_server ? NEA_CLIENT : NEA_SERVER, type);
-    json_array(j, "messages");
+    json_array_begin(j, "messages");
     while (rd_more(&walk.r)) {
         struct pb_message m;
         enum pb_error_code bad = pb_walk_next(&walk, &m, &f);
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         pb_message_json(d, &m, from_server, base);
         if (bad != PB_OK)
             put_fault(d, &f, base);
@@ -678,8 +678,8 @@ static void pt_message_json(struct decode *d, struct bytes whole, size_t length,
     if (is_result && m.value.n == 1) { /* strongSwan's: told apart before its fields are too few */
         json_number(j, "vendor", m.vendor);
         json_number(j, "type", m.type);
-        json_string(j, "name", pt_type_name(m.type));
-        json_object(j, "value");
+        json_str(j, "name", pt_type_name(m.type));
+        json_object_begin(j, "value");
         put_number(j, &result, m.value.p[0], true);
         json_object_end(j);
         depart(d, SHORT_RESULT);
@@ -710,7 +710,7 @@ static void decode_pt_tls(struct decode *d, struct bytes octets)
             code = PT_INVALID_PARAMETER;
         }
         size_t n = code != PT_OK || length > rest.n ? rest.n : length;
-        json_object(d->json, NULL);
+        json_object_begin(d->json, NULL);
         json_number(d->json, "offset", (int64_t)at);
         if (code == PT_OK) {
             pt_message_json(d, (struct bytes){rest.p, n}, length, at);
@@ -733,7 +733,7 @@ static void decode_pb_tnc(struct decode *d, struct bytes octets)
         rd_take(&r, 4);
         size_t length = rd_u32(&r);
         size_t n = length < PB_BATCH_HEADER || length > rest.n || rest.p[0] != PB_VERSION ? rest.n : length;
-        json_object(d->json, NULL);
+        json_object_begin(d->json, NULL);
         json_number(d->json, "offset", (int64_t)at);
         batch_json(d, (struct bytes){rest.p, n}, at);
         json_object_end(d->json);
@@ -743,7 +743,7 @@ static void decode_pb_tnc(struct decode *d, struct bytes octets)
 
 static void decode_pa_tnc(struct decode *d, struct bytes octets)
 {
-    json_object(d->json, NULL);
+    json_object_begin(d->json, NULL);
     json_number(d->json, "offset", 0);
     pa_json(d, octets, 0);
     json_object_end(d->json);
@@ -751,7 +751,7 @@ static void decode_pa_tnc(struct decode *d, struct bytes octets)
 
 static void decode_pa_attributes(struct decode *d, struct bytes octets)
 {
-    json_object(d->json, NULL);
+    json_object_begin(d->json, NULL);
     attributes_json(d, rd_of(octets, 0), 0);
     json_object_end(d->json);
 }
@@ -805,8 +805,8 @@ enum nea_kind nea_kind_guess(struct bytes octets)
 size_t nea_decode(struct json *j, struct bytes octets, enum nea_kind kind)
 {
     struct decode d = {.json = j, .arena = arena_of(4096), .sender = NEA_ANY};
-    json_string(j, "kind", nea_kind_name(kind));
-    json_array(j, "messages");
+    json_str(j, "kind", nea_kind_name(kind));
+    json_array_begin(j, "messages");
     kinds[kind].decode(&d, octets);
     json_array_end(j);
     json_number(j, "faults", (int64_t)d.faults);

@@ -592,7 +592,7 @@ void pa_error_put(struct wr *w, struct bytes message, const struct nea_fault *fa
 
 static void hex_json(struct json *j, const char *key, struct bytes b)
 {
-    json_object(j, key);
+    json_object_begin(j, key);
     json_hex(j, "hex", b);
     json_object_end(j);
 }
@@ -615,9 +615,9 @@ static void list_json(struct json *j, const char *key, const struct pa_type *own
     union {
         PA_ATTRIBUTES(PA_ITEM_UNION)
     } item;
-    json_array(j, key);
+    json_array_begin(j, key);
     while (pa_list_next(owner, &rest, &item)) {
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         shape_json(j, owner->shape->item, &item);
         json_object_end(j);
     }
@@ -668,11 +668,11 @@ void pa_attribute_members(struct json *j, const struct pa_attribute *at)
     const struct pa_type *known = pa_type_find(at->vendor, at->number); /* also where its value was refused */
     json_number(j, "vendor", at->vendor);
     json_number(j, "type", at->number);
-    json_string(j, "name", known ? known->name : NULL);
+    json_str(j, "name", known ? known->name : NULL);
     json_bool(j, "noskip", at->flags & PA_NOSKIP);
     json_number(j, "offset", (int64_t)at->offset);
     if (at->type) {
-        json_object(j, "value");
+        json_object_begin(j, "value");
         shape_json(j, at->type->shape, at->fields);
         json_object_end(j);
     } else {
@@ -682,7 +682,7 @@ void pa_attribute_members(struct json *j, const struct pa_attribute *at)
 
 void pa_attribute_json(struct json *j, const struct pa_attribute *at)
 {
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     pa_attribute_members(j, at);
     json_object_end(j);
 }

@@ -1,16 +1,7 @@
 #include "pkg/internal.h"
 
 #include <fcntl.h>
-/* Both base/ (writing) and jansson (reading) have these four names. jansson's ones make values, which nothing here does. */
-#define json_object jansson_object
-#define json_array  jansson_array
-#define json_string jansson_string
-#define json_null   jansson_null
 #include <jansson.h>
-#undef json_object
-#undef json_array
-#undef json_string
-#undef json_null
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -24,8 +24,8 @@ static struct list list_begin(struct web_request *r, const char *schema)
         .after = v[WEB_CURSOR].given ? v[WEB_CURSOR].number : v[WEB_AFTER].number,
         .limit = v[WEB_LIMIT].given ? (unsigned)v[WEB_LIMIT].number : DEFAULT_LIMIT,
     };
-    json_object(&l.j, NULL);
-    json_string(&l.j, "schema", schema);
+    json_object_begin(&l.j, NULL);
+    json_str(&l.j, "schema", schema);
     return l;
 }
 
@@ -53,7 +53,7 @@ static void list_end(struct web_request *r, struct list *l, enum store_status st
     }
     snprintf(cursor, sizeof cursor, "%" PRIu64, l->next);
     json_array_end(&l->j);
-    json_string(&l->j, "next", l->next ? cursor : NULL);
+    json_str(&l->j, "next", l->next ? cursor : NULL);
     json_object_end(&l->j);
     web_json(r);
 }
@@ -65,7 +65,7 @@ static void put_text(struct json *j, const char *key, struct bytes b)
     if (b.n)
         json_text(j, key, b);
     else
-        json_null(j, key);
+        json_none(j, key);
 }
 
 /* 0 no, 1 yes; "unknown" (2) and "not told" (-1) are both null. */
@@ -74,7 +74,7 @@ static void put_known_bool(struct json *j, const char *key, int value)
     if (value == 0 || value == 1)
         json_bool(j, key, value == 1);
     else
-        json_null(j, key);
+        json_none(j, key);
 }
 
 static void put_endpoint(struct json *j, const struct store_endpoint *e)
@@ -93,15 +93,15 @@ static void put_endpoint(struct json *j, const struct store_endpoint *e)
     json_number(j, "installed", e->installed);
     put_known_bool(j, "forwarding", e->forwarding);
     put_known_bool(j, "default_password", e->default_password);
-    json_string(j, "result", e->result < 0 ? NULL : nea_result_name((enum nea_result)e->result));
-    json_string(j, "access", e->access < 0 ? NULL : nea_access_name((enum nea_access)e->access));
+    json_str(j, "result", e->result < 0 ? NULL : nea_result_name((enum nea_result)e->result));
+    json_str(j, "access", e->access < 0 ? NULL : nea_access_name((enum nea_access)e->access));
     put_text(j, "reason", e->reason);
 }
 
 static bool add_endpoint(void *context, const struct store_endpoint *e)
 {
     struct json *j = context;
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     put_endpoint(j, e);
     json_object_end(j);
     return true;
@@ -120,7 +120,7 @@ static void put_package(struct json *j, const struct store_package *p)
 static bool add_software(void *context, const struct store_software *s)
 {
     struct json *j = context;
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_number(j, "id", s->id);
     json_text(j, "software_id", s->software_id);
     put_package(j, &s->package);
@@ -139,12 +139,12 @@ static const char *action_name(enum store_action a)
 static bool add_event(void *context, const struct store_history_event *e)
 {
     struct json *j = context;
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_number(j, "eid", e->eid);
     json_number(j, "epoch", e->epoch);
     json_time(j, "time", e->time);
-    json_string(j, "precision", "reported"); /* SWIMA carries no precision: it is the endpoint's word */
-    json_string(j, "action", action_name(e->action));
+    json_str(j, "precision", "reported"); /* SWIMA carries no precision: it is the endpoint's word */
+    json_str(j, "action", action_name(e->action));
     json_text(j, "software_id", e->software_id);
     /* An identifier does not tell them (its + ~ : are folded); its tag does, once it is known. */
     put_text(j, "name", e->package.name);
@@ -162,7 +162,7 @@ static void get_endpoints(struct web_request *r)
 {
     struct error error = {0};
     struct list l = list_begin(r, "muster.endpoints/1");
-    json_array(&l.j, "items");
+    json_array_begin(&l.j, "items");
     enum store_status status = store_endpoints(r->store, l.after, l.limit, add_endpoint, &l.j, &l.next, &error);
     list_end(r, &l, status, &error);
 }
@@ -177,8 +177,8 @@ static void get_endpoint(struct web_request *r)
 {
     struct error error = {0};
     struct json j = json_of(&r->body);
-    json_object(&j, NULL);
-    json_string(&j, "schema", "muster.endpoint/1");
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", "muster.endpoint/1");
     enum store_status status = store_endpoint(r->store, r->argument, put_one, &j, &error);
     json_object_end(&j);
     if (status == STORE_OK)
@@ -196,7 +196,7 @@ static bool put_whose(void *context, const struct store_endpoint *e)
 {
     struct whose *w = context;
     w->id = e->id;
-    json_object(w->j, "endpoint");
+    json_object_begin(w->j, "endpoint");
     json_number(w->j, "id", e->id);
     json_text(w->j, "name", e->name);
     json_object_end(w->j);
@@ -226,7 +226,7 @@ static void get_software(struct web_request *r)
     int64_t at = r->values[WEB_AT].time, known_at = r->values[WEB_KNOWN_AT].time;
     json_time(&l.j, "at", at);
     json_time(&l.j, "known_at", known_at);
-    json_array(&l.j, "items");
+    json_array_begin(&l.j, "items");
     enum store_status status =
         store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
     list_end(r, &l, status, &error);
@@ -239,7 +239,7 @@ static void get_events(struct web_request *r)
     int64_t id;
     if (!list_of_endpoint(r, "muster.events/1", &l, &id))
         return;
-    json_array(&l.j, "items");
+    json_array_begin(&l.j, "items");
     enum store_status status = store_events(r->store, id, l.after, l.limit, add_event, &l.j, &l.next, &error);
     list_end(r, &l, status, &error);
 }
@@ -271,8 +271,8 @@ static void post_reassess(struct web_request *r)
         break;
     }
     struct json j = json_of(&r->body);
-    json_object(&j, NULL);
-    json_string(&j, "schema", "muster.reassess/1");
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", "muster.reassess/1");
     json_number(&j, "id", id);
     json_bool(&j, "asked", true);
     json_object_end(&j);
@@ -299,9 +299,9 @@ static void get_health(struct web_request *r)
         return;
     }
     struct json j = json_of(&r->body);
-    json_object(&j, NULL);
-    json_string(&j, "schema", "muster.health/1");
-    json_string(&j, "status", "ok");
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", "muster.health/1");
+    json_str(&j, "status", "ok");
     json_object_end(&j);
     web_json(r);
 }
@@ -338,10 +338,10 @@ static void get_totals(struct web_request *r)
         return;
     }
     struct json j = json_of(&r->body);
-    json_object(&j, NULL);
-    json_string(&j, "schema", "muster.totals/1");
-    json_string(&j, "server_version", MUSTER_VERSION);
-    json_string(&j, "store", store_engine(r->store));
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", "muster.totals/1");
+    json_str(&j, "server_version", MUSTER_VERSION);
+    json_str(&j, "store", store_engine(r->store));
     json_number(&j, "endpoints", t.endpoints);
     json_number(&j, "software", t.software);
     json_number(&j, "change_sets", t.change_sets);

@@ -268,11 +268,11 @@ static int write_addresses(struct server *s)
     address_print(&s->listen, listen);
     address_print(&s->http_listen, http);
     snprintf(url, sizeof url, "https://%s", http);
-    json_object(&j, NULL);
-    json_string(&j, "schema", "muster.server/1");
+    json_object_begin(&j, NULL);
+    json_str(&j, "schema", "muster.server/1");
     json_number(&j, "pid", getpid());
-    json_string(&j, "listen", listen);
-    json_string(&j, "http", url);
+    json_str(&j, "listen", listen);
+    json_str(&j, "http", url);
     json_object_end(&j);
     wr_u8(&w, '\n');
     bool written = !w.bad && server_file_write(s->json, wr_view(&w), 0644, true, &s->error);

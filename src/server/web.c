@@ -67,9 +67,9 @@ void web_problem(struct web_request *r, unsigned status, const char *format, ...
             title = titles[i].title;
     wr_reset(&r->body);
     struct json j = json_of(&r->body);
-    json_object(&j, NULL);
-    json_string(&j, "type", "about:blank"); /* RFC 9457 §4.2.1: the status says it all */
-    json_string(&j, "title", title);
+    json_object_begin(&j, NULL);
+    json_str(&j, "type", "about:blank"); /* RFC 9457 §4.2.1: the status says it all */
+    json_str(&j, "title", title);
     json_number(&j, "status", status);
     json_text(&j, "detail", (struct bytes){(const uint8_t *)detail, utf8_cut(bytes_of(detail), sizeof detail)});
     json_object_end(&j);

@@ -145,15 +145,15 @@ static void json_escapes_and_separates(void **state)
     (void)state;
     struct wr w = wr_of(0);
     struct json j = json_of(&w);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_text(&j, "a\"", BYTES("x\\\n\x01\xff\xc3\xa9"));
-    json_array(&j, "list");
+    json_array_begin(&j, "list");
     json_number(&j, NULL, -5);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_object_end(&j);
     json_array_end(&j);
     json_time(&j, "when", 0);
-    json_string(&j, "none", NULL);
+    json_str(&j, "none", NULL);
     json_object_end(&j);
     assert_string_equal(wr_string(&w), "{\"a\\\"\":\"x\\\\\\n\\u0001\xef\xbf\xbd\xc3\xa9\",\"list\":[-5,{}],"
                                        "\"when\":\"1970-01-01T00:00:00Z\",\"none\":null}");

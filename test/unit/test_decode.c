@@ -19,7 +19,7 @@ static const char *explain(struct bytes octets, enum nea_kind kind, bool outline
     wr_reset(&text);
     struct json j = json_of(&text);
     j.outline = outline;
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     faults = nea_decode(&j, octets, kind);
     json_object_end(&j);
     assert_int_equal(j.depth, 0);
@@ -364,7 +364,7 @@ static void large_documents_are_drained(void **state)
     struct json j = json_of(&text);
     j.drain = count_drained;
     j.context = &count;
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     assert_int_equal(nea_decode(&j, wr_view(&w), NEA_PA_TNC), 0);
     json_object_end(&j);
     assert_true(count > 10);

@@ -196,7 +196,7 @@ static bool explain(void)
     struct error error;
     bool good = nea_hex_read(bytes_of(hex), &octets, &error);
     if (good) {
-        json_object(&j, NULL);
+        json_object_begin(&j, NULL);
         nea_decode(&j, wr_view(&octets), NEA_PB_TNC);
         json_object_end(&j);
     }
@@ -210,7 +210,7 @@ static bool write_json(void)
 {
     struct wr w = wr_of(0);
     struct json j = json_of(&w);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     for (int i = 0; i < 200; i++)
         json_text(&j, "key", BYTES("value \" \xff"));
     json_object_end(&j);

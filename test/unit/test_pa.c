@@ -61,7 +61,7 @@ static void check_vector(const char *name, const char *code, const char *offset,
             fail_msg("%s: encodes to something else", name);
         wr_reset(&w);
         struct json j = json_of(&w);
-        json_array(&j, NULL);
+        json_array_begin(&j, NULL);
         for (size_t i = 0; i < m.count; i++) {
             if (m.attributes[i].type)
                 seen[m.attributes[i].type - pa_types] = true;
