@@ -56,4 +56,15 @@ bool measure_flush(struct measure *m) MUST_USE;
  * which may be NULL. Files not yet answered are dropped. */
 void measure_end(struct measure *m, bool complete);
 
+/* ---- octets that come from elsewhere than a file below a root ----------------------------------------------------------- */
+
+struct measure_hasher; /* any number of contents, one after the other; for one thread */
+/* `hashes`: of enum measure_hash, 0 for none. NULL: no memory, or OpenSSL has no such hash. */
+struct measure_hasher *measure_hasher_new(unsigned hashes) MUST_USE;
+void measure_hasher_begin(struct measure_hasher *h);
+void measure_hasher_add(struct measure_hasher *h, struct bytes octets);
+/* Writes `hashes` and `digests` of m, nothing else. False: OpenSSL failed. */
+bool measure_hasher_end(struct measure_hasher *h, struct measured *m) MUST_USE;
+void measure_hasher_free(struct measure_hasher *h); /* may be NULL */
+
 #endif

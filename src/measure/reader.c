@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,49 +9,23 @@
 
 #define BLOCK ((size_t)128 << 10) /* fits a core's second cache: it is still there when it is hashed */
 
-static const struct {
-    enum measure_hash hash;
-    size_t at, size; /* in the digests */
-    const char *name;
-} hashes[] = {
-    {MEASURE_SHA256, 0, 32, "SHA256"},
-    {MEASURE_SHA384, 32, 48, "SHA384"},
-    {MEASURE_SHA512, 80, 64, "SHA512"},
-};
-#define HASHES ARRAY_LENGTH(hashes)
-
 struct reader {
     int root, folder; /* folder: of the path `folder_path`, -1 none */
     unsigned hashes;
     bool follow;
-    EVP_MD *methods[HASHES];
-    EVP_MD_CTX *contexts[HASHES];
+    struct measure_hasher *hasher;
     uint8_t *block;
     char folder_path[PATH_MAX];
 };
-
-struct bytes measured_digest(const struct measured *m, enum measure_hash hash)
-{
-    for (size_t i = 0; i < HASHES; i++)
-        if (hashes[i].hash == hash && m->hashes & hash)
-            return (struct bytes){m->digests + hashes[i].at, hashes[i].size};
-    return (struct bytes){0};
-}
 
 struct reader *reader_new(int root, unsigned wanted, bool follow)
 {
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct reader){.root = root, .folder = -1, .hashes = wanted, .follow = follow, .block = malloc(BLOCK)};
-    bool good = r->block != NULL;
-    for (size_t i = 0; i < HASHES; i++)
-        if (wanted & hashes[i].hash) {
-            r->methods[i] = EVP_MD_fetch(NULL, hashes[i].name, NULL);
-            r->contexts[i] = EVP_MD_CTX_new();
-            good = good && r->methods[i] && r->contexts[i];
-        }
-    if (good)
+    *r = (struct reader){
+        .root = root, .folder = -1, .hashes = wanted, .follow = follow, .block = malloc(BLOCK), .hasher = measure_hasher_new(wanted)};
+    if (r->block && r->hasher)
         return r;
     reader_free(r);
     return NULL;
@@ -62,10 +35,7 @@ void reader_free(struct reader *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < HASHES; i++) {
-        EVP_MD_CTX_free(r->contexts[i]);
-        EVP_MD_free(r->methods[i]);
-    }
+    measure_hasher_free(r->hasher);
     if (r->folder >= 0)
         close(r->folder);
     free(r->block);
@@ -129,10 +99,7 @@ static enum measure_state hash_content(struct reader *r, int fd, struct file_fac
 {
     struct stat st;
     int64_t done = 0;
-    bool good = true;
-    for (size_t i = 0; i < HASHES; i++)
-        if (r->contexts[i])
-            good = good && EVP_DigestInit_ex2(r->contexts[i], r->methods[i], NULL);
+    measure_hasher_begin(r->hasher);
     /* One octet more than there should be shows that it grew; reading on for ever is not possible. */
     while (done <= facts->size) {
         ssize_t n = read(fd, r->block, BLOCK);
@@ -142,21 +109,13 @@ static enum measure_state hash_content(struct reader *r, int fd, struct file_fac
             return MEASURE_UNREADABLE;
         if (n == 0)
             break;
-        for (size_t i = 0; i < HASHES; i++)
-            if (r->contexts[i])
-                good = good && EVP_DigestUpdate(r->contexts[i], r->block, (size_t)n);
+        measure_hasher_add(r->hasher, (struct bytes){r->block, (size_t)n});
         done += n;
     }
-    for (size_t i = 0; i < HASHES; i++)
-        if (r->contexts[i])
-            good = good && EVP_DigestFinal_ex(r->contexts[i], out->digests + hashes[i].at, NULL);
-    if (!good || fstat(fd, &st) != 0)
+    if (!measure_hasher_end(r->hasher, out) || fstat(fd, &st) != 0)
         return MEASURE_UNREADABLE;
     struct file_facts after = facts_of(&st);
-    if (done != facts->size || !same_facts(facts, &after))
-        return MEASURE_CHANGED;
-    out->hashes = r->hashes;
-    return MEASURE_FILE;
+    return done != facts->size || !same_facts(facts, &after) ? MEASURE_CHANGED : MEASURE_FILE;
 }
 
 /* name is one component and no link; a pipe that took the file's place meanwhile is not waited for. */

@@ -500,9 +500,33 @@ static void two_at_once_share_a_cache(void **state)
     root_remove(&elsewhere);
 }
 
+static void octets_from_elsewhere_are_hashed(void **state)
+{
+    (void)state;
+    static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+                                  0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    struct measure_hasher *h = measure_hasher_new(MEASURE_SHA256 | MEASURE_SHA512);
+    struct measured m = {.state = MEASURE_FILE, .size = 3};
+    assert_non_null(h);
+    for (int again = 0; again < 2; again++) { /* each begins anew */
+        measure_hasher_begin(h);
+        measure_hasher_add(h, BYTES("a"));
+        measure_hasher_add(h, (struct bytes){0});
+        measure_hasher_add(h, BYTES("bc"));
+        assert_true(measure_hasher_end(h, &m));
+        assert_true(bytes_equal(measured_digest(&m, MEASURE_SHA256), (struct bytes){abc, sizeof abc}));
+        assert_int_equal(measured_digest(&m, MEASURE_SHA512).n, 64);
+        assert_int_equal(measured_digest(&m, MEASURE_SHA384).n, 0);
+        assert_int_equal(m.size, 3);
+    }
+    measure_hasher_free(h);
+    measure_hasher_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(octets_from_elsewhere_are_hashed),
         cmocka_unit_test(all_hashes_come_from_one_pass),
         cmocka_unit_test(odd_names_are_names),
         cmocka_unit_test(links_do_not_lead_out),
