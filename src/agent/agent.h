@@ -3,6 +3,7 @@
 #define MUSTER_AGENT_H
 
 #include "base/base.h"
+#include "measure/measure.h"
 #include "nea/nea.h"
 #include "pkg/pkg.h"
 #include "swid/swid.h"
@@ -95,6 +96,11 @@ enum journal_which { JOURNAL_INSTALLED = 1, JOURNAL_REMOVED = 2, JOURNAL_BOTH = 
 enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
                                         bool (*visit)(void *context, const struct journal_record *record), void *context,
                                         struct error *error) MUST_USE;
+/* Every record that carries this software identifier, installed or gone, found by index; of one that is gone `since` is not looked up
+ * (TIME_UNKNOWN). JOURNAL_OK also if there is none. */
+enum journal_status journal_find(struct journal *j, struct bytes software_id,
+                                 bool (*visit)(void *context, const struct journal_record *record), void *context,
+                                 struct error *error) MUST_USE;
 /* Events with EID >= earliest, in EID order, of the current epoch; `name` empty: all packages. */
 enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
                                        bool (*visit)(void *context, const struct journal_event *event), void *context,
@@ -103,6 +109,70 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
 enum journal_status journal_check(struct journal *j, const struct journal_options *options,
                                   void (*differ)(void *context, const char *what, const struct journal_record *record), void *context,
                                   uint32_t *differences, struct error *error) MUST_USE;
+
+/* ---- tags --------------------------------------------------------------------------------------------------------- */
+
+/* What tags are to look like. The default is swidGenerator's tag without files, with what identifiers fold in Muster's own namespace. */
+struct agent_tag_style {
+    const struct swid_creator *creator; /* NULL: whom the record's identifier names */
+    const struct swid_product *product; /* NULL: as the record's identifier says; else its tagId is made anew of this */
+    const char *lang;                   /* NULL: en-US */
+    bool about_package;                 /* Meta tells the package and its upstream version, not the system */
+    bool bare;                          /* nothing of Muster's own namespace */
+    bool full, hierarchic;              /* with files; directories within one another */
+    unsigned hashes;                    /* enum measure_hash, of the files */
+    const char *root, *cache;           /* as in struct measure_options */
+};
+/* Where tags go. A package's tag is one begin(), the calls on the sink that it returned, and one end(); tags come one after the other, in the
+ * order in which they were asked for. */
+struct agent_tag_taker {
+    void *context;
+    /* NULL stops all. */
+    struct swid_sink *(*begin)(void *context, const struct journal_record *r);
+    /* `whole`: every file of the package stands in it with its hashes. False stops all. */
+    bool (*end)(void *context, const struct journal_record *r, bool whole);
+    /* A file that is not in the tag, or its list that cannot be read (path empty). May be NULL. */
+    void (*complain)(void *context, const struct journal_record *r, struct bytes path, const char *what);
+};
+
+/* Makes tags of packages. Only the packages whose files are being read are in memory, at most some thousand files and a package more. */
+struct agent_tags;
+/* Texts of `style` must outlive it. NULL: the root cannot be opened, or no memory; `error` says which. Otherwise its text is empty, or says why
+ * the cache is done without. */
+struct agent_tags *agent_tags_begin(const struct agent_tag_style *style, const struct agent_tag_taker *taker,
+                                    struct error *error) MUST_USE;
+/* The tag of this package, which may be gone (then it has no files) or of no manager (source 0). It is taken during this call or a later one.
+ * False: stopped, or no memory. */
+bool agent_tags_put(struct agent_tags *t, const struct journal_record *r) MUST_USE;
+/* Waits for all of them. False as above. */
+bool agent_tags_flush(struct agent_tags *t) MUST_USE;
+/* `complete` as in measure_end(). t may be NULL. */
+void agent_tags_end(struct agent_tags *t, bool complete);
+
+/* One tag of files and folders (with all that is in them) that no package owns, as Evidence, with the record's name, version and identifier.
+ * `paths` are absolute below the root; where `shown` is not NULL it stands in their place in the tag. Links are followed below each path
+ * alone, and not on the way to it unless the root is /. False: stopped, no memory, or nothing stands at one of the paths: then there is no
+ * tag, and `error` says why. */
+bool agent_tags_evidence(const struct agent_tag_style *style, const struct agent_tag_taker *taker, const struct journal_record *r,
+                         const char *const *paths, size_t count, const char *shown, struct error *error) MUST_USE;
+
+/* A tag's files beside the disk. */
+enum agent_file_state {
+    AGENT_FILE_SAME,
+    AGENT_FILE_CHANGED,    /* another size or hash */
+    AGENT_FILE_MUTABLE,    /* the same, but it may */
+    AGENT_FILE_MISSING,    /* or no file any more */
+    AGENT_FILE_ADDED,      /* Evidence: it stands in one of the tag's folders, but not in the tag */
+    AGENT_FILE_UNREADABLE, /* it, or a folder, could not be read; or the tag says nothing that can be compared */
+    AGENT_FILE_STATES      /* how many */
+};
+const char *agent_file_state_name(enum agent_file_state s);
+/* Compares a tag of any format with the files below the root, links followed as in measure/. `differ` hears of each file but the same ones;
+ * `counts` has all of them. Not SWID_OK: the tag cannot be read, names a path that climbs out, or (SWID_NO_MEMORY) the root cannot be
+ * opened; `error` says why. */
+enum swid_status agent_tag_verify(struct bytes tag, const char *root,
+                                  void (*differ)(void *context, enum agent_file_state s, struct bytes path), void *context,
+                                  size_t counts[AGENT_FILE_STATES], struct error *error) MUST_USE;
 
 /* ---- posture collectors ---------------------------------------------------------------------------------------- */
 

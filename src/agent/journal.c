@@ -34,6 +34,8 @@ static const char *const migrations[] = {
     "UPDATE source SET status = 2 WHERE status = 1;",
     /* The real path of the root; NULL: of a run before this column, and the next one's. */
     "ALTER TABLE head ADD COLUMN root TEXT;",
+    /* Who asks for the tag of an identifier does not wait for all records that ever were. */
+    "CREATE INDEX record_software_id ON record(software_id);",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 

@@ -145,6 +145,29 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
     return status == JOURNAL_OK ? completeness(j, error) : status;
 }
 
+enum journal_status journal_find(struct journal *j, struct bytes software_id,
+                                 bool (*visit)(void *context, const struct journal_record *record), void *context,
+                                 struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j,
+                                        "SELECT " RECORD_COLUMNS
+                                        " FROM record r LEFT JOIN present p ON p.record = r.id WHERE r.software_id = ?1"
+                                        " ORDER BY p.record IS NULL, name, arch, version",
+                                        &status, error);
+    if (!s)
+        return status;
+    journal_bind_text(s, 1, software_id);
+    while (journal_step(j, s, &status, error)) {
+        struct journal_record record = record_of(s, 0);
+        if (!visit(context, &record)) {
+            sqlite3_reset(s);
+            break;
+        }
+    }
+    return status;
+}
+
 /* ---- events
  * ------------------------------------------------------------------------------------------------------------ */
 

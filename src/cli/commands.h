@@ -12,6 +12,10 @@
     C(cli_check)          \
     C(cli_assess)         \
     C(cli_agent)          \
+    C(cli_tag_validate)   \
+    C(cli_tag_convert)    \
+    C(cli_tag_verify)     \
+    C(cli_tag)            \
     C(cli_decode)         \
     C(cli_compare_versions)
 

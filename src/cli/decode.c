@@ -1,35 +1,8 @@
 /* muster decode: captured messages explained. */
-#include "cli/cli.h"
+#include "cli/input.h"
 #include "nea/nea.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #define INPUT_MAX ((size_t)64 << 20)
-
-/* All of a file, or of standard input for "-". */
-static int read_input(const struct cli *cli, const char *path, struct wr *input)
-{
-    uint8_t block[65536];
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : 0;
-    while (fd >= 0 && !input->bad && (n = read(fd, block, sizeof block)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            break;
-        wr_bytes(input, (struct bytes){block, (size_t)n});
-    }
-    int status = n < 0        ? cli_fail(cli, EXIT_NOT_FOUND, "%s: %s", path, strerror(errno))
-                 : input->bad ? cli_usage(cli, "%s: larger than %zu MiB", path, INPUT_MAX >> 20)
-                              : EXIT_DONE;
-    if (fd >= 0 && !standard)
-        close(fd);
-    return status;
-}
 
 static void drain(void *context)
 {
@@ -61,7 +34,7 @@ static int decode(struct cli *cli, struct wr *input, struct wr *octets)
     struct error error = {""};
     if (name && kind == NEA_KIND_COUNT)
         return cli_usage(cli, "--kind takes pt-tls, pb-tnc, pa-tnc or pa-attributes, not \"%s\"", name);
-    int status = read_input(cli, path, input);
+    int status = cli_read_input(cli, path, INPUT_MAX, input);
     if (status != EXIT_DONE)
         return status;
     struct bytes b = wr_view(input);

@@ -13,7 +13,7 @@ enum measure_state {
     MEASURE_DIRECTORY,
     MEASURE_LINK,       /* a symbolic link (not if links are followed) */
     MEASURE_SPECIAL,    /* a device, pipe or socket: never opened */
-    MEASURE_MISSING,    /* nothing stands there (a link that leads nowhere, if links are followed) */
+    MEASURE_MISSING,    /* nothing stands there; if links are followed also a link that leads nowhere, whose mode is told */
     MEASURE_UNREADABLE, /* no permission (see CAP_DAC_READ_SEARCH), an I/O error */
     MEASURE_CHANGED,    /* it was written to while it was read */
 };

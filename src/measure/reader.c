@@ -161,6 +161,7 @@ static enum measure_state look(struct reader *r, const char *path, const struct 
         return MEASURE_DIRECTORY;
     if (fstatat(r->folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return state_of_errno(errno);
+    out->mode = st.st_mode; /* of the link itself, if it leads nowhere */
     if (r->follow && S_ISLNK(st.st_mode) && (target = follow_link(r, path, &st)) < 0)
         return state_of_errno(errno);
     enum measure_state state = state_of_mode(st.st_mode);

@@ -19,7 +19,7 @@ static void put_folded(struct wr *w, struct bytes b)
     wr_bytes(w, (struct bytes){b.p + from, b.n - from});
 }
 
-void swid_tag_id(struct wr *w, const struct swid_product *product, struct bytes package, struct bytes version)
+static void put_product(struct wr *w, const struct swid_product *product)
 {
     put_folded(w, product->os_name);
     if (product->os_version.n) {
@@ -29,6 +29,14 @@ void swid_tag_id(struct wr *w, const struct swid_product *product, struct bytes 
     wr_u8(w, '-');
     put_folded(w, product->machine);
     wr_u8(w, '-');
+}
+
+void swid_tag_id(struct wr *w, const struct swid_product *product, struct bytes package, struct bytes version)
+{
+    if (product->prefix.p)
+        put_folded(w, product->prefix);
+    else
+        put_product(w, product);
     put_folded(w, package);
     wr_u8(w, '-');
     put_folded(w, version);

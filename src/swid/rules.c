@@ -469,6 +469,15 @@ const struct swid_rule *swid_rules(size_t i)
     return i < ARRAY_LENGTH(rules) ? &rules[i].public : NULL;
 }
 
+bool swid_rule_is_advice(const struct swid_rule *rule)
+{
+    static const char *const overruled[] = {"PRI-7-1", "PRI-7-2", "GEN-24-2"};
+    for (size_t i = 0; i < ARRAY_LENGTH(overruled); i++)
+        if (strcmp(rule->number, overruled[i]) == 0)
+            return true;
+    return strstr(rule->text, " should ") != NULL;
+}
+
 /* ---- the first reading: what kind of tag it is
  * ------------------------------------------------------------------------------- */
 

@@ -13,9 +13,10 @@ extern const struct swid_creator swid_default_creator; /* strongswan.org, strong
 /* SWIMA data model types (RFC 8412 §10.5), vendor 0. */
 enum { SWID_MODEL_2015 = 0, SWID_MODEL_2009 = 1, SWID_MODEL_COSWID = 2 };
 
-/* What an identifier is made of: `os` is NAME_VERSION ("Debian_12", just "Arch" without a version), `machine` is uname -m. */
+/* What an identifier is made of: `os` is NAME_VERSION ("Debian_12", just "Arch" without a version), `machine` is uname -m. A prefix
+ * (p not NULL) stands in place of all of {OS}_{VERSION}-{arch}-. */
 struct swid_product {
-    struct bytes os_name, os_version, machine;
+    struct bytes os_name, os_version, machine, prefix;
 };
 
 /* Appends the tagId: {OS}_{VERSION}-{arch}-{package}-{version}, every one of : / ? # [ ] @ ! $ & ' ( ) * + , ; = replaced by ~, exactly as
@@ -208,6 +209,9 @@ struct swid_rule {
 };
 /* The i-th rule; NULL behind the last. */
 const struct swid_rule *swid_rules(size_t i);
+/* What NISTIR 8060 only wants ("should"), and three of its musts that no tag made out of a package database keeps, swidGenerator's and ours
+ * neither: what the package manager laid down is Payload though its vendor did not make the tag, and variables have no suffix. */
+bool swid_rule_is_advice(const struct swid_rule *rule);
 /* Reads the tag twice and calls `report` with each violation, in the tag's order: `place` is
  * "/SoftwareIdentity/Entity[1]", `detail` the attribute or name that it is about. The status is that of reading: a tag
  * that cannot be read has no violations. */

@@ -150,11 +150,10 @@ static struct bytes head_of(struct bytes tag_id, struct bytes package, struct by
     if (!package.n || !version.n)
         return head;
     struct wr w = wr_of(0);
-    swid_tag_id(&w, &(struct swid_product){BYTES(""), BYTES(""), BYTES("")}, package,
-                version); /* "--package-version" */
+    swid_tag_id(&w, &(struct swid_product){.prefix = BYTES("-")}, package, version); /* "-package-version" */
     struct bytes tail = wr_view(&w);
-    if (!w.bad && tail.n <= tag_id.n + 1 && memcmp(tag_id.p + tag_id.n - (tail.n - 1), tail.p + 1, tail.n - 1) == 0)
-        head = (struct bytes){tag_id.p, tag_id.n - (tail.n - 1)};
+    if (!w.bad && tail.n <= tag_id.n && memcmp(tag_id.p + tag_id.n - tail.n, tail.p, tail.n) == 0)
+        head = (struct bytes){tag_id.p, tag_id.n - tail.n};
     wr_free(&w);
     return head;
 }

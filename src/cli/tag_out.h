@@ -1,0 +1,38 @@
+/* How the tag commands write tags; private to cli/. */
+#ifndef MUSTER_CLI_TAG_OUT_H
+#define MUSTER_CLI_TAG_OUT_H
+
+#include "cli/cli.h"
+#include "swid/swid.h"
+
+/* Options that tag_out_begin() reads. */
+/* clang-format off */
+#define TAG_OUT_OPTIONS                                                                                                \
+    {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default) or coswid (RFC 9393)"},                         \
+    {"pretty", NULL, "XML on indented lines"},                                                                         \
+    {"schema-location", NULL, "XML with xsi:schemaLocation"}
+/* clang-format on */
+
+/* Tags on their way to standard output: as they are, with a separator between any two (CoSWID: none, a CBOR sequence), or with --json as texts
+ * of its items. XML leaves while it is made. */
+struct tag_out {
+    struct swid_sink sink; /* first: what document() hands out */
+    struct cli *cli;
+    bool coswid, as_json, pretty, schema_location;
+    unsigned hashes; /* enum measure_hash: whose namespaces each document declares */
+    const char *separator;
+    struct swid_xml xml;
+    struct swid_coswid *cbor;
+    struct wr text; /* a whole document, where it cannot leave while it is made */
+    struct json json;
+    size_t count;
+};
+/* EXIT_DONE, or what was said: then there is nothing to end. `schema` is the JSON document's. */
+int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema);
+/* A document begins. NULL: no memory. */
+struct swid_sink *tag_out_document(struct tag_out *o);
+/* It is complete, and of this software. False: it could not be written (it was said why), or standard output is gone. */
+bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id);
+void tag_out_end(struct tag_out *o);
+
+#endif
