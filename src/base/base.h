@@ -176,12 +176,20 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* One line to stderr, control characters escaped: a peer's text cannot forge a line. Lines above the level are dropped. */
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_set_level(enum log_level level);
+/* From now on each line begins with its time: for programs that stay. Not where journald notes it anyway (JOURNAL_STREAM, systemd.exec(5)). */
+void log_set_times(void);
 
 /* ---- JSON writer --------------------------------------------------------------------------------------------------- */
 
 /* Writes JSON as a stream into a writer: members in the order of the calls, commas and escapes are its business. Octets that are not
  * UTF-8 are written as U+FFFD. `key` is NULL inside arrays and for the outermost value. Reading JSON is jansson's business, whose
  * names (json_object, json_array, json_string, json_null) are not taken here: a file may use both. */
+/* Where the writer stands, as text: "messages.0.kind". */
+struct json_path {
+    char text[1024]; /* what does not fit is cut off */
+    size_t ends[64]; /* of the text, a level */
+    uint32_t counts[64];
+};
 struct json {
     struct wr *w;
     unsigned depth;
@@ -189,6 +197,7 @@ struct json {
     bool outline;    /* the same calls print indented lines "key: value" for a person; set it before the first one */
     bool dash;       /* outline: the next line begins an element of an array */
     uint64_t arrays; /* a bit a level: an array */
+    struct json_path *path; /* or NULL. The same calls print a line a value for scripts: its path, a tab, the value; set before the first one */
     void (*drain)(void *context); /* NULL, or takes what w holds whenever much has gathered: a document may be larger than memory */
     void *context;
 };

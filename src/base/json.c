@@ -1,6 +1,8 @@
 #include "base/base.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #define DRAIN_AT ((size_t)256 << 10)
 
@@ -63,9 +65,30 @@ static void outline_key(struct json *j, const char *key)
     j->dash = false;
 }
 
+/* Takes a step down; the path's new end. */
+static size_t path_step(struct json *j, const char *key)
+{
+    struct json_path *p = j->path;
+    unsigned level = j->depth & 63;
+    size_t at = level ? p->ends[level] : 0, room = sizeof p->text - at;
+    int n = 0;
+    if (j->arrays >> level & 1)
+        n = snprintf(p->text + at, room, "%s%" PRIu32, at ? "." : "", p->counts[level]++);
+    else if (key)
+        n = snprintf(p->text + at, room, "%s%s", at ? "." : "", key);
+    else
+        p->text[at] = 0;
+    return n > 0 && (size_t)n < room ? at + (size_t)n : at + strlen(p->text + at);
+}
+
 static void json_key(struct json *j, const char *key)
 {
     uint64_t bit = (uint64_t)1 << (j->depth & 63);
+    if (j->path) {
+        path_step(j, key);
+        wr_fmt(j->w, "%s\t", j->path->text);
+        return;
+    }
     if (j->outline) {
         outline_key(j, key);
         return;
@@ -82,13 +105,22 @@ static void json_key(struct json *j, const char *key)
 /* Ends a member: its line, in an outline. */
 static void json_value(struct json *j)
 {
-    if (j->outline)
+    if (j->outline || j->path)
         wr_u8(j->w, '\n');
+}
+
+/* A document is quoted as JSON has it, anything else as people read it. */
+static bool is_document(const struct json *j)
+{
+    return !j->outline && !j->path;
 }
 
 static void json_open(struct json *j, const char *key, uint8_t bracket)
 {
-    if (!j->outline) {
+    if (j->path) {
+        j->path->ends[(j->depth + 1) & 63] = path_step(j, key);
+        j->path->counts[(j->depth + 1) & 63] = 0;
+    } else if (!j->outline) {
         json_key(j, key);
         wr_u8(j->w, bracket);
     } else if (key) {
@@ -108,7 +140,7 @@ static void json_open(struct json *j, const char *key, uint8_t bracket)
 
 static void json_close(struct json *j, uint8_t bracket)
 {
-    if (!j->outline) {
+    if (is_document(j)) {
         wr_u8(j->w, bracket);
     } else if (j->dash) { /* an element without members */
         json_key(j, NULL);
@@ -143,11 +175,11 @@ void json_array_end(struct json *j)
 void json_text(struct json *j, const char *key, struct bytes value)
 {
     json_key(j, key);
-    if (!j->outline)
+    if (is_document(j))
         json_quote(j->w, value);
     else if (value.n)
         escape(j->w, value, false);
-    else
+    else if (j->outline)
         wr_str(j->w, "\"\"");
     json_value(j);
 }
@@ -170,26 +202,26 @@ void json_number(struct json *j, const char *key, int64_t value)
 void json_bool(struct json *j, const char *key, bool value)
 {
     json_key(j, key);
-    wr_str(j->w, value ? (j->outline ? "yes" : "true") : (j->outline ? "no" : "false"));
+    wr_str(j->w, is_document(j) ? (value ? "true" : "false") : value ? "yes" : "no");
     json_value(j);
 }
 
 void json_none(struct json *j, const char *key)
 {
     json_key(j, key);
-    wr_str(j->w, j->outline ? "none" : "null");
+    wr_str(j->w, j->path ? "" : j->outline ? "none" : "null");
     json_value(j);
 }
 
 void json_hex(struct json *j, const char *key, struct bytes octets)
 {
     json_key(j, key);
-    wr_str(j->w, j->outline ? "" : "\"");
+    wr_str(j->w, is_document(j) ? "\"" : "");
     for (size_t i = 0; i < octets.n; i++) {
         wr_u8(j->w, (uint8_t)hex[octets.p[i] >> 4]);
         wr_u8(j->w, (uint8_t)hex[octets.p[i] & 15]);
     }
-    wr_str(j->w, j->outline ? "" : "\"");
+    wr_str(j->w, is_document(j) ? "\"" : "");
     json_value(j);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static enum log_level log_threshold = LOG_INFO;
+static bool log_times; /* set before there are threads */
 
 void error_set(struct error *e, const char *format, ...)
 {
@@ -33,6 +34,11 @@ void log_set_level(enum log_level level)
     log_threshold = level;
 }
 
+void log_set_times(void)
+{
+    log_times = !getenv("JOURNAL_STREAM");
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     static const char *const names[] = {"error: ", "warning: ", "", "debug: "};
@@ -45,7 +51,10 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
     if (n < 0)
         return;
-    size_t at = (size_t)snprintf(safe, 64, "muster: %s", names[level]);
+    char time[TIME_TEXT] = "";
+    if (log_times)
+        time_format(time_now(), time);
+    size_t at = (size_t)snprintf(safe, 64, "%s%smuster: %s", time, log_times ? " " : "", names[level]);
     for (const char *p = text; *p; p++) {
         static const char hex[] = "0123456789abcdef";
         uint8_t c = (uint8_t)*p;
