@@ -44,7 +44,7 @@ done
 the answer is no: a difference was found, access is not allowed
 .TP
 .B 2
-wrong usage, or a state folder or file that cannot be used as it is: permission, no room, in use, of another root; the message says how to mend it
+wrong usage, or a folder, file or address that cannot be used as it is: permission, no room, in use, of another root; the message says how to mend it
 .TP
 .B 3
 the answer is partly unknown: something could not be read
@@ -53,7 +53,7 @@ the answer is partly unknown: something could not be read
 not found
 .TP
 .B 5
-could not connect or authenticate
+could not connect to a server, or authenticate
 .TP
 .B 70
 internal error, or a file of Muster's own that is damaged
@@ -62,7 +62,7 @@ internal error, or a file of Muster's own that is damaged
 .B MUSTER_NAME
 the value of the option
 .BR \-\-name ,
-unless that is given: MUSTER_STATE, MUSTER_ROOT, and so on.
+unless that is given: MUSTER_STATE, MUSTER_ROOT, and so on. For an option without a value: 0, no, false and off leave it off, anything else is on.
 .TP
 .B TZ
 the time zone in which the package managers wrote their logs.
@@ -83,10 +83,20 @@ so that what an image tells never mixes with what this machine tells of itself.
 the endpoint's event database. A damaged one is renamed, never overwritten. It describes one root, the one that it was begun with, and refuses any other;
 after that root was moved,
 .B muster collect \-\-adopt\-root
-goes on with it where it is now.
+goes on with it where it is now, if half of the packages, here as there, are the same ones in whatever version. There is no way to insist: another system
+wants a journal of its own, in another folder
+.RB ( \-\-state ).
 .TP
-.IR STATE/server.db ", " STATE/pki ", " STATE/admin.txt
-the server's database, certificates and administrator.
+.IR STATE/server.db ", " STATE/pki
+the server's database; its authority and certificates.
+.TP
+.IR STATE/admin.txt ", " STATE/token.txt
+who may use the server's API and page: the administrator's user and password, and a token for programs, mode 0600. See
+.BR "muster serve" .
+.TP
+.I STATE/endpoints.passwd
+verifiers of the passwords of endpoints without a certificate. See
+.BR "muster account add" .
 .SH STANDARDS
 RFC 5792 (PA\-TNC), RFC 5793 (PB\-TNC), RFC 6876 (PT\-TLS), RFC 8412 (SWIMA), TCG IF\-M Segmentation 1.0, ISO/IEC 19770\-2 identifiers.
 """
@@ -108,6 +118,21 @@ def options(lines):
             yield found.groups()
 
 
+def notes(lines):
+    """What stands between the options and the exit statuses; lines with two blanks in front stand as they are."""
+    gap = lines.index("")
+    end = next(i for i, line in enumerate(lines) if line.startswith("Exit status:"))
+    out = []
+    for line in lines[gap + 1 : end - 1]:
+        if not line.startswith("  "):
+            out.append(roff(line) if line else ".PP")
+        elif out and out[-2:] == [".fi", ".RE"]:
+            out[-2:-2] = [roff(line[2:])]
+        else:
+            out += [".RS", ".nf", roff(line[2:]), ".fi", ".RE"]
+    return ([".PP"] if out else []) + out
+
+
 def command_section(muster, words):
     lines = run(muster, *words, "--help").splitlines()
     usage = re.sub(r"^usage: ", "", lines[0]).replace(" [OPTION...]", "")
@@ -118,10 +143,10 @@ def command_section(muster, words):
         out.pop()
     for option, doc in options(lines[lines.index("Options:") :]):
         name = option.split()[0]
-        if name in ("--state", "--root", "--json", "--plain", "--help"):
+        if name in ("--state", "--root", "--json", "--help", "--version") or name == "--plain" and ": " not in doc:
             continue
         out += [".TP", f".B {roff(option)}", roff(doc)]
-    return out
+    return out + notes(lines[lines.index("Options:") :])
 
 
 def page(build):

@@ -363,6 +363,54 @@ static enum journal_status load_causes(struct run *r)
     return status;
 }
 
+/* ---- another root ------------------------------------------------------------------------------------------------ */
+
+struct likeness {
+    struct memory names; /* of what is installed as the journal has it: name and architecture */
+    unsigned known, found, common;
+    bool failed;
+};
+
+static bool compare_one(void *context, const struct pkg_package *p)
+{
+    struct likeness *l = context;
+    uint32_t seen;
+    struct memory_key key = memory_key(DOMAIN_NAME, p->name, p->arch, (struct bytes){0});
+    l->found++;
+    l->common += memory_get(&l->names, key, &seen);
+    return true;
+}
+
+/* A root that was moved is what it was: half of what is installed, here as there, at least. Versions say nothing, it may
+ * have been upgraded where it is now. */
+static enum journal_status expect_likeness(struct run *r, const struct head *h)
+{
+    struct likeness l = {0};
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT name, arch FROM present JOIN record ON id = record", &status, r->error);
+    while (s && journal_step(r->j, s, &status, r->error)) {
+        struct memory_key key =
+            memory_key(DOMAIN_NAME, journal_column_text(s, 0), journal_column_text(s, 1), (struct bytes){0});
+        l.failed |= !memory_put(&l.names, key, ++l.known);
+    }
+    const struct pkg_sink sink = {.context = &l, .package = compare_one};
+    for (const struct pkg_manager *const *m = pkg_managers; status == JOURNAL_OK && *m; m++)
+        if ((*m)->present(r->options->root) && (*m)->installed(r->options->root, &sink) == PKG_NO_MEMORY)
+            l.failed = true;
+    memory_free(&l.names);
+    if (status == JOURNAL_OK && l.failed) {
+        error_set(r->error, "out of memory");
+        status = JOURNAL_FAILED;
+    } else if (status == JOURNAL_OK && 2 * l.common < (l.known > l.found ? l.known : l.found)) {
+        error_set(r->error,
+                  "%s describes another system, which stood at %s: it has %u packages, %s has %u, and %u are the same; give "
+                  "this one a folder of its own with --state",
+                  r->j->path, h->root, l.known, r->options->root, l.found, l.common);
+        status = JOURNAL_OTHER_ROOT;
+    }
+    return status;
+}
+
 /* Everything between BEGIN and COMMIT. */
 static enum journal_status collect_all(struct run *r, struct journal_report *report)
 {
@@ -374,6 +422,8 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     if (strcmp(h.root, r->options->root) != 0) {
         if (h.root[0] && !r->options->adopt_root)
             return journal_other_root(r->j, h.root, r->options->root, r->error);
+        if (h.root[0] && (status = expect_likeness(r, &h)) != JOURNAL_OK)
+            return status;
         snprintf(h.root, sizeof h.root, "%s", r->options->root);
         r->changed = true;
     }
@@ -463,9 +513,23 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
     return status;
 }
 
+/* The folder of the manager's database that is there, for a message (what it watches is that, then logs); else the first
+ * of those where it could be. */
+static const char *place_of(const struct pkg_manager *m, const char *root, char path[PATH_MAX])
+{
+    const char *below = strcmp(root, "/") == 0 ? "" : root;
+    for (const char *const *place = m->watch; *place; place++)
+        if (strncmp(*place, "/var/log/", 9) != 0 && snprintf(path, PATH_MAX, "%s%s", below, *place) < PATH_MAX &&
+            access(path, F_OK) == 0)
+            return path;
+    snprintf(path, PATH_MAX, "%s%s", below, m->watch[0]);
+    return path;
+}
+
 enum journal_status journal_collect(struct journal *j, const struct journal_options *options,
                                     struct journal_report *report, struct error *error)
 {
+    char path[PATH_MAX];
     enum journal_status status = collect_once(j, options, report, error);
     if (status == JOURNAL_DAMAGED && (status = journal_renew(j, error)) == JOURNAL_OK) {
         log_line(LOG_WARNING, "%s", error->text);
@@ -475,7 +539,7 @@ enum journal_status journal_collect(struct journal *j, const struct journal_opti
         if (report->sources[i].status != PKG_OK && report->sources[i].status != PKG_ABSENT) {
             status = JOURNAL_INCOMPLETE;
             error_set(error, "the packages of %s (%s) could not be read: their last known state stands",
-                      report->sources[i].manager->name, report->sources[i].manager->watch[0]);
+                      report->sources[i].manager->name, place_of(report->sources[i].manager, options->root, path));
         }
     if (status == JOURNAL_OK && report->source_count == 0) {
         status = JOURNAL_INCOMPLETE;

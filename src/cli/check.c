@@ -17,13 +17,24 @@ static void differ(void *context, const char *what, const struct journal_record 
         json_object_end(&c->json);
         return;
     }
-    const char *gap = cli_plain(c->cli) ? "\t" : " ";
-    const struct bytes columns[] = {r->name, r->version, r->arch};
-    for (size_t i = 0; i < ARRAY_LENGTH(columns); i++) {
-        wr_bytes(out, columns[i]);
-        wr_str(out, i + 1 < ARRAY_LENGTH(columns) || cli_plain(c->cli) ? gap : ": ");
+    const struct bytes columns[] = {r->name, r->version, r->arch, bytes_of(what)};
+    if (cli_plain(c->cli)) {
+        cli_put_plain(out, columns, ARRAY_LENGTH(columns));
+        return;
+    }
+    for (size_t i = 0; i + 1 < ARRAY_LENGTH(columns); i++) {
+        cli_put_cell(out, columns[i], 0);
+        wr_str(out, i + 2 < ARRAY_LENGTH(columns) ? " " : ": ");
     }
     wr_fmt(out, "%s\n", what);
+}
+
+static bool any_manager(const char *root)
+{
+    for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
+        if ((*m)->present(root))
+            return true;
+    return false;
 }
 
 static int run(struct cli *cli)
@@ -48,22 +59,26 @@ static int run(struct cli *cli)
         json_array_begin(&check.json, "items");
     }
     status = journal_check(journal, &options, differ, &check, &differences, &error);
+    bool nothing = status == JOURNAL_OK && differences == 0 && !any_manager(options.root);
     if (cli_json(cli)) {
         json_array_end(&check.json);
         json_number(&check.json, "differences", differences);
         json_object_end(&check.json);
         wr_str(cli_out(cli), "\n");
-    } else if (!cli_plain(cli) && status == JOURNAL_OK && differences == 0) {
+    } else if (!cli_plain(cli) && status == JOURNAL_OK && differences == 0 && !nothing) {
         wr_str(cli_out(cli), "the journal and the package managers agree\n");
     }
     journal_close(journal);
     if (status != JOURNAL_OK)
         return cli_fail(cli, local_exit(status), "%s", error.text);
+    if (nothing)
+        return cli_fail(cli, EXIT_UNKNOWN, "%s: no package manager that Muster knows: nothing was compared", options.root);
     return differences ? EXIT_NO : EXIT_DONE;
 }
 
 const struct cli_command cli_check = {
     .noun = "check",
     .summary = "compare the journal with the package managers; exit 1 if they differ",
+    .plain = "name, version, architecture, difference",
     .run = run,
 };

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <pwd.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define MAX_ARGUMENTS 64
 #define MAX_OPTIONS   64
@@ -38,6 +41,7 @@ static const struct cli_option common_options[] = {
     {"json", NULL, "print one JSON document"},
     {"plain", NULL, "print tab-separated lines for scripts"},
     {"help", NULL, "explain this command"},
+    {"version", NULL, "print the version"},
     {NULL, NULL, NULL},
 };
 
@@ -65,9 +69,22 @@ const char *cli_value(const struct cli *cli, const char *name)
     return value && *value ? value : NULL;
 }
 
+static bool is_given(const struct cli *cli, const char *name)
+{
+    for (unsigned i = 0; i < cli->given_count; i++)
+        if (strcmp(cli->given[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 bool cli_flag(const struct cli *cli, const char *name)
 {
-    return cli_value(cli, name) != NULL;
+    static const char *const off[] = {"0", "no", "false", "off"};
+    const char *value = cli_value(cli, name);
+    for (size_t i = 0; value && i < ARRAY_LENGTH(off) && !is_given(cli, name); i++)
+        if (strcasecmp(value, off[i]) == 0)
+            value = NULL;
+    return value != NULL;
 }
 
 bool cli_time(const struct cli *cli, const char *name, int64_t *t)
@@ -255,9 +272,67 @@ struct json cli_json_begin(struct cli *cli, const char *schema)
     return j;
 }
 
+/* The character at p with its octets; false: it is none. */
+static bool take_character(const uint8_t *p, size_t n, uint32_t *c, size_t *length)
+{
+    *length = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (*length > n || !utf8_valid((struct bytes){p, *length}))
+        return false;
+    *c = *length == 1 ? p[0] : p[0] & (0x7fU >> *length);
+    for (size_t i = 1; i < *length; i++)
+        *c = *c << 6 | (p[i] & 0x3f);
+    return true;
+}
+
+/* What the C library knows of it in a locale of UTF-8, whatever the user's is. Negative: a control character. */
+static int columns_of(uint32_t c)
+{
+    static locale_t unicode;
+    if (c >= 0x20 && c < 0x7f)
+        return 1;
+    if (!unicode)
+        unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+    if (!unicode)
+        return c < 0x20 || (c >= 0x7f && c < 0xa0) ? -1 : 1;
+    locale_t before = uselocale(unicode);
+    int columns = wcwidth((wchar_t)c);
+    uselocale(before);
+    return columns;
+}
+
+void cli_put_cell(struct wr *w, struct bytes text, size_t width)
+{
+    size_t shown = 0, length;
+    uint32_t c;
+    for (size_t i = 0; i < text.n; i += length) {
+        bool whole = take_character(text.p + i, text.n - i, &c, &length);
+        int columns = whole ? columns_of(c) : -1;
+        if (!whole)
+            length = 1;
+        if (columns < 0)
+            wr_u8(w, '?');
+        else
+            wr_bytes(w, (struct bytes){text.p + i, length});
+        shown += columns < 0 ? 1 : (size_t)columns;
+    }
+    for (; shown < width; shown++)
+        wr_u8(w, ' ');
+}
+
+void cli_put_plain(struct wr *w, const struct bytes *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < cells[i].n; k++) {
+            uint8_t c = cells[i].p[k];
+            wr_u8(w, c == '\t' || c == '\n' || c == '\r' ? ' ' : c);
+        }
+        wr_u8(w, i + 1 < count ? '\t' : '\n');
+    }
+}
+
 /* ---- help -------------------------------------------------------------------------------------------------------------- */
 
-static void help_options(struct wr *w, const struct cli_option *o)
+static void help_options(struct wr *w, const struct cli_option *o, const char *plain)
 {
     for (; o && o->name; o++) {
         char left[64];
@@ -265,6 +340,8 @@ static void help_options(struct wr *w, const struct cli_option *o)
         wr_fmt(w, "  %-26s %s", left, o->doc);
         if (o->max)
             wr_fmt(w, "; %llu to %llu", (unsigned long long)o->min, (unsigned long long)o->max);
+        if (plain && strcmp(o->name, "plain") == 0)
+            wr_fmt(w, ": %s", plain);
         wr_str(w, "\n");
     }
 }
@@ -276,10 +353,33 @@ static void help_command(struct cli *cli)
     wr_fmt(w, "usage: muster %s%s%s%s%s [OPTION...]\n\n%s\n", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
            c->arguments && *c->arguments ? " " : "", c->arguments ? c->arguments : "", c->summary);
     wr_str(w, "\nOptions:\n");
-    help_options(w, c->options);
-    help_options(w, common_options);
-    wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 wrong usage, or a folder or file that cannot be used, 3 partly unknown, 4 not found, 5 could not\n"
-              "connect or authenticate, 70 internal error, or a damaged file of its own.\n");
+    help_options(w, c->options, NULL);
+    help_options(w, common_options, c->plain);
+    if (c->more)
+        wr_fmt(w, "\n%s\n", c->more);
+    wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 wrong usage, or a folder, file or address that cannot be used, 3 partly unknown, 4 not found, 5\n"
+              "could not connect or authenticate, 70 internal error, or a damaged file of its own.\n");
+}
+
+/* A line a command; only those of one noun unless that is NULL. */
+static void help_rows(struct wr *w, const struct cli_command *commands, size_t count, const char *noun)
+{
+    for (size_t i = 0; i < count; i++) {
+        char left[80];
+        if (noun && strcmp(commands[i].noun, noun) != 0)
+            continue;
+        snprintf(left, sizeof left, "%s%s%s%s%s", commands[i].noun, commands[i].verb ? " " : "", commands[i].verb ? commands[i].verb : "",
+                 commands[i].arguments && *commands[i].arguments ? " " : "", commands[i].arguments ? commands[i].arguments : "");
+        wr_fmt(w, "  %-26s %s\n", left, commands[i].summary);
+    }
+}
+
+static void help_noun(struct cli *cli, const struct cli_command *commands, size_t count, const char *noun)
+{
+    struct wr *w = cli_out(cli);
+    wr_fmt(w, "usage: muster %s VERB [ARGUMENT...] [OPTION...]\n\nVerbs:\n", noun);
+    help_rows(w, commands, count, noun);
+    wr_fmt(w, "\nmuster %s VERB --help explains one.\n", noun);
 }
 
 static void help_all(struct cli *cli, const struct cli_command *commands, size_t count)
@@ -287,15 +387,10 @@ static void help_all(struct cli *cli, const struct cli_command *commands, size_t
     struct wr *w = cli_out(cli);
     wr_str(w, "usage: muster COMMAND [ARGUMENT...] [OPTION...]\n\n"
               "What is installed on this machine, and since when; and the policy server that asks a fleet.\n\nCommands:\n");
-    for (size_t i = 0; i < count; i++) {
-        char left[80];
-        snprintf(left, sizeof left, "%s%s%s%s%s", commands[i].noun, commands[i].verb ? " " : "", commands[i].verb ? commands[i].verb : "",
-                 commands[i].arguments && *commands[i].arguments ? " " : "", commands[i].arguments ? commands[i].arguments : "");
-        wr_fmt(w, "  %-26s %s\n", left, commands[i].summary);
-    }
+    help_rows(w, commands, count, NULL);
     wr_str(w, "\nEvery command:\n");
-    help_options(w, common_options);
-    wr_str(w, "  --version                  print the version\n\nmuster COMMAND --help explains one. First try: muster scan\n");
+    help_options(w, common_options, NULL);
+    wr_str(w, "\nmuster COMMAND --help explains one. First try: muster scan\n");
 }
 
 /* ---- parsing and dispatch ------------------------------------------------------------------------------------------------ */
@@ -317,19 +412,28 @@ static const struct cli_command *find_command(const struct cli_command *commands
     return NULL;
 }
 
+static bool asks_for_help(const char *argument)
+{
+    return argument && (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0 || strcmp(argument, "help") == 0);
+}
+
 /* A noun that has verbs, without one or with a wrong one: name them. */
-static int unknown_command(const struct cli *cli, const struct cli_command *commands, size_t count, const char *noun)
+static int unknown_command(struct cli *cli, const struct cli_command *commands, size_t count, const char *noun,
+                           const char *verb)
 {
     struct wr verbs = wr_of(1024);
     for (size_t i = 0; i < count; i++)
         if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb)
             wr_fmt(&verbs, "%s%s", verbs.n ? ", " : "", commands[i].verb);
-    if (verbs.n)
+    bool help = verbs.n && asks_for_help(verb);
+    if (help)
+        help_noun(cli, commands, count, noun);
+    else if (verbs.n)
         cli_usage(cli, "%s needs one of: %s", noun, wr_string(&verbs));
     else
         cli_usage(cli, "there is no command \"%s\"", noun);
     wr_free(&verbs);
-    return EXIT_USAGE;
+    return help ? EXIT_DONE : EXIT_USAGE;
 }
 
 static bool parse_option(struct cli *cli, const char *text, char **argv, int argc, int *i)
@@ -438,23 +542,30 @@ static int run_program(const struct cli *cli, const char *program, char **argv)
                     strerror(errno));
 }
 
+static void put_version(struct cli *cli)
+{
+    wr_str(cli_out(cli), "muster " MUSTER_VERSION "\n");
+}
+
 int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv)
 {
     struct cli cli = {.self = self, .out = wr_of((size_t)1 << 30), .root = "/"};
     int used = 0, status = EXIT_DONE;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || asks_for_help(argv[1])) {
         help_all(&cli, commands, count);
         status = argc < 2 ? EXIT_USAGE : EXIT_DONE;
     } else if (strcmp(argv[1], "--version") == 0) {
-        wr_str(cli_out(&cli), "muster " MUSTER_VERSION "\n");
+        put_version(&cli);
     } else if (!(cli.command = find_command(commands, count, argc, argv, &used))) {
-        status = unknown_command(&cli, commands, count, argv[1]);
+        status = unknown_command(&cli, commands, count, argv[1], argv[2]);
     } else if (cli.command->program && !cli.command->run) {
         status = run_program(&cli, cli.command->program, argv);
     } else if (!parse(&cli, argc, argv, used)) {
         status = EXIT_USAGE;
-    } else if (cli_flag(&cli, "help")) {
+    } else if (is_given(&cli, "help")) {
         help_command(&cli);
+    } else if (is_given(&cli, "version")) {
+        put_version(&cli);
     } else if (cli.argument_count < cli.command->min_arguments || cli.argument_count > cli.command->max_arguments) {
         status = cli_usage(&cli, "%s argument%s", cli.argument_count < cli.command->min_arguments ? "it needs another" : "it takes no such",
                            cli.argument_count < cli.command->min_arguments ? "" : "s");
@@ -465,7 +576,7 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
     }
     cli_flush(&cli);
     if (cli.output_lost && status == EXIT_DONE)
-        status = EXIT_INTERNAL;
+        status = EXIT_USAGE; /* a file that cannot be used: no room */
     wr_free(&cli.out);
     return status;
 }

@@ -9,7 +9,7 @@
 enum {
     EXIT_DONE = 0,
     EXIT_NO = 1,         /* findings, differences, access not allowed */
-    EXIT_USAGE = 2,      /* or a folder or file that cannot be used: permission, no room, in use, of another root */
+    EXIT_USAGE = 2,      /* or a folder, file or address that cannot be used: permission, no room, in use, of another root */
     EXIT_UNKNOWN = 3,    /* partly unknown */
     EXIT_NOT_FOUND = 4,
     EXIT_UNREACHED = 5,  /* could not connect or authenticate */
@@ -30,6 +30,8 @@ struct cli_command {
     const char *noun, *verb; /* verb NULL: none */
     const char *arguments;   /* "[NAME]", for the usage line */
     const char *summary;
+    const char *plain;       /* the columns of --plain, named in its row of the help; NULL: it has no table */
+    const char *more;        /* what else to know, lines of text below the options; those with two blanks in front stand as they are. Or NULL */
     const char *program;     /* "muster-server"; NULL: in muster itself */
     unsigned min_arguments, max_arguments;
     const struct cli_option *options;
@@ -39,8 +41,9 @@ struct cli_command {
 /* Runs the command that argv names in this table. `self` is the executable's own name ("muster"). */
 int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv);
 
-/* --NAME's value; else the environment's MUSTER_NAME (capitals, - as _); else NULL. A flag's value is "". */
+/* --NAME's value; else the environment's MUSTER_NAME (capitals, - as _); else NULL. */
 const char *cli_value(const struct cli *cli, const char *name);
+/* --NAME was given, or MUSTER_NAME says anything but 0, no, false or off. */
 bool cli_flag(const struct cli *cli, const char *name);
 /* A time option: *t is set (TIME_UNKNOWN if the option is absent); false: a usage error was printed, return EXIT_USAGE. */
 bool cli_time(const struct cli *cli, const char *name, int64_t *t);
@@ -61,6 +64,12 @@ bool cli_plain(const struct cli *cli);
 int cli_fail(const struct cli *cli, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Usage errors: the same with a hint at --help; returns EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Text of others for a terminal: control characters (C0, and C1 in UTF-8) and what is no UTF-8 become "?"; padded with blanks to `width` columns
+ * as a terminal shows it (wide characters take two, combining ones none). */
+void cli_put_cell(struct wr *w, struct bytes text, size_t width);
+/* The cells of a line of --plain: tabs between them, a line feed behind the last; a tab or line feed within one becomes a blank. */
+void cli_put_plain(struct wr *w, const struct bytes *cells, size_t count);
 
 /* Output of data: a writer to stdout. JSON documents begin with "schema": "muster.NAME/1". */
 struct json cli_json_begin(struct cli *cli, const char *schema); /* opens the object */

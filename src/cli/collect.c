@@ -54,6 +54,23 @@ static void print_text(struct cli *cli, const struct journal_report *r, uint32_t
     }
 }
 
+static void print_plain(struct cli *cli, const struct journal_report *r, uint32_t installed, uint32_t removed)
+{
+    (void)installed, (void)removed;
+    for (size_t i = 0; i < r->source_count; i++) {
+        const struct journal_source_report *s = &r->sources[i];
+        char since[TIME_TEXT] = "";
+        if (s->reaches_back != TIME_UNKNOWN)
+            time_format(s->reaches_back, since);
+        wr_fmt(cli_out(cli), "%s\t%u\t%u\t%u\t%u\t%u\t%s\t%s\t%s\t%s\t%u\n", s->manager->name, r->epoch, r->last_eid,
+               s->new_events, s->installed, s->removed, since,
+               s->status == PKG_OK       ? "readable"
+               : s->status == PKG_ABSENT ? "gone"
+                                         : "unreadable",
+               s->unreadable ? "unreadable" : "readable", s->unsettled ? "at-work" : "settled", s->complaints);
+    }
+}
+
 static int run(struct cli *cli)
 {
     struct journal *journal;
@@ -66,7 +83,7 @@ static int run(struct cli *cli)
         installed += report.sources[i].installed;
         removed += report.sources[i].removed;
     }
-    (cli_json(cli) ? print_json : print_text)(cli, &report, installed, removed);
+    (cli_json(cli) ? print_json : cli_plain(cli) ? print_plain : print_text)(cli, &report, installed, removed);
     journal_close(journal);
     return local_history_exit(code, &report);
 }
@@ -74,9 +91,11 @@ static int run(struct cli *cli)
 const struct cli_command cli_collect = {
     .noun = "collect",
     .summary = "bring this machine's journal up to date from its package managers and their logs",
+    .plain = "source, epoch, last EID, new events, installed, removed, history since, packages (readable, unreadable, gone), logs (readable, "
+             "unreadable), settled or at-work, skipped lines",
     .options =
         (const struct cli_option[]){
-            {"adopt-root", NULL, "the root that the journal in --state describes was moved: go on with it at --root"},
+            {"adopt-root", NULL, "the root that the journal in --state describes was moved: go on with it at --root, if half of what is installed is the same"},
             {NULL, NULL, NULL},
         },
     .run = run,

@@ -12,8 +12,13 @@ static void drain(void *context)
 static int explain(struct cli *cli, struct bytes octets, enum nea_kind kind)
 {
     struct json j = {0};
+    struct json_path path;
     if (cli_json(cli)) {
         j = cli_json_begin(cli, "decode");
+    } else if (cli_plain(cli)) {
+        j = json_of(cli_out(cli));
+        j.path = &path;
+        json_object_begin(&j, NULL);
     } else {
         j = json_of(cli_out(cli));
         j.outline = true;
@@ -66,6 +71,7 @@ const struct cli_command cli_decode = {
     .noun = "decode",
     .arguments = "[FILE]",
     .summary = "explain captured PT-TLS, PB-TNC or PA-TNC octets, binary or hexadecimal; exit 1 if they have faults",
+    .plain = "where a value stands in the document that --json prints (messages.0.kind), value",
     .max_arguments = 1,
     .options = options,
     .run = run,

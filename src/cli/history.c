@@ -1,6 +1,8 @@
 /* muster history: what happened to this machine's software. */
 #include "cli/local.h"
 
+#include <stdio.h>
+
 struct history {
     struct cli *cli;
     struct json json;
@@ -18,11 +20,19 @@ static bool visit_plain(void *context, const struct journal_event *e)
 {
     struct history *h = context;
     struct wr *out = cli_out(h->cli);
-    char time[TIME_TEXT];
+    char time[TIME_TEXT], eid[12];
     time_format(e->time, time);
-    wr_fmt(out, "%u\t%s\t%s\t%s\t", e->eid, time, pkg_precision_name(e->precision), pkg_action_name(e->action));
-    wr_bytes(out, e->record.software_id);
-    wr_fmt(out, "\t%s\n", local_source_name(e->record.source));
+    snprintf(eid, sizeof eid, "%u", e->eid);
+    const struct bytes cells[] = {bytes_of(eid),
+                                  bytes_of(time),
+                                  bytes_of(pkg_precision_name(e->precision)),
+                                  bytes_of(pkg_action_name(e->action)),
+                                  e->record.software_id,
+                                  bytes_of(local_source_name(e->record.source)),
+                                  e->record.name,
+                                  e->record.version,
+                                  e->record.arch};
+    cli_put_plain(out, cells, ARRAY_LENGTH(cells));
     return ++h->count % 256 || cli_flush(h->cli);
 }
 
@@ -33,11 +43,16 @@ static bool visit_text(void *context, const struct journal_event *e)
     char time[TIME_TEXT];
     time_format(e->time, time);
     if (h->count == 0)
-        wr_fmt(out, "%7s  %-20s  %-11s  %-6s  %-60s  %s\n", "EID", "TIME", "PRECISION", "ACTION", "IDENTIFIER",
-               "SOURCE");
+        wr_fmt(out, "%7s  %-20s  %-11s  %-6s  %-34s  %-30s  %-5s  %-7s  %s\n", "EID", "TIME", "PRECISION", "ACTION", "NAME",
+               "VERSION", "ARCH", "SOURCE", "IDENTIFIER");
     wr_fmt(out, "%7u  %s  %-11s  %-6s  ", e->eid, time, pkg_precision_name(e->precision), pkg_action_name(e->action));
-    local_put_column(out, e->record.software_id, 60);
-    wr_fmt(out, "%s\n", local_source_name(e->record.source));
+    /* As the journal knows them: the identifier folds + ~ and : into one. */
+    local_put_column(out, e->record.name, 34);
+    local_put_column(out, e->record.version, 30);
+    local_put_column(out, e->record.arch, 5);
+    local_put_column(out, bytes_of(local_source_name(e->record.source)), 7);
+    cli_put_cell(out, e->record.software_id, 0);
+    wr_u8(out, '\n');
     return ++h->count % 256 || cli_flush(h->cli);
 }
 
@@ -76,6 +91,7 @@ const struct cli_command cli_history = {
     .arguments = "[NAME]",
     .summary =
         "what happened to this machine's software, or to one package (a machine without a journal is collected first)",
+    .plain = "EID, time, precision, action, identifier, source, name, version, architecture",
     .max_arguments = 1,
     .run = run,
 };

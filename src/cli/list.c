@@ -36,17 +36,7 @@ static bool visit_json(void *context, const struct journal_record *r)
 static bool visit_plain(void *context, const struct journal_record *r)
 {
     struct list *l = context;
-    struct wr *out = cli_out(l->cli);
-    const struct bytes columns[] = {r->software_id,
-                                    r->name,
-                                    r->version,
-                                    r->arch,
-                                    bytes_of(local_source_name(r->source)),
-                                    r->installed ? BYTES("installed") : BYTES("removed")};
-    for (size_t i = 0; i < ARRAY_LENGTH(columns); i++) {
-        wr_bytes(out, columns[i]);
-        wr_str(out, i + 1 < ARRAY_LENGTH(columns) ? "\t" : "\n");
-    }
+    local_plain_record(cli_out(l->cli), r);
     return ++l->count % 256 || cli_flush(l->cli);
 }
 
@@ -72,18 +62,21 @@ static bool take_time(void *context, const struct journal_event *e)
 }
 
 /* An empty answer about a time of which nothing is known must not read as "nothing was there". */
-static void say_what_is_unknown(const struct cli *cli, struct journal *journal, int64_t at)
+static int say_what_is_unknown(const struct cli *cli, struct journal *journal, int64_t at)
 {
     int64_t first = TIME_UNKNOWN;
     struct error ignored;
     char text[TIME_TEXT];
-    if (at > time_now()) {
-        cli_fail(cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
-    } else if (journal_each_event(journal, 1, (struct bytes){NULL, 0}, take_time, &first, &ignored) == JOURNAL_OK &&
+    if (at == TIME_UNKNOWN)
+        return EXIT_DONE;
+    if (at > time_now())
+        return cli_fail(cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
+    if (journal_each_event(journal, 1, (struct bytes){NULL, 0}, take_time, &first, &ignored) == JOURNAL_OK &&
                first != TIME_UNKNOWN && at < first) {
         time_format(first, text);
-        cli_fail(cli, EXIT_DONE, "nothing is known of the time before %s: what was installed then is unknown", text);
+        return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of the time before %s: what was installed then is unknown", text);
     }
+    return EXIT_DONE;
 }
 
 static int run(struct cli *cli)
@@ -97,8 +90,7 @@ static int run(struct cli *cli)
     int code = local_open(cli, &journal);
     if (code != EXIT_DONE)
         return code;
-    if (at != TIME_UNKNOWN)
-        say_what_is_unknown(cli, journal, at);
+    code = say_what_is_unknown(cli, journal, at);
     struct list list = {.cli = cli};
     enum journal_which which = (installed ? JOURNAL_INSTALLED : 0) | (removed ? JOURNAL_REMOVED : 0);
     if (which == 0)
@@ -120,12 +112,13 @@ static int run(struct cli *cli)
         wr_str(cli_out(cli), "\n");
     }
     journal_close(journal);
-    return status == JOURNAL_OK ? EXIT_DONE : cli_fail(cli, local_exit(status), "%s", error.text);
+    return status == JOURNAL_OK ? code : cli_fail(cli, local_exit(status), "%s", error.text);
 }
 
 const struct cli_command cli_list = {
     .noun = "list",
     .summary = "the software of this machine, now or at a past moment (a machine without a journal is collected first)",
+    .plain = LOCAL_PLAIN_RECORD,
     .options =
         (const struct cli_option[]){
             {"installed", NULL, "only what is installed"},

@@ -114,10 +114,23 @@ void local_put_time(struct wr *w, int64_t t, enum pkg_precision precision)
 
 void local_put_column(struct wr *w, struct bytes text, size_t width)
 {
-    wr_bytes(w, text);
-    for (size_t n = text.n; n < width; n++)
-        wr_u8(w, ' ');
+    cli_put_cell(w, text, width);
     wr_str(w, "  ");
+}
+
+void local_plain_record(struct wr *w, const struct journal_record *r)
+{
+    char since[TIME_TEXT];
+    time_format(r->since, since);
+    const struct bytes cells[] = {r->software_id,
+                                  r->name,
+                                  r->version,
+                                  r->arch,
+                                  bytes_of(local_source_name(r->source)),
+                                  r->installed ? BYTES("installed") : BYTES("removed"),
+                                  r->since == TIME_UNKNOWN ? BYTES("") : bytes_of(since),
+                                  bytes_of(pkg_precision_name(r->precision))};
+    cli_put_plain(w, cells, ARRAY_LENGTH(cells));
 }
 
 void local_json_package(struct json *j, const struct journal_record *r)

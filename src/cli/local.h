@@ -26,6 +26,9 @@ int local_history_exit(int code, const struct journal_report *report);
 const char *local_source_name(uint8_t source);
 /* A time with its precision as one word for people: "2026-03-29T10:11:12Z", "by 2023-05-11T00:00:00Z" for a bound. */
 void local_put_time(struct wr *w, int64_t t, enum pkg_precision precision);
+/* One record as a line of --plain. */
+#define LOCAL_PLAIN_RECORD "identifier, name, version, architecture, source, installed or removed, since, precision"
+void local_plain_record(struct wr *w, const struct journal_record *r);
 /* Text, padded to a column. */
 void local_put_column(struct wr *w, struct bytes text, size_t width);
 /* Members of a record: software_id, name, version, arch, source. */

@@ -40,8 +40,10 @@ static bool visit_record(void *context, const struct journal_record *r)
     struct scan *s = context;
     if ((size_t)r->state < ARRAY_LENGTH(s->states))
         s->states[r->state]++;
+    if (cli_plain(s->cli) && !cli_json(s->cli))
+        local_plain_record(cli_out(s->cli), r);
     if (!cli_json(s->cli))
-        return true;
+        return cli_flush(s->cli);
     json_object_begin(&s->json, NULL);
     local_json_package(&s->json, r);
     json_str(&s->json, "state", pkg_state_name(r->state));
@@ -105,6 +107,8 @@ static enum journal_status print_text(struct scan *s, struct journal *journal, c
                                       const char *pretty, struct error *error)
 {
     enum journal_status status = journal_each_record(journal, JOURNAL_INSTALLED, TIME_UNKNOWN, visit_record, s, error);
+    if (cli_plain(s->cli))
+        return status;
     print_sources(s, report, pretty);
     wr_str(cli_out(s->cli), "\nlatest changes:\n");
     enum journal_status events = journal_each_event(journal, s->first, (struct bytes){0}, visit_latest, s, error);
@@ -175,5 +179,6 @@ static int run(struct cli *cli)
 const struct cli_command cli_scan = {
     .noun = "scan",
     .summary = "this machine now: packages, how far its history reaches, the latest changes; keeps no state",
+    .plain = LOCAL_PLAIN_RECORD,
     .run = run,
 };

@@ -34,6 +34,7 @@ static enum db_status status_of_errno(int number)
     case EACCES:
     case EPERM:
     case EROFS:
+    case EISDIR:
         return DB_PERMISSION;
     default:
         return DB_FAILED;

@@ -245,6 +245,72 @@ def other_roots(work):
     check('a root that is not there: 2', run.returncode == 2 and 'No such file' in run.stderr, run)
 
 
+def plain_rows(text, columns):
+    return text and all(len(r) == columns for r in rows(text))
+
+
+def what_scripts_get(work):
+    """--plain is a table of tabs everywhere, and what is asked of a time before all history is unknown."""
+    root, state = small_root(work, 'scripts')
+    os.makedirs(root + '/empty')
+    with open(root + '/var/lib/dpkg/status', 'a') as f:
+        f.write('\nPackage: odd\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.0+b1~rc1-1\n')
+    place = ('--root', root, '--state', state)
+    run = muster('collect', '--plain', *place)
+    check('collect --plain', run.returncode == 0 and plain_rows(run.stdout, 11) and run.stdout.startswith('dpkg\t'), run)
+    for command in (('list', '--plain', *place), ('scan', '--plain', '--root', root)):
+        run = muster(*command)
+        check(command[0] + ' --plain: with since and precision', plain_rows(run.stdout, 8) and all(r[7] in ('exact', 'transaction', 'bound') for r in rows(run.stdout)), run)
+        check(command[0] + ' --plain: no titles', 'NAME' not in run.stdout and 'system:' not in run.stdout)
+    run = muster('history', 'odd', *place)
+    check('history shows the version as it is', '1:2.0+b1~rc1-1' in run.stdout and 'amd64' in run.stdout, run)
+    run = muster('history', 'odd', '--plain', *place)
+    check('history --plain, too', rows(run.stdout)[-1][6:] == ['odd', '1:2.0+b1~rc1-1', 'amd64'], run)
+    run = muster('history', 'odd', '--json', *place)
+    check('and --json', json.loads(run.stdout)['items'][-1]['version'] == '1:2.0+b1~rc1-1', run)
+    first = min(r[1] for r in rows(muster('history', '--plain', *place).stdout))
+    for form in ((), ('--json',), ('--plain',)):
+        run = muster('list', '--at', '1999-01-01', *form, *place)
+        check('list --at before all history %s: 3' % ' '.join(form), run.returncode == 3 and first in run.stderr and run.stderr.count('\n') == 1, run)
+    check('list --at its first moment: 0', muster('list', '--at', first, *place).returncode == 0)
+    for value, json_wanted in (('0', False), ('no', False), ('', False), ('1', True), ('yes', True)):
+        run = muster('list', *place, MUSTER_JSON=value)
+        check('MUSTER_JSON=%s' % value, run.stdout.startswith('{') == json_wanted, run.stdout[:80])
+    check('an option turns on whatever the environment says', muster('list', '--json', *place, MUSTER_JSON='0').stdout.startswith('{'))
+    run = muster('list', '--version', MUSTER_VERSION='1')
+    check('list --version', run.returncode == 0 and run.stdout == muster('--version').stdout, run)
+    check('and no variable asks for it', 'NAME' in muster('list', *place, MUSTER_VERSION='1', MUSTER_HELP='1').stdout)
+    muster('collect', '--root', root + '/empty', '--state', state + '-empty')
+    for form in ((), ('--json',)):
+        run = muster('check', '--root', root + '/empty', '--state', state + '-empty', *form)
+        check('check where there is no package manager: 3', run.returncode == 3 and 'no package manager' in run.stderr and 'agree' not in run.stdout, run)
+    with open('/dev/full', 'w') as full:
+        run = subprocess.run([MUSTER, 'list', *place], stdout=full, stderr=subprocess.PIPE, text=True)
+    check('no room for the output: 2', run.returncode == 2 and 'No space' in run.stderr, run)
+
+
+def adopting(work):
+    """A root that was moved goes on with its journal; another system's does not."""
+    root, state = small_root(work, 'mine')
+    muster('collect', '--root', root, '--state', state)
+    other = work + '/theirs'
+    os.makedirs(other + '/var/lib/dpkg')
+    with open(other + '/var/lib/dpkg/status', 'w') as f:
+        f.write(''.join('Package: their%d\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n' % i for i in range(30)))
+    before = muster('history', '--plain', '--state', state).stdout
+    for place in (other, work):
+        run = muster('collect', '--root', place, '--state', state, '--adopt-root')
+        check('another system is not adopted', run.returncode == 2 and 'another system' in run.stderr and '--state' in run.stderr and run.stderr.count('\n') == 1, run)
+    check('and nothing was written', before == muster('history', '--plain', '--state', state).stdout)
+    with open(root + '/var/lib/dpkg/status') as f:
+        text = f.read()
+    with open(root + '/var/lib/dpkg/status', 'w') as f:
+        f.write(text.replace('Version: ', 'Version: 9:')) # upgraded where it is now
+    os.rename(root, root + '-moved')
+    run = muster('collect', '--root', root + '-moved', '--state', state, '--adopt-root')
+    check('the same one is, also upgraded', run.returncode == 0, run)
+
+
 def without_rights(work):
     if os.geteuid() != 0:
         print('skip without rights: not root')
@@ -291,6 +357,8 @@ def main():
         by_steps(work)
         what_goes_wrong(work)
         other_roots(work)
+        what_scripts_get(work)
+        adopting(work)
         without_rights(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)

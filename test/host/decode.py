@@ -132,7 +132,7 @@ check("a cut capture: the fault, and what stands before it", status == 1 and d["
 check("a wrong kind is a fault", document("--kind", "pa-tnc", path)[0] == 1)
 for what, status, words, done in [
     ("a file that is not there", 4, b"No such file", decode("nothing.bin")),
-    ("a folder", 4, b"directory", decode(WORK)),
+    ("a folder", 2, b"directory", decode(WORK)),
     ("a kind that is none", 2, b"--kind takes", decode("--kind", "eap-x", path)),
     ("two files", 2, b"argument", decode(path, path)),
     ("text that is no hexadecimal", 2, b"line 2", decode(given=b"0100\nhello\n")),
@@ -140,6 +140,27 @@ for what, status, words, done in [
     ("more than 64 MiB", 2, b"64 MiB", decode(given=bytes((64 << 20) + 1))),
 ]:
     check(f"{what}: exit {status}", done.returncode == status and words in done.stderr and not done.stdout, (done.returncode, done.stderr))
+
+# ---- for scripts: a line a value
+
+done = decode("--plain", "--kind", "pb-tnc", path)
+lines = [line.split(b"\t") for line in done.stdout.splitlines()]
+check("--plain: two columns", lines and all(len(line) == 2 for line in lines), done.stdout[:500])
+values = {}
+
+
+def flatten(value, at):
+    if isinstance(value, (dict, list)):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            flatten(member, f"{at}.{key}" if at else str(key))
+    else:
+        values[at] = "" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+flatten(document("--kind", "pb-tnc", path)[1], "")
+values.pop("schema")
+said = {at.decode(): value.decode() for at, value in lines}
+check("the same that --json says", said == values, {at: (said.get(at), values.get(at)) for at in set(said) | set(values) if said.get(at) != values.get(at)})
 
 # ---- large input is explained in little more memory than it takes itself
 

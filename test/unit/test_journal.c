@@ -711,6 +711,9 @@ static void test_other_root(void **state)
     options.root = "/no/such/root";
     assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_FAILED);
     options = (struct journal_options){.root = other.root.path, .adopt_root = true};
+    assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_OTHER_ROOT); /* of another system */
+    expect_sound(&m);
+    root_package(&other.root, "a", "all", "2", "installed");
     assert_int_equal(journal_collect(m.journal, &options, &report, &m.error), JOURNAL_OK);
     assert_int_equal(report.epoch, epoch); /* the same history goes on elsewhere */
     assert_int_equal(journal_expect_root(m.journal, other.root.path, &m.error), JOURNAL_OK);
