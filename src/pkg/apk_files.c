@@ -68,6 +68,11 @@ static bool is_protected(struct bytes rules, struct bytes path)
     return protected;
 }
 
+bool apk_protects(struct bytes path)
+{
+    return is_protected(bytes_of(builtin_rules), path);
+}
+
 static int is_list(const struct dirent *e)
 {
     size_t n = strlen(e->d_name);

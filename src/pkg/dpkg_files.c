@@ -33,7 +33,7 @@ static struct bytes unescape(struct bytes name)
 }
 
 /* "MD5  usr/bin/x"; found by the path behind the first slash, which is not there. */
-static void read_md5sums(struct bytes text, struct path_facts *sums)
+void dpkg_md5sums_read(struct bytes text, struct path_facts *sums)
 {
     while (text.n) {
         struct bytes line = bytes_split(&text, '\n');
@@ -82,7 +82,7 @@ static void read_conffiles_field(struct bytes stanza, struct path_facts *config)
 }
 
 /* "/etc/x" or "remove-on-upgrade /etc/x": the latter is none of the package's files. */
-static void read_conffiles(struct bytes text, struct path_facts *config)
+void dpkg_conffiles_read(struct bytes text, struct path_facts *config)
 {
     while (text.n) {
         struct bytes line = bytes_trim(bytes_split(&text, '\n'));
@@ -140,8 +140,8 @@ enum pkg_status dpkg_lists_tell(struct dpkg_lists *l, const struct pkg_sink *sin
     struct telling t = {.lists = l, .sink = sink};
     enum pkg_status status = PKG_OK;
     struct bytes rest = l->list;
-    read_md5sums(l->md5sums, &t.sums);
-    read_conffiles(l->conffiles, &t.config);
+    dpkg_md5sums_read(l->md5sums, &t.sums);
+    dpkg_conffiles_read(l->conffiles, &t.config);
     read_conffiles_field(l->stanza, &t.config);
     path_facts_sort(&t.config);
     for (size_t line = 1; rest.n && status != PKG_STOPPED; line++) {
@@ -289,7 +289,7 @@ static enum pkg_status read_info(const char *root, const char *folder, struct by
 static void list_of_md5sums(struct bytes sums, struct wr *list)
 {
     struct path_facts facts = {0};
-    read_md5sums(sums, &facts);
+    dpkg_md5sums_read(sums, &facts);
     for (size_t i = 0; i < facts.count; i++) {
         wr_str(list, "/");
         wr_bytes(list, facts.items[i].path);

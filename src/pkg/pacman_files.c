@@ -26,7 +26,7 @@ static struct bytes mtree_path(struct bytes word)
 }
 
 /* Path to the line's other words. "/set" changes what a line need not say; pacman's say nothing that matters but type=file. */
-static void read_mtree(struct bytes text, struct path_facts *measured)
+void pacman_mtree_read(struct bytes text, struct path_facts *measured)
 {
     while (text.n) {
         struct bytes words = bytes_split(&text, '\n'), path = bytes_split(&words, ' ');
@@ -47,7 +47,7 @@ static struct bytes value_of(struct bytes words, const char *key)
     return (struct bytes){0};
 }
 
-static void take_measured(struct bytes words, struct pkg_file *f, uint8_t digest[64])
+void pacman_take_measured(struct bytes words, struct pkg_file *f, uint8_t digest[64])
 {
     static const struct {
         const char *word;
@@ -90,7 +90,7 @@ static enum pkg_status tell_path(const struct telling *t, struct bytes line)
         return PKG_DAMAGED;
     const struct bytes *words = path_facts_find(&t->measured, f.path), *md5 = path_facts_find(&t->backup, line);
     if (words && f.kind != PKG_FILE_DIRECTORY)
-        take_measured(*words, &f, digest);
+        pacman_take_measured(*words, &f, digest);
     f.config = md5 != NULL;
     if (md5 && !f.digest.n) {
         f.digest = digest_of_hex(*md5, PKG_HASH_MD5, digest);
@@ -121,7 +121,7 @@ enum pkg_status pacman_lists_tell(struct bytes files, struct bytes mtree, const 
     struct telling t = {.sink = sink};
     enum pkg_status status = PKG_OK;
     size_t line;
-    read_mtree(mtree, &t.measured);
+    pacman_mtree_read(mtree, &t.measured);
     struct bytes backup = field_lines(files, BYTES("%BACKUP%"), &line);
     while (backup.n) { /* "etc/x", a tab, its MD5 */
         struct bytes md5 = bytes_split(&backup, '\n'), path = bytes_split(&md5, '\t');

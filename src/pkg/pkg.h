@@ -191,4 +191,40 @@ static inline void pkg_tag_version(const struct pkg_manager *m, struct wr *w, st
         wr_bytes(w, version);
 }
 
+/* ---- package files -------------------------------------------------------------------------------------------- */
+
+/* What a package file says of its package: name, version, architecture and source as its manager tells them of the installed one, so that the
+ * identifier is the same. Views are valid during the call. */
+struct pkg_archive {
+    const struct pkg_manager *manager;
+    struct pkg_package package;
+    struct bytes summary, licence, homepage; /* empty where the format has none, or nothing is said */
+};
+/* Something that a package file lays down. Views are valid during the call. */
+struct pkg_member {
+    struct pkg_file file;  /* its digest is what the package says, which may be a lie */
+    uint32_t mode;         /* permissions: st_mode & 07777 */
+    uint64_t size;         /* octets of a regular file */
+    bool delivered;        /* a regular file whose content is handed out next, unless it is empty */
+    struct bytes link;     /* the text of a symbolic link */
+    struct bytes same_as;  /* another name of the same file: the path of one told before, which has the content */
+};
+struct pkg_archive_sink {
+    void *context;
+    bool (*package)(void *context, const struct pkg_archive *a); /* once, before all members */
+    bool (*member)(void *context, const struct pkg_member *m);   /* in the file's order */
+    bool (*content)(void *context, struct bytes octets); /* of the member told last: `size` octets in all, in order */
+};
+/* A format, and whose it is. */
+struct pkg_archive_format {
+    const char *name, *doc; /* ".deb" */
+};
+extern const struct pkg_archive_format *const pkg_archive_formats[]; /* NULL-terminated */
+/* Reads a package file (.deb, .rpm, .pkg.tar.*, .apk) from where fd stands to its end: compressed parts with their checksums, nothing twice;
+ * fd may be a pipe and stays open. Time is that of reading and unpacking; memory a few MiB, for rpm also what its header (64 MiB at most)
+ * takes. What unpacks to more than 1 GiB and 1,000 times its packed size is refused, and so is a path that climbs out. PKG_OK; PKG_ABSENT:
+ * no package file; PKG_DAMAGED; PKG_UNREADABLE; PKG_STOPPED; PKG_NO_MEMORY: `error` says why. What was told before a failure is void. Whoever
+ * calls it links pkg_archive_dep. */
+enum pkg_status pkg_archive_read(int fd, const struct pkg_archive_sink *sink, struct error *error) MUST_USE;
+
 #endif

@@ -134,7 +134,7 @@ bool rpm_ask(const char *const *arguments, struct wr *answer)
 }
 
 /* "NAME-VERSION-RELEASE.src.rpm" */
-static void split_source(struct bytes file, struct pkg_package *p)
+void rpm_split_source(struct bytes file, struct pkg_package *p)
 {
     struct bytes end = BYTES(".src.rpm");
     p->source_name = p->name;
@@ -164,7 +164,7 @@ bool rpm_line_read(struct bytes line, struct pkg_package *p)
         p->arch = BYTES("noarch");
     if (bytes_number(line, &second) && second > 0 && second <= INT64_MAX)
         p->installed_at = (int64_t)second;
-    split_source(source, p);
+    rpm_split_source(source, p);
     return is_word(p->name) && is_word(p->version) && is_word(p->arch);
 }
 
