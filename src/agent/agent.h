@@ -208,6 +208,7 @@ enum agent_status {
     AGENT_OK = 0,     /* there is a result; whether access is allowed stands in it */
     AGENT_UNREACHED,  /* could not connect, TLS or authentication failed (exit 5) */
     AGENT_FAILED,     /* the protocol broke down (exit 5) */
+    AGENT_REFUSED,    /* a file that was given cannot be used: the CA, the certificate, the key (exit 2) */
 };
 /* The server, where it is assessed as well (mutual assessment, which it must have switched on). Texts as in agent_verdict. */
 struct agent_server {

@@ -32,7 +32,7 @@ struct agent {
     struct wr out;
     struct net_timer *redial;
     unsigned failures; /* connections in a row without a result */
-    bool told, stopping;
+    bool told, stopping, refused; /* refused: the last login was */
     enum nea_access access;
 
     /* The package managers. */
@@ -109,17 +109,19 @@ static void on_tick(void *context)
 
 static void dial(void *context);
 
-/* A whole fleet must not come back in the same second: each pause is drawn from a range that doubles. */
-static void dial_later(struct agent *g)
+/* A whole fleet must not come back in the same second: each pause is drawn from a range that doubles. Whose login was
+ * refused waits long at once: guesses cost the server something, and nothing changes until somebody mends it. */
+static void dial_later(struct agent *g, bool refused)
 {
     uint32_t random = 0;
+    uint64_t least = refused ? BACK_OFF_MAX_MS / 2 : BACK_OFF_MS;
     uint64_t most = (uint64_t)BACK_OFF_MS << (g->failures < 16 ? g->failures + 1 : 16);
     if (!net_random((uint8_t *)&random, sizeof random))
         random = (uint32_t)net_loop_now(g->loop);
-    if (most > BACK_OFF_MAX_MS)
+    if (refused || most > BACK_OFF_MAX_MS)
         most = BACK_OFF_MAX_MS;
     g->failures++;
-    g->redial = net_timer_start(g->loop, BACK_OFF_MS + random % (most - BACK_OFF_MS), dial, g);
+    g->redial = net_timer_start(g->loop, least + random % (most - least), dial, g);
     if (!g->redial)
         bug("out of memory");
 }
@@ -128,11 +130,14 @@ static void on_closed(void *context, const char *why)
 {
     struct agent *g = context;
     const struct nea_outcome o = g->session ? nea_session_outcome(g->session) : (struct nea_outcome){0};
-    if (!g->stopping)
-        log_line(LOG_WARNING, "%s:%u: not connected: %s", g->a->host, g->a->port,
+    bool refused = o.login_refused;
+    if (!g->stopping && !(refused && g->refused)) /* said once, until it is another reason */
+        log_line(LOG_WARNING, "%s:%u: not connected: %s%s", g->a->host, g->a->port,
                  o.fault.text[0] ? o.fault.text
                  : why           ? why
-                                 : "the server closed the connection");
+                                 : "the server closed the connection",
+                 refused ? "; mend the account or start the agent with another password: until then it tries every few minutes" : "");
+    g->refused = refused;
     g->stream = NULL;
     if (g->session) {
         nea_session_close(g->session);
@@ -143,7 +148,7 @@ static void on_closed(void *context, const char *why)
     if (g->stopping)
         net_loop_stop(g->loop);
     else
-        dial_later(g);
+        dial_later(g, refused);
 }
 
 static void dial(void *context)
@@ -160,7 +165,7 @@ static void dial(void *context)
     if (g->stream)
         return;
     log_line(LOG_WARNING, "%s", error.text);
-    dial_later(g);
+    dial_later(g, false);
 }
 
 /* ---- the package managers
@@ -268,7 +273,7 @@ enum agent_status agent_run(const struct agent_assessment *a, const struct journ
     error->text[0] = 0;
     g.tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
     if (!g.tls)
-        return AGENT_UNREACHED;
+        return AGENT_REFUSED;
     g.loop = net_loop_new();
     if (!g.loop) {
         net_tls_free(g.tls);

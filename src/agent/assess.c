@@ -182,9 +182,11 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
     error->text[0] = 0;
     a->posture->heard = a->inventory->heard = verdict;
     struct net_tls *tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
-    if (tls && r.loop)
+    if (!tls)
+        status = AGENT_REFUSED;
+    else if (r.loop)
         status = run_to_end(&r, tls, a->timeout_ms ? a->timeout_ms : DEFAULT_TIMEOUT_MS, error);
-    else if (tls)
+    else
         error_set(error, "out of memory");
     if (r.loop)
         net_loop_free(r.loop); /* closes a stream that is still there */

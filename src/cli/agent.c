@@ -12,9 +12,10 @@ static int run(struct cli *cli)
     /* What cannot be read now may be readable later. */
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         const struct journal_options collection = {.root = cli_root(cli)};
-        status = agent_run(&p.a, &collection, (unsigned)delay, &error) == AGENT_OK
-                     ? EXIT_DONE
-                     : cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
+        log_set_times();
+        status = assessment_exit(agent_run(&p.a, &collection, (unsigned)delay, &error));
+        if (status != EXIT_DONE)
+            cli_fail(cli, status, "%s", error.text);
     }
     prepared_free(&p);
     return status;

@@ -70,7 +70,33 @@ static void print_server(struct wr *out, const struct agent_server *s)
     print_text(out, "", s->reason, NULL);
 }
 
-static void print_plain(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
+/* A text of several lines is one cell. */
+static void print_record(struct wr *out, const char *kind, const char *name, const char *value, const char *text)
+{
+    const struct bytes cells[] = {bytes_of(kind), bytes_of(name), bytes_of(value), bytes_of(text)};
+    cli_put_plain(out, cells, ARRAY_LENGTH(cells));
+}
+
+static void print_records(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
+{
+    struct wr *out = cli_out(cli);
+    char count[2][12];
+    for (size_t i = 0; i < v->validator_count; i++)
+        print_record(out, "validator", v->validators[i].name,
+                     v->validators[i].given ? nea_result_name(v->validators[i].result) : "", v->validators[i].remediation);
+    print_record(out, "result", "", nea_result_name(v->result), v->reason);
+    print_record(out, "remediation", "", "", v->remediation);
+    snprintf(count[0], sizeof count[0], "%u", v->events_sent);
+    snprintf(count[1], sizeof count[1], "%u", v->records_sent);
+    print_record(out, "sent", "events", count[0], "");
+    print_record(out, "sent", "records", count[1], "");
+    if (server)
+        print_record(out, "server", server->product, server->took_part ? nea_result_name(server->result) : "",
+                     server->took_part ? server->reason : "");
+    wr_fmt(out, "access: %s\n", nea_access_name(v->access)); /* as without --plain: scripts look at the last line */
+}
+
+static void print_outline(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
 {
     struct wr *out = cli_out(cli);
     for (size_t i = 0; i < v->validator_count; i++) {
@@ -140,12 +166,10 @@ static int assess(struct cli *cli, const struct agent_assessment *a)
 {
     struct agent_verdict verdict;
     struct error error = {""};
-    if (agent_assess(a, &verdict, &error) != AGENT_OK)
-        return cli_fail(cli, EXIT_UNREACHED, "%s", error.text);
-    if (cli_json(cli))
-        print_json(cli, &verdict, a->server);
-    else
-        print_plain(cli, &verdict, a->server);
+    enum agent_status status = agent_assess(a, &verdict, &error);
+    if (status != AGENT_OK)
+        return cli_fail(cli, assessment_exit(status), "%s", error.text);
+    (cli_json(cli) ? print_json : cli_plain(cli) ? print_records : print_outline)(cli, &verdict, a->server);
     if (verdict.access != NEA_ACCESS_ALLOWED)
         return EXIT_NO;
     if (!a->server || a->server->access == NEA_ACCESS_ALLOWED)
@@ -207,6 +231,11 @@ int prepare_assessment(struct cli *cli, struct prepared *p)
     return status;
 }
 
+int assessment_exit(enum agent_status status)
+{
+    return status == AGENT_OK ? EXIT_DONE : status == AGENT_REFUSED ? EXIT_USAGE : EXIT_UNREACHED;
+}
+
 void prepared_free(struct prepared *p)
 {
     cli_secret_forget(&p->password);
@@ -237,6 +266,7 @@ const struct cli_command cli_assess = {
     .noun = "assess",
     .arguments = "HOST[:PORT]",
     .summary = "one assessment by a policy server over PT-TLS; exit 0 only if access is allowed",
+    .plain = "kind (validator, result, remediation, sent, server), name, value, text; the last line is \"access: VERDICT\"",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -33,6 +33,8 @@ struct prepared {
  * be read, the journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any
  * case. */
 int prepare_assessment(struct cli *cli, struct prepared *p);
+/* What an agent's status means; EXIT_DONE: it went to its end. */
+int assessment_exit(enum agent_status status);
 void prepared_free(struct prepared *p);
 
 #endif

@@ -353,6 +353,7 @@ struct nea_outcome {
     enum nea_access access;
     struct bytes reason, remediation; /* client: the texts of the RESULT, "" if none; valid as long as the session */
     struct nea_fault fault;
+    bool login_refused; /* client: the server did not take the name and password that it asked for */
 };
 struct nea_outcome nea_session_outcome(const struct nea_session *s);
 /* The same of the other direction of a mutual assessment; not negotiated: the peer does not take part. The session is not finished before it is. */

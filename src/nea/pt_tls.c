@@ -391,6 +391,7 @@ static void on_failure(struct nea_session *s, enum sasl_result result, const str
     nea_fault_set(&s->outcome.fault, PT_SASL_MECHANISM, 0, "PT-R26", "RFC 6876 §3.8.10",
                   result == SASL_MECHANISM_FAILURE ? "the server could not verify our login (RFC 6876 §3.8.10)"
                                                    : "the server refused our login (RFC 6876 §3.8.10)");
+    s->outcome.login_refused = result != SASL_MECHANISM_FAILURE;
     s->pt.state = PT_CLOSED;
 }
 

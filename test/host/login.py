@@ -248,6 +248,27 @@ def damaged(server):
     account("add", "carol", "--password-file", password)
 
 
+def an_agent_that_is_refused(server):
+    """It says so once, with a time, and does not knock again and again."""
+    with open(WORK + "/agent.log", "w+", encoding="utf-8") as log:
+        agent = subprocess.Popen([MUSTER, "agent", f"localhost:{server.port}", "--root", ROOT, "--state", WORK + "/agent-state", "--ca", STATE + "/pki/ca.crt",
+                                  "--user", "carol", "--password-file", write("wrong", "euch\n")], stderr=log, stdout=subprocess.DEVNULL)
+        for _ in range(300):
+            log.seek(0)
+            if "refused our login" in log.read():
+                break
+            time.sleep(0.1)
+        failed = server.messages().count('login of "carol" failed')
+        time.sleep(5)
+        log.seek(0)
+        lines = log.read().splitlines()
+        agent.terminate()
+        check("an agent whose password is wrong ends cleanly", agent.wait(timeout=20) == 0)
+    check("says so once", sum("refused our login" in line for line in lines) == 1 and "every few minutes" in lines[-1], lines)
+    check("with a time", re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ muster: ", lines[-1]) is not None, lines)
+    check("and waits", server.messages().count('login of "carol" failed') == failed)
+
+
 def main():
     for folder in ("etc", "var/lib/dpkg", "var/log/apt"):
         os.makedirs(os.path.join(ROOT, folder))
@@ -260,6 +281,7 @@ def main():
     damaged(server)
     by_hand(server)
     waiting(server)
+    an_agent_that_is_refused(server)
     check("SIGTERM ends it with 0", server.stop() == 0)
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0
