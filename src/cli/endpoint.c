@@ -8,7 +8,9 @@ extern const struct cli_command cli_endpoint_list, cli_endpoint_show;
 
 struct column {
     const char *title, *key;
-    int width; /* of the table for people; the last column has 0 */
+    size_t width; /* of the table for people; the last column has 0 */
+    void (*put)(struct wr *w, const json_t *item, const struct column *c); /* how people read it; NULL: as it is */
+    bool for_scripts; /* it stands only in --plain */
 };
 
 struct output {
@@ -18,46 +20,78 @@ struct output {
     size_t count, items;
 };
 
+/* Who has a session now was seen now. */
+static void put_seen(struct wr *w, const json_t *item, const struct column *c)
+{
+    if (json_is_true(json_object_get(item, "connected")))
+        cli_put_cell(w, BYTES("connected"), c->width);
+    else
+        rest_put(w, item, c->key, c->width);
+}
+
+static void put_bounded(struct wr *w, const json_t *item, const struct column *c)
+{
+    const char *precision = json_string_value(json_object_get(item, "precision"));
+    bool bound = precision && strcmp(precision, "bound") == 0;
+    wr_str(w, bound ? "by " : "");
+    rest_put(w, item, c->key, c->width > 3 && bound ? c->width - 3 : c->width);
+}
+
 static const struct column endpoint_columns[] = {
-    {"ID", "id", 6},
-    {"NAME", "name", 28},
-    {"PRODUCT", "product", 12},
-    {"VERSION", "version", 20},
-    {"PACKAGES", "installed", 9},
-    {"LAST SEEN", "last_seen", 21},
-    {"ACCESS", "access", 12},
+    {"ID", "id", 5},
+    {"NAME", "name", 27},
+    {"PRODUCT", "product", 11},
+    {"VERSION", "version", 19},
+    {"PACKAGES", "installed", 8},
+    {"LAST SEEN", "last_seen", 20, put_seen},
+    {"ACCESS", "access", 11},
     {"RESULT", "result", 0},
 };
 static const struct column software_columns[] = {
-    {"PACKAGE", "package", 30},
-    {"VERSION", "version", 30},
-    {"IDENTIFIER", "software_id", 70},
-    {"COUNT", "count", 6},
-    {"SINCE", "since", 0},
+    {"PACKAGE", "package", 29},
+    {"VERSION", "version", 29},
+    {"IDENTIFIER", "software_id", 69},
+    {"COUNT", "count", 5},
+    {"SINCE", "since", 0, put_bounded},
+    {"PRECISION", "precision", 0, .for_scripts = true},
 };
 
 static void put_titles(const struct output *o)
 {
     struct wr *w = cli_out(o->cli);
-    for (size_t i = 0; i < o->count; i++)
-        wr_fmt(w, "%-*s%s", i + 1 == o->count ? 0 : o->columns[i].width - 1, o->columns[i].title,
-               i + 1 == o->count ? "\n" : " ");
+    for (size_t i = 0; i < o->count && !o->columns[i].for_scripts; i++) {
+        wr_str(w, i ? " " : "");
+        cli_put_cell(w, bytes_of(o->columns[i].title), o->columns[i].width);
+    }
+    wr_u8(w, '\n');
+}
+
+static void put_row(const struct output *o, const json_t *item)
+{
+    struct wr *w = cli_out(o->cli);
+    bool plain = cli_plain(o->cli);
+    for (size_t i = 0; i < o->count && (plain || !o->columns[i].for_scripts); i++) {
+        const struct column *c = &o->columns[i];
+        wr_str(w, i == 0 ? "" : plain ? "\t" : " ");
+        if (c->put && !plain)
+            c->put(w, item, c);
+        else
+            rest_put(w, item, c->key, plain ? 0 : c->width);
+    }
+    wr_u8(w, '\n');
 }
 
 static bool put_item(void *context, const json_t *item)
 {
     struct output *o = context;
-    struct wr *w = cli_out(o->cli);
+    if (!o->json && !cli_plain(o->cli) && o->items == 0)
+        put_titles(o);
+    o->items++;
     if (o->json)
         rest_copy(o->json, NULL, item);
-    bool plain = cli_plain(o->cli);
-    if (!o->json && !plain && o->items++ == 0)
-        put_titles(o);
-    for (size_t i = 0; !o->json && i < o->count; i++) {
-        rest_put(w, item, o->columns[i].key, plain ? 0 : o->columns[i].width - 1);
-        wr_u8(w, i + 1 == o->count ? '\n' : plain ? '\t' : ' ');
-    }
-    return w->n < ((size_t)64 << 10) || cli_flush(o->cli);
+    else
+        put_row(o, item);
+    return cli_out(o->cli)->n < ((size_t)64 << 10) || cli_flush(o->cli);
 }
 
 /* ---- list -------------------------------------------------------------------------------------------------------- */
@@ -102,10 +136,12 @@ static void put_facts(struct cli *cli, const json_t *endpoint)
         {"address", "address", 0},
         {"first seen", "first_seen", 0},
         {"last seen", "last_seen", 0},
+        {"connected", "connected", 0},
         {"last boot", "last_boot", 0},
         {"forwarding", "forwarding", 0},
         {"default password", "default_password", 0},
         {"installed", "installed", 0},
+        {"known since", "known_since", 0},
         {"access", "access", 0},
         {"result", "result", 0},
         {"reason", "reason", 0},
@@ -119,6 +155,19 @@ static void put_facts(struct cli *cli, const json_t *endpoint)
         wr_u8(w, '\n');
     }
     wr_u8(w, '\n');
+}
+
+/* An empty answer about a time of which nothing is known must not read as "nothing was there". */
+static int say_what_is_unknown(struct cli *cli, const json_t *endpoint, int64_t at)
+{
+    const char *text = json_string_value(json_object_get(endpoint, "known_since"));
+    int64_t since = TIME_UNKNOWN;
+    if (at == TIME_UNKNOWN || (text && time_parse(bytes_of(text), &since) && at >= since))
+        return EXIT_DONE;
+    if (!text)
+        return cli_fail(cli, EXIT_UNKNOWN, "%s has told nothing of its software", cli_argument(cli, 0));
+    return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of %s before %s: what was installed then is unknown",
+                    cli_argument(cli, 0), text);
 }
 
 static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t at)
@@ -156,7 +205,7 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
         wr_u8(cli_out(cli), '\n');
     }
     wr_free(&path);
-    return done ? EXIT_DONE : status;
+    return done ? say_what_is_unknown(cli, endpoint, at) : status;
 }
 
 static int run_show(struct cli *cli)
@@ -219,11 +268,13 @@ static const struct cli_option show_options[] = {
 };
 const struct cli_command cli_endpoint_list = {
     CLI_ENDPOINT_LIST,
+    .plain = "number, name, product, version, packages, last seen, access, result",
     .options = list_options,
     .run = run_list,
 };
 const struct cli_command cli_endpoint_show = {
     CLI_ENDPOINT_SHOW,
+    .plain = "a line a fact (its name, what it is), an empty line, a line a package (name, version, identifier, count, since, precision)",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = show_options,

@@ -33,7 +33,7 @@ static int read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
     if (fd >= 0)
         close(fd);
     if (n < 0)
-        return cli_fail(cli, EXIT_UNREACHED, "%s: %s", path, strerror(why));
+        return cli_fail(cli, EXIT_USAGE, "%s: %s", path, strerror(why));
     text[n] = 0;
     return EXIT_DONE;
 }
@@ -51,7 +51,7 @@ static int set_token(struct rest *r)
     bool done = *text && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
                 curl_easy_setopt(r->curl, CURLOPT_XOAUTH2_BEARER, text) == CURLE_OK;
     explicit_bzero(text, sizeof text);
-    return done ? EXIT_DONE : cli_fail(r->cli, EXIT_UNREACHED, "%s: holds no token", file);
+    return done ? EXIT_DONE : cli_fail(r->cli, EXIT_USAGE, "%s: holds no token", file);
 }
 
 /* admin.txt: lines "user: NAME" and "password: TEXT" (the administrator that serve made). */
@@ -85,7 +85,7 @@ static int set_password(struct rest *r, const char *state)
     explicit_bzero(text, sizeof text);
     if (found == 3 && curl_easy_setopt(r->curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) == CURLE_OK)
         return EXIT_DONE;
-    return cli_fail(r->cli, EXIT_UNREACHED, "%s: needs the lines \"user: NAME\" and \"password: …\"", path);
+    return cli_fail(r->cli, EXIT_USAGE, "%s: needs the lines \"user: NAME\" and \"password: …\"", path);
 }
 
 /* The one authority that the server's certificate must chain to. */
@@ -111,7 +111,7 @@ static int use_state(struct rest *r)
         memcpy(r->url, url, strlen(url) + 1);
     json_decref(document);
     if (!done && access(path, F_OK) == 0)
-        return cli_fail(r->cli, EXIT_UNREACHED, "%s: cannot be read, or does not say where the server listens", path);
+        return cli_fail(r->cli, EXIT_USAGE, "%s: cannot be read, or does not say where the server listens", path);
     if (!done)
         return cli_fail(
             r->cli, EXIT_UNREACHED,
@@ -211,6 +211,11 @@ static json_t *ask(struct rest *r, const char *path, int *status)
     CURLcode code = curl_easy_setopt(r->curl, CURLOPT_URL, url);
     if (code == CURLE_OK)
         code = curl_easy_perform(r->curl);
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        *status = cli_fail(r->cli, EXIT_USAGE, "the authority's certificate cannot be used: %s",
+                           r->failure[0] ? r->failure : curl_easy_strerror(code));
+        return NULL;
+    }
     if (code != CURLE_OK) {
         *status = cli_fail(r->cli, EXIT_UNREACHED, "cannot ask the server at %s: %s", r->url,
                            r->failure[0] ? r->failure : curl_easy_strerror(code));
@@ -329,27 +334,16 @@ void rest_copy(struct json *j, const char *key, const json_t *value)
     }
 }
 
-void rest_put(struct wr *w, const json_t *object, const char *key, int width)
+void rest_put(struct wr *w, const json_t *object, const char *key, size_t width)
 {
     const json_t *value = json_object_get(object, key);
-    int columns = 0;
+    char number[24];
+    struct bytes text = {(const uint8_t *)json_string_value(value), json_string_length(value)};
     if (json_is_integer(value)) {
-        size_t before = w->n;
-        wr_fmt(w, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        columns = (int)(w->n - before);
+        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        text = bytes_of(number);
     } else if (json_is_boolean(value)) {
-        wr_str(w, json_is_true(value) ? "yes" : "no");
-        columns = json_is_true(value) ? 3 : 2;
+        text = json_is_true(value) ? BYTES("yes") : BYTES("no");
     }
-    /* An endpoint's words go to a terminal: neither C0 nor C1 control characters (U+0080 to U+009F: C2 80 to C2 9F in
-     * UTF-8) may. */
-    const uint8_t *p = (const uint8_t *)json_string_value(value);
-    for (; p && *p; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-        wr_u8(w, *p < 0x20 || *p == 0x7f || c1 ? '?' : *p);
-        p += c1;
-        columns += (*p & 0xc0) != 0x80 || c1;
-    }
-    for (; columns < width; columns++)
-        wr_u8(w, ' ');
+    cli_put_cell(w, text, width);
 }

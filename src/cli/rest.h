@@ -19,7 +19,7 @@ struct rest;
 struct rest *rest_open(struct cli *cli, int *status) MUST_USE;
 void rest_close(struct rest *r);
 /* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not
- * found, 5 not reached or not logged in, 2 the server refused a parameter, 70 else). Free with json_decref(). */
+ * found, 5 not reached or not logged in, 2 a file that cannot be used or a parameter that the server refused, 70 else). Free with json_decref(). */
 json_t *rest_get(struct rest *r, const char *path, int *status) MUST_USE;
 /* POST without a body; the same otherwise, and 1 if the server says that it cannot be done as things stand (409). */
 json_t *rest_post(struct rest *r, const char *path, int *status) MUST_USE;
@@ -30,8 +30,8 @@ bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, co
 void rest_escape(struct wr *w, const char *text);
 /* Writes a value that was read: order of members kept. */
 void rest_copy(struct json *j, const char *key, const json_t *value);
-/* Members of an object as text: "" where it is missing or null; numbers in decimal. For tables: control characters
- * become "?". */
-void rest_put(struct wr *w, const json_t *object, const char *key, int width);
+/* Members of an object as text: "" where it is missing or null; numbers in decimal. As cli_put_cell()
+ * prints them. */
+void rest_put(struct wr *w, const json_t *object, const char *key, size_t width);
 
 #endif

@@ -124,13 +124,28 @@ static void arrive(void *argument)
     free(errand);
 }
 
+/* Within the lock. */
+static struct connected_entry *newest(struct connected *c, int64_t endpoint)
+{
+    struct connected_entry *e = *bucket(c, endpoint);
+    while (e && e->endpoint != endpoint)
+        e = e->older;
+    return e;
+}
+
+bool connected_now(struct connected *c, int64_t endpoint)
+{
+    pthread_mutex_lock(&c->lock);
+    bool now = newest(c, endpoint) != NULL;
+    pthread_mutex_unlock(&c->lock);
+    return now;
+}
+
 enum connected_answer connected_reassess(struct connected *c, int64_t endpoint)
 {
     enum connected_answer answer = CONNECTED_NOT;
     pthread_mutex_lock(&c->lock);
-    struct connected_entry *e = *bucket(c, endpoint);
-    while (e && e->endpoint != endpoint)
-        e = e->older;
+    struct connected_entry *e = newest(c, endpoint);
     if (e)
         answer = e->asked || send(c, e, false) ? CONNECTED_ASKED : CONNECTED_NO_MEMORY;
     pthread_mutex_unlock(&c->lock);

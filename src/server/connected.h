@@ -25,6 +25,9 @@ enum { CONNECTED_MOST = 4 };
 void connected_enter(struct connected *c, struct connected_entry *e, int64_t endpoint);
 void connected_leave(struct connected *c, struct connected_entry *e);
 
+/* Whether it has a session now. From any thread. */
+bool connected_now(struct connected *c, int64_t endpoint);
+
 /* Lets the endpoint's newest session begin a new assessment, soon. From any thread. */
 enum connected_answer { CONNECTED_ASKED, CONNECTED_NOT, CONNECTED_NO_MEMORY };
 enum connected_answer connected_reassess(struct connected *c, int64_t endpoint) MUST_USE;

@@ -77,7 +77,7 @@ static void put_known_bool(struct json *j, const char *key, int value)
         json_none(j, key);
 }
 
-static void put_endpoint(struct json *j, const struct store_endpoint *e)
+static void put_endpoint(const struct web_request *r, struct json *j, const struct store_endpoint *e)
 {
     json_number(j, "id", e->id);
     json_text(j, "name", e->name);
@@ -87,6 +87,7 @@ static void put_endpoint(struct json *j, const struct store_endpoint *e)
     put_text(j, "address", e->address);
     json_time(j, "first_seen", e->first_seen);
     json_time(j, "last_seen", e->last_seen);
+    json_bool(j, "connected", r->connected && connected_now(r->connected, e->id));
     json_time(j, "last_boot", e->last_boot);
     json_number(j, "epoch", e->epoch);
     json_number(j, "last_eid", e->last_eid);
@@ -98,12 +99,18 @@ static void put_endpoint(struct json *j, const struct store_endpoint *e)
     put_text(j, "reason", e->reason);
 }
 
+struct endpoints {
+    const struct web_request *request;
+    struct json *j;
+    int64_t id; /* of the last one */
+};
+
 static bool add_endpoint(void *context, const struct store_endpoint *e)
 {
-    struct json *j = context;
-    json_object_begin(j, NULL);
-    put_endpoint(j, e);
-    json_object_end(j);
+    struct endpoints *all = context;
+    json_object_begin(all->j, NULL);
+    put_endpoint(all->request, all->j, e);
+    json_object_end(all->j);
     return true;
 }
 
@@ -117,6 +124,12 @@ static void put_package(struct json *j, const struct store_package *p)
     put_text(j, "source_version", p->source_version);
 }
 
+/* SWIMA carries no precision: a time is the endpoint's word, unless it can only be a bound. */
+static void put_precision(struct json *j, bool bound)
+{
+    json_str(j, "precision", bound ? "bound" : "reported");
+}
+
 static bool add_software(void *context, const struct store_software *s)
 {
     struct json *j = context;
@@ -126,6 +139,7 @@ static bool add_software(void *context, const struct store_software *s)
     put_package(j, &s->package);
     json_number(j, "count", s->count);
     json_time(j, "since", s->since);
+    put_precision(j, s->bound);
     json_number(j, "source", s->source);
     json_object_end(j);
     return true;
@@ -143,7 +157,7 @@ static bool add_event(void *context, const struct store_history_event *e)
     json_number(j, "eid", e->eid);
     json_number(j, "epoch", e->epoch);
     json_time(j, "time", e->time);
-    json_str(j, "precision", "reported"); /* SWIMA carries no precision: it is the endpoint's word */
+    put_precision(j, e->bound);
     json_str(j, "action", action_name(e->action));
     json_text(j, "software_id", e->software_id);
     /* An identifier does not tell them (its + ~ : are folded); its tag does, once it is known. */
@@ -163,13 +177,16 @@ static void get_endpoints(struct web_request *r)
     struct error error = {0};
     struct list l = list_begin(r, "muster.endpoints/1");
     json_array_begin(&l.j, "items");
-    enum store_status status = store_endpoints(r->store, l.after, l.limit, add_endpoint, &l.j, &l.next, &error);
+    struct endpoints all = {.request = r, .j = &l.j};
+    enum store_status status = store_endpoints(r->store, l.after, l.limit, add_endpoint, &all, &l.next, &error);
     list_end(r, &l, status, &error);
 }
 
 static bool put_one(void *context, const struct store_endpoint *e)
 {
-    put_endpoint(context, e);
+    struct endpoints *one = context;
+    one->id = e->id;
+    put_endpoint(one->request, one->j, e);
     return true;
 }
 
@@ -179,7 +196,11 @@ static void get_endpoint(struct web_request *r)
     struct json j = json_of(&r->body);
     json_object_begin(&j, NULL);
     json_str(&j, "schema", "muster.endpoint/1");
-    enum store_status status = store_endpoint(r->store, r->argument, put_one, &j, &error);
+    struct endpoints one = {.request = r, .j = &j};
+    int64_t since;
+    enum store_status status = store_endpoint(r->store, r->argument, put_one, &one, &error);
+    if (status == STORE_OK && (status = store_known_since(r->store, one.id, &since, &error)) == STORE_OK)
+        json_time(&j, "known_since", since);
     json_object_end(&j);
     if (status == STORE_OK)
         web_json(r);

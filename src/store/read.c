@@ -216,6 +216,7 @@ struct happening {
     int64_t software, time;
     uint32_t at;
     uint8_t action, source;
+    bool bound;
 };
 struct happenings {
     struct happening *items;
@@ -264,7 +265,7 @@ static enum store_status read_happenings(struct store *s, int64_t endpoint, int6
             uint32_t place = c.members.order[e->member];
             if (at == TIME_UNKNOWN || e->time <= at)
                 add_happening(h, (struct happening){c.members.software[place], e->time, order++,
-                                                    (uint8_t)c.members.actions[place], e->source});
+                                                    (uint8_t)c.members.actions[place], e->source, e->eid == 0});
         }
     }
     enum store_status status = sql_end(&rows);
@@ -279,6 +280,7 @@ struct standing {
     int64_t software, since;
     uint32_t count;
     uint8_t source;
+    bool bound;
     struct text text;
 };
 
@@ -288,8 +290,7 @@ static size_t fold(struct happenings *h, struct standing *standing)
 {
     size_t n = 0;
     if (h->count)
-        if (h->count)
-            qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
+        qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
     for (size_t i = 0; i < h->count;) {
         struct standing now = {.software = h->items[i].software};
         for (; i < h->count && h->items[i].software == now.software; i++)
@@ -297,6 +298,7 @@ static size_t fold(struct happenings *h, struct standing *standing)
                 now.count++;
                 now.since = h->items[i].time;
                 now.source = h->items[i].source;
+                now.bound = h->items[i].bound;
             } else if (h->items[i].action == STORE_DELETE && now.count) {
                 now.count--;
             }
@@ -339,17 +341,28 @@ static bool exists(void *context, const struct store_endpoint *e)
     return true;
 }
 
+enum store_status store_known_since(struct store *s, int64_t endpoint, int64_t *since, struct error *error)
+{
+    struct value id = NUM(endpoint);
+    *since = TIME_UNKNOWN;
+    enum store_status status = sql_ask_number(s, ST_KNOWN_SINCE, &id, 1, since, error);
+    return status == STORE_NOT_FOUND ? STORE_OK : status;
+}
+
 enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after,
                                  unsigned limit, bool (*visit)(void *, const struct store_software *), void *context,
                                  uint64_t *next, struct error *error)
 {
     struct happenings h = {0};
     struct bytes behind = {0};
+    int64_t first;
     *next = 0;
     limit = page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
-    enum store_status status = read_happenings(s, endpoint, at, known_at, &h, error);
+    enum store_status status = store_known_since(s, endpoint, &first, error);
+    if (status == STORE_OK)
+        status = read_happenings(s, endpoint, at, known_at, &h, error);
     if (status != STORE_OK) {
         free(h.items);
         /* An endpoint that never reported software has none. */
@@ -371,6 +384,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
             .package = standing[i].text.package,
             .count = standing[i].count,
             .since = standing[i].since,
+            .bound = standing[i].bound || standing[i].since == first,
             .source = standing[i].source,
         };
         if (!visit(context, &item) || --limit == 0) {
@@ -395,7 +409,11 @@ static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t
 {
     struct rows rows;
     bool good = true;
+    int64_t first;
     *count = 0;
+    enum store_status status = store_known_since(s, endpoint, &first, error);
+    if (status != STORE_OK)
+        return status;
     /* Each change has an event at least; the first may have been delivered whole. */
     ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM((int64_t)(after >> EVENT_BITS)), NUM((int64_t)limit + 2));
     while (sql_next(&rows, error)) {
@@ -415,12 +433,13 @@ static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t
                  .eid = e->eid,
                  .time = e->time,
                  .learnt = c.learnt,
+                 .bound = e->eid == 0 || e->time == first,
                  .action = c.members.actions[place],
                  .source = e->source},
             };
         }
     }
-    enum store_status status = sql_end(&rows);
+    status = sql_end(&rows);
     return status == STORE_OK && !good ? damaged(endpoint, error) : status;
 }
 

@@ -155,6 +155,7 @@ struct store_software {
     uint8_t source;
     int64_t id; /* of the software, for store_tag() */
     struct store_package package;
+    bool bound; /* it came then or before: an inventory told it, or it stands at the beginning of all that is known */
 };
 struct store_history_event {
     uint32_t epoch, eid;
@@ -163,6 +164,7 @@ struct store_history_event {
     struct bytes software_id;
     uint8_t source;
     struct store_package package;
+    bool bound; /* as above */
 };
 
 /* Pages: up to `limit` (1..1000) items behind `after` (0: from the beginning); a visitor returning false stops. *next is the cursor of
@@ -172,6 +174,8 @@ enum store_status store_endpoints(struct store *s, uint64_t after, unsigned limi
 /* By row identifier (a number) or by name. */
 enum store_status store_endpoint(struct store *s, struct bytes id_or_name, bool (*visit)(void *, const struct store_endpoint *),
                                  void *context, struct error *error) MUST_USE;
+/* The earliest moment that an endpoint's history tells of: what was installed before is unknown. TIME_UNKNOWN: it told none. */
+enum store_status store_known_since(struct store *s, int64_t endpoint, int64_t *since, struct error *error) MUST_USE;
 /* What was installed at `at`, ordered by identifier: a fold over the changes. */
 enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after, unsigned limit,
                                  bool (*visit)(void *, const struct store_software *), void *context, uint64_t *next,

@@ -409,7 +409,7 @@ static void software_is_told_as_it_was(void **unused)
     assert_has(
         a.body,
         "{\"id\":1,\"software_id\":\"example.org__a-12\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\","
-        "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"source\":"
+        "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"precision\":\"bound\",\"source\":"
         "1}");
     assert_has(a.body,
                "\"software_id\":\"example.org__c-1\",\"package\":null,\"version\":null"); /* nobody gave its tag */

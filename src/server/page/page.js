@@ -13,6 +13,8 @@ function make(name, properties, ...children) {
 
 // "2026-11-22T00:50:27Z" as people read it; all times here are UTC.
 const time = (t) => (t ? t.replace("T", " ").replace("Z", "") : "unknown");
+// A bound says so: it was then, or before.
+const when = (t, precision) => (t && precision === "bound" ? "by " : "") + time(t);
 const yes = (b) => (b === null ? "unknown" : b ? "yes" : "no");
 const system = (e) => [e.product, e.version].filter(Boolean).join(" ") || "unknown";
 const verdict = (e) => make("span", { className: `chip ${e.access || ""}` }, e.access || "not assessed");
@@ -141,7 +143,7 @@ const endpoints = new Table($("endpoints"), "Endpoints", "Filter", [
   { title: "Name", value: (e) => e.name, show: (e) => make("a", { href: `#/endpoint/${e.id}` }, e.name), wrap: true },
   { title: "System", value: system },
   { title: "Packages", value: (e) => e.installed, number: true, first: "descending" },
-  { title: "Last seen (UTC)", value: (e) => e.last_seen, show: (e) => time(e.last_seen), first: "descending" },
+  { title: "Last seen (UTC)", value: (e) => e.last_seen, show: (e) => (e.connected ? "connected" : time(e.last_seen)), first: "descending" },
   { title: "Verdict", value: (e) => e.access, show: verdict },
   { title: "Reason", value: (e) => e.reason, show: (e) => e.reason || "", wrap: true },
 ], { index: 0, down: false });
@@ -151,12 +153,12 @@ const software = new Table($("software"), "Software", "Filter", [
   { title: "Package", value: (s) => s.package },
   { title: "Version", value: (s) => s.version },
   { title: "Instances", value: (s) => s.count, number: true, first: "descending" },
-  { title: "Since (UTC)", value: (s) => s.since, show: (s) => time(s.since), first: "descending" },
+  { title: "Since (UTC)", value: (s) => s.since, show: (s) => when(s.since, s.precision), first: "descending" },
 ], { index: 0, down: false });
 
 const events = new Table($("events"), "Events", "Filter", [
   { title: "EID", value: (e) => e.eid, number: true, first: "descending" },
-  { title: "Time (UTC)", value: (e) => e.time, show: (e) => time(e.time), first: "descending" },
+  { title: "Time (UTC)", value: (e) => e.time, show: (e) => when(e.time, e.precision), first: "descending" },
   { title: "Action", value: (e) => e.action },
   { title: "Identifier", value: (e) => e.software_id, wrap: true },
   { title: "Package", value: (e) => e.name },
@@ -188,7 +190,7 @@ async function showOne(id, at, signal) {
   $("one-title").textContent = e.name;
   const facts = [
     ["Verdict", verdict(e)], ["Result", e.result || "not assessed"], ["Reason", e.reason || "none given"], ["System", system(e)],
-    ["Installed now", String(e.installed)], ["Last seen (UTC)", time(e.last_seen)], ["First seen (UTC)", time(e.first_seen)],
+    ["Installed now", String(e.installed)], ["Last seen (UTC)", e.connected ? "connected" : time(e.last_seen)], ["Known since (UTC)", time(e.known_since)], ["First seen (UTC)", time(e.first_seen)],
     ["Last boot (UTC)", time(e.last_boot)], ["Forwards IP packets", yes(e.forwarding)], ["Default password", yes(e.default_password)],
     ["Address", e.address || "unknown"], ["Device ID", e.device_id || "unknown"],
   ];
