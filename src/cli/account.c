@@ -100,6 +100,11 @@ static int run_list(struct cli *cli)
     return exit_of(cli, status, &error);
 }
 
+static const char add_more[] =
+    "What is kept is in STATE/endpoints.passwd, mode 0600: for each name a verifier of SCRAM-SHA-256 (RFC 5803), not the password. A running server\n"
+    "takes it at the next login; nothing needs a restart. The endpoint then logs in with its name and the same file:\n\n"
+    "  muster assess SERVER --ca ca.crt --user NAME --password-file FILE\n\n"
+    "These accounts are endpoints'. People and programs that use the API have the token of STATE/token.txt: see muster serve --help.";
 static const struct cli_option add_options[] = {
     {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},
     {"iterations", "N", "what a guess costs, and a login the endpoint (default: 4096)", MIN_ITERATIONS, MAX_ITERATIONS},
@@ -108,6 +113,7 @@ static const struct cli_option add_options[] = {
 
 const struct cli_command cli_account_add = {
     CLI_ACCOUNT_ADD,
+    .more = add_more,
     .min_arguments = 1,
     .max_arguments = 1,
     .options = add_options,
@@ -115,6 +121,7 @@ const struct cli_command cli_account_add = {
 };
 const struct cli_command cli_account_list = {
     CLI_ACCOUNT_LIST,
+    .plain = "name",
     .run = run_list,
 };
 const struct cli_command cli_account_remove = {

@@ -39,6 +39,7 @@ static int run_serve(struct cli *cli)
         .checks = cli_value(cli, "check"),
         .help = cli_value(cli, "help-uri"),
         .mutual = cli_flag(cli, "mutual") ? &mutual : NULL,
+        .json = cli_json(cli),
     };
     return server_run(&options);
 }
@@ -47,8 +48,9 @@ static int run_issue(struct cli *cli)
 {
     const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
     struct error error = {0};
-    if (!pki_issue(cli_state(cli), name, out ? out : ".", &error))
-        return cli_fail(cli, EXIT_USAGE, "%s", error.text);
+    enum pki_status status = pki_issue(cli_state(cli), name, out ? out : ".", &error);
+    if (status != PKI_OK)
+        return cli_fail(cli, status == PKI_REFUSED ? EXIT_USAGE : EXIT_INTERNAL, "%s", error.text);
     if (cli_json(cli)) {
         char path[PATH_MAX];
         struct json j = cli_json_begin(cli, "certificate");
@@ -76,15 +78,25 @@ static const struct cli_option serve_options[] = {
     {"max-strangers", "N",
      "connections of one address (IPv6: /64) that have not authenticated; with more the oldest of them goes (default: 256)",
      1, SERVER_STRANGERS_MAX},
-    {"check", "LIST", "what a posture means: CHECK=allow|quarantine|deny, by commas (default: forwarding=allow,default-password=deny)"},
+    {"check", "LIST", "what a posture means: CHECK=allow|quarantine|deny, by commas, each check once (default: forwarding=allow,default-password=deny)"},
     {"mutual", NULL, "tell endpoints that ask for it (assess --mutual) this machine's own posture, as it is when the server starts"},
-    {"help-uri", "URI", "where users of endpoints that have something to mend find help: told to them with the result"},
+    {"help-uri", "URI", "a page (https, http) or an address (mailto) where users of endpoints that have something to mend find help: told to them with the result"},
     {NULL, NULL, NULL},
 };
 static const struct cli_option issue_options[] = {
     {"out", "DIR", "where NAME.crt and NAME.key go (default: this folder)"},
     {NULL, NULL, NULL},
 };
-const struct cli_command cli_serve = {CLI_SERVE, .options = serve_options, .run = run_serve};
+static const char serve_more[] =
+    "The API stands at /api/v1 of the address that --http says. It wants the token in STATE/token.txt, or the user and password in\n"
+    "STATE/admin.txt; both are made at the first start, mode 0600, and read at each start: to change one, write another into its file, or\n"
+    "remove it, and start again. The server's certificate comes from its own authority, STATE/pki/ca.crt. On this machine:\n\n"
+    "  printf 'header = \"Authorization: Bearer %s\"\\n' \"$(cat STATE/token.txt)\" |\n"
+    "    curl --config - --cacert STATE/pki/ca.crt https://127.0.0.1:8443/api/v1/endpoints\n"
+    "  muster endpoint list --state STATE\n\n"
+    "On another one, with copies of the two files (and --http on an address that it reaches):\n\n"
+    "  muster endpoint list --server https://HOST:8443 --ca ca.crt --token-file token.txt\n\n"
+    "Once it serves it prints one line: ready and its addresses, or with --json the document that STATE/server.json holds.";
+const struct cli_command cli_serve = {CLI_SERVE, .more = serve_more, .options = serve_options, .run = run_serve};
 const struct cli_command cli_pki_issue = {
     CLI_PKI_ISSUE, .min_arguments = 1, .max_arguments = 1, .options = issue_options, .run = run_issue};

@@ -5,7 +5,8 @@
 
 #include "base/base.h"
 
-enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED };
+/* FAILED: it cannot be read as it is; DAMAGED: it was, and is not what it should be (whoever knows what that is says so). */
+enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED, FILE_DAMAGED };
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;

@@ -176,6 +176,7 @@ static const struct header {
     {"Cross-Origin-Resource-Policy", "same-origin", 0},
     {"Cross-Origin-Opener-Policy", "same-origin", 0},
     {"WWW-Authenticate", "Basic realm=\"Muster\", charset=\"UTF-8\"", 401},
+    {"WWW-Authenticate", "Bearer realm=\"Muster\"", 401}, /* RFC 6750 §3 */
     {"Retry-After", "5", 503},
 };
 
@@ -220,8 +221,8 @@ static void answer(struct http_server *h, struct MHD_Connection *connection, str
             web_problem(r, 403, "this login may not do that");
         else
             web_problem(r, 401,
-                        "log in with HTTP Basic; user and password of the first administrator are in admin.txt in the "
-                        "server's state folder");
+                        "log in with the token in token.txt (Authorization: Bearer …), or with the user and password in "
+                        "admin.txt (HTTP Basic); both are in the server's state folder");
         return;
     }
     if (r->status)

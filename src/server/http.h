@@ -9,7 +9,7 @@ struct http_options {
     const char *address;
     uint16_t port;                  /* 0: any */
     const char *certificate, *key;  /* PEM files, the server's own */
-    const char *state;              /* for admin.txt */
+    const char *state;              /* for admin.txt and token.txt */
     const char *db;                 /* store URL: each HTTP thread has its own connection */
     unsigned threads;               /* 0: 4 */
     struct connected *connected;    /* who has a session now; outlives the listener. NULL: nobody */

@@ -1,5 +1,5 @@
-/* Who may use the API. One scheme so far: HTTP Basic (RFC 7617) against STATE/admin.txt; users, bearer tokens and
- * sessions become rows of the same table. */
+/* Who may use the API: the administrator of STATE/admin.txt (HTTP Basic, RFC 7617), and who has the token in STATE/token.txt
+ * (RFC 6750). Users and sessions become rows of the same table. */
 #include "server/files.h"
 #include "server/web.h"
 
@@ -11,10 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
-#define DIGEST 32
+#define DIGEST     32
+#define SECRET_MIN 8 /* characters */
 
+/* Digests are compared without telling lengths or prefixes by time. */
 struct web_login {
-    uint8_t admin[DIGEST]; /* SHA-256 of "user:password": compared without telling lengths or prefixes by time */
+    uint8_t admin[DIGEST]; /* SHA-256 of "user:password" */
+    uint8_t token[DIGEST]; /* of the token */
+    bool has_token;
 };
 
 static bool digest(struct bytes b, uint8_t out[DIGEST])
@@ -34,39 +38,65 @@ static struct bytes admin_line(struct bytes text, const char *key)
     return (struct bytes){0};
 }
 
-struct web_login *web_login_new(const char *state, struct error *error)
+static bool admin_digest(struct bytes text, uint8_t out[DIGEST])
+{
+    struct wr pair = wr_of(1024);
+    struct bytes user = admin_line(text, "user"), password = admin_line(text, "password");
+    wr_bytes(&pair, user);
+    wr_u8(&pair, ':');
+    wr_bytes(&pair, password);
+    bool done = user.n > 0 && password.n >= SECRET_MIN && !pair.bad && digest(wr_view(&pair), out);
+    if (pair.p)
+        OPENSSL_cleanse(pair.p, pair.n);
+    wr_free(&pair);
+    return done;
+}
+
+static bool token_digest(struct bytes text, uint8_t out[DIGEST])
+{
+    struct bytes token = bytes_trim(text);
+    return token.n >= SECRET_MIN && digest(token, out);
+}
+
+/* The digest of what STATE/NAME says. FILE_DAMAGED: it is there, and does not say it. */
+static enum file_status read_secret(const char *state, const char *name, bool (*take)(struct bytes, uint8_t[DIGEST]),
+                                    const char *wanted, uint8_t out[DIGEST], struct error *error)
 {
     char path[PATH_MAX];
     struct bytes text = {0};
     struct arena arena = arena_of((size_t)256 << 10);
-    struct wr pair = wr_of(1024);
-    struct web_login *l = calloc(1, sizeof *l);
-    bool done = l && (size_t)snprintf(path, sizeof path, "%s/admin.txt", state) < sizeof path;
-    if (!done)
-        error_set(error, "%s: no memory, or the path is too long", state);
-    enum file_status status = done ? server_file_read(path, true, &arena, &text, error) : FILE_FAILED;
-    if (status == FILE_ABSENT)
-        error_set(error, "%s: missing; start muster serve without it to get a new administrator", path);
-    if (status == FILE_OK) {
-        struct bytes user = admin_line(text, "user"), password = admin_line(text, "password");
-        wr_bytes(&pair, user);
-        wr_u8(&pair, ':');
-        wr_bytes(&pair, password);
-        done = user.n > 0 && password.n >= 8 && !pair.bad && digest(wr_view(&pair), l->admin);
-        if (!done)
-            error_set(error,
-                      "%s: needs the lines \"user: NAME\" and \"password: …\" (8 characters at least); mend it, or "
-                      "remove it for a new one",
-                      path);
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", state, name) >= sizeof path) {
+        error_set(error, "%s: the path is too long", state);
+        return FILE_FAILED;
     }
-    if (pair.p)
-        OPENSSL_cleanse(pair.p, pair.n);
+    enum file_status status = server_file_read(path, true, &arena, &text, error);
+    if (status == FILE_ABSENT)
+        error_set(error, "%s: missing; start muster serve without it to get a new one", path);
+    if (status == FILE_OK && !take(text, out)) {
+        error_set(error, "%s: needs %s (%d characters at least); mend it, or remove it for a new one", path, wanted,
+                  SECRET_MIN);
+        status = FILE_DAMAGED;
+    }
     if (text.n)
         OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
-    wr_free(&pair);
     arena_free(&arena);
-    if (status == FILE_OK && done)
-        return l;
+    return status;
+}
+
+struct web_login *web_login_new(const char *state, struct error *error)
+{
+    struct web_login *l = calloc(1, sizeof *l);
+    if (!l) {
+        error_set(error, "no memory for logins");
+        return NULL;
+    }
+    if (read_secret(state, "admin.txt", admin_digest, "the lines \"user: NAME\" and \"password: …\"", l->admin, error) ==
+        FILE_OK) {
+        enum file_status status = read_secret(state, "token.txt", token_digest, "a token", l->token, error);
+        l->has_token = status == FILE_OK;
+        if (status == FILE_OK || status == FILE_ABSENT)
+            return l;
+    }
     web_login_free(l);
     return NULL;
 }
@@ -92,11 +122,20 @@ static unsigned basic_scopes(const struct web_login *l, struct bytes credentials
     return known ? WEB_READ | WEB_WRITE : 0;
 }
 
+/* RFC 6750 §2.1. Whoever has the token may do what the administrator may. */
+static unsigned bearer_scopes(const struct web_login *l, struct bytes credentials)
+{
+    uint8_t hash[DIGEST];
+    bool known = l->has_token && digest(credentials, hash) && CRYPTO_memcmp(hash, l->token, DIGEST) == 0;
+    return known ? WEB_READ | WEB_WRITE : 0;
+}
+
 static const struct scheme {
     const char *name;
     unsigned (*scopes)(const struct web_login *l, struct bytes credentials);
 } schemes[] = {
     {"Basic", basic_scopes},
+    {"Bearer", bearer_scopes},
 };
 
 unsigned web_login_scopes(const struct web_login *l, const char *authorization)

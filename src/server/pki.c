@@ -21,6 +21,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DAY          86400L
@@ -44,13 +45,18 @@ static void pair_free(struct pair *p)
     *p = (struct pair){0};
 }
 
-static bool openssl_failed(struct error *error, const char *what)
+static enum pki_status openssl_failed(struct error *error, const char *what)
 {
     char text[200];
     ERR_error_string_n(ERR_get_error(), text, sizeof text);
     ERR_clear_error();
     error_set(error, "%s: %s", what, text);
-    return false;
+    return PKI_FAILED;
+}
+
+static enum pki_status refused_unless(bool done)
+{
+    return done ? PKI_OK : PKI_REFUSED;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -74,9 +80,22 @@ static bool is_plain_name(const char *name, size_t max)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n;
 }
 
+/* RFC 1123 §2.1: labels of 1 to 63, and the last one is not all digits: that is an address that is none. */
+static bool is_dns_name(const char *name)
+{
+    struct bytes rest = bytes_of(name), label = {0};
+    bool good = is_plain_name(name, 253);
+    uint64_t number;
+    while (good && rest.p) {
+        label = bytes_split(&rest, '.');
+        good = label.n > 0 && label.n <= 63 && label.p[0] != '-' && label.p[label.n - 1] != '-';
+    }
+    return good && !bytes_number(label, &number);
+}
+
 bool pki_name_valid(const char *name)
 {
-    return is_address(name) || is_plain_name(name, 253);
+    return is_address(name) || is_dns_name(name);
 }
 
 static void names_add(struct names *names, const char *name)
@@ -272,7 +291,6 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
-/* FILE_FAILED with one line for a damaged file or one that others can read. */
 static enum file_status load_key(const char *path, EVP_PKEY **key, struct error *error)
 {
     struct arena arena = arena_of((size_t)256 << 10);
@@ -286,7 +304,7 @@ static enum file_status load_key(const char *path, EVP_PKEY **key, struct error 
         if (!*key) {
             error_set(error, "%s: damaged, or no private key in PEM; restore it, or move it away with its certificate",
                       path);
-            status = FILE_FAILED;
+            status = FILE_DAMAGED;
         }
         OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
     }
@@ -306,78 +324,87 @@ static enum file_status load_certificate(const char *path, X509 **certificate, s
         ERR_clear_error();
         if (!*certificate) {
             error_set(error, "%s: damaged, or no certificate in PEM; restore it or move it away", path);
-            status = FILE_FAILED;
+            status = FILE_DAMAGED;
         }
     }
     arena_free(&arena);
     return status;
 }
 
-static bool save_key(const char *path, EVP_PKEY *key, struct error *error)
+static enum pki_status save_key(const char *path, EVP_PKEY *key, struct error *error)
 {
     BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
     char *p = NULL;
     bool done = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
     long n = done ? BIO_get_mem_data(bio, &p) : 0;
-    done = n > 0 ? server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0600, false, error)
-                 : openssl_failed(error, "cannot encode a key");
+    enum pki_status status =
+        n > 0 ? refused_unless(server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0600, false, error))
+              : openssl_failed(error, "cannot encode a key");
     BIO_free(bio);
-    return done;
+    return status;
 }
 
-static bool save_certificate(const char *path, X509 *certificate, bool replace, struct error *error)
+static enum pki_status save_certificate(const char *path, X509 *certificate, bool replace, struct error *error)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *p = NULL;
     bool done = bio && PEM_write_bio_X509(bio, certificate) == 1;
     long n = done ? BIO_get_mem_data(bio, &p) : 0;
-    done = n > 0 ? server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0644, replace, error)
-                 : openssl_failed(error, "cannot encode a certificate");
+    enum pki_status status =
+        n > 0 ? refused_unless(server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0644, replace, error))
+              : openssl_failed(error, "cannot encode a certificate");
     BIO_free(bio);
-    return done;
+    return status;
 }
 
 /* Loads FOLDER/NAME.crt and .key. Absent files leave NULL; a certificate without its key, or with another's, is an
  * error. */
-static bool load_pair(const char *folder, const char *name, struct pair *pair, struct error *error)
+static enum pki_status load_pair(const char *folder, const char *name, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
-    if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error) ||
-        load_certificate(crt, &pair->certificate, error) == FILE_FAILED ||
-        load_key(key, &pair->key, error) == FILE_FAILED)
-        return false;
+    if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error))
+        return PKI_REFUSED;
+    enum file_status status = load_certificate(crt, &pair->certificate, error);
+    if (status == FILE_OK || status == FILE_ABSENT)
+        status = load_key(key, &pair->key, error);
+    if (status == FILE_FAILED || status == FILE_DAMAGED)
+        return status == FILE_DAMAGED ? PKI_DAMAGED : PKI_REFUSED;
     if (pair->certificate && !pair->key) {
         error_set(error, "%s: missing, but its certificate %s is there; restore the key, or move the certificate away",
                   key, crt);
-        return false;
+        return PKI_DAMAGED;
     }
     if (pair->certificate && X509_check_private_key(pair->certificate, pair->key) != 1) {
         ERR_clear_error();
         error_set(error, "%s: this key does not belong to %s; restore the right one", key, crt);
-        return false;
+        return PKI_DAMAGED;
     }
-    return true;
+    return PKI_OK;
 }
 
-/* Makes what is missing of a pair; the key first. `replace`: a certificate that is there may be superseded. */
-static bool make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca,
-                      bool replace, struct pair *pair, struct error *error)
+/* Makes what is missing of a pair; the key first, which goes again if it gets no certificate. `replace`: a certificate
+ * that is there may be superseded. */
+static enum pki_status make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca,
+                                 bool replace, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
+    bool made = !pair->key;
+    enum pki_status status = PKI_OK;
     if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error))
-        return false;
-    if (!pair->key) {
+        return PKI_REFUSED;
+    if (made) {
         pair->key = EVP_EC_gen("P-256");
-        if (!pair->key)
-            return openssl_failed(error, "cannot make a key");
-        if (!save_key(key, pair->key, error))
-            return false;
+        status = pair->key ? save_key(key, pair->key, error) : openssl_failed(error, "cannot make a key");
+        if (status != PKI_OK)
+            return status;
     }
     X509_free(pair->certificate);
     pair->certificate = certificate_make(wish, pair->key, ca);
-    if (!pair->certificate)
-        return openssl_failed(error, "cannot make a certificate");
-    return save_certificate(crt, pair->certificate, replace, error);
+    status = pair->certificate ? save_certificate(crt, pair->certificate, replace, error)
+                               : openssl_failed(error, "cannot make a certificate");
+    if (status != PKI_OK && made)
+        unlink(key);
+    return status;
 }
 
 /* ---- what the server needs --------------------------------------------------------------------------------------- */
@@ -388,29 +415,30 @@ static bool expires_within(X509 *certificate, long days)
     return X509_cmp_time(X509_get0_notAfter(certificate), &then) <= 0;
 }
 
-static bool check_ca(const char *folder, const struct pair *ca, struct error *error)
+static enum pki_status check_ca(const char *folder, const struct pair *ca, struct error *error)
 {
     if (X509_check_ca(ca->certificate) != 1 || X509_verify(ca->certificate, ca->key) != 1) {
         ERR_clear_error();
         error_set(error,
                   "%s/ca.crt: this is no authority's certificate of this server's making; restore it or move it away",
                   folder);
-        return false;
+        return PKI_DAMAGED;
     }
     if (expires_within(ca->certificate, 0)) {
         error_set(
             error,
             "%s/ca.crt: this authority has expired; move the folder away, start again and enrol the endpoints anew",
             folder);
-        return false;
+        return PKI_REFUSED;
     }
-    return true;
+    return PKI_OK;
 }
 
-static bool ensure_ca(const char *folder, struct pair *ca, bool *created, struct error *error)
+static enum pki_status ensure_ca(const char *folder, struct pair *ca, struct pki_made *made, struct error *error)
 {
-    if (!load_pair(folder, "ca", ca, error))
-        return false;
+    enum pki_status status = load_pair(folder, "ca", ca, error);
+    if (status != PKI_OK)
+        return status;
     if (ca->certificate)
         return check_ca(folder, ca, error);
     uint8_t random[4];
@@ -419,17 +447,26 @@ static bool ensure_ca(const char *folder, struct pair *ca, bool *created, struct
         return openssl_failed(error, "no random numbers");
     /* Authorities of two servers must not share a name: verifiers look issuers up by it. */
     snprintf(name, sizeof name, "Muster CA %02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
-    *created = true;
+    made->authority = true;
     return make_pair(folder, "ca", &(struct wish){name, ca_extensions, NULL, CA_DAYS}, NULL, false, ca, error);
 }
 
-static bool ensure_server(const char *folder, const struct pair *ca, const struct names *names, bool *created,
-                          struct error *error)
+/* Whether it can stay: it has every name, is no endpoint's (earlier ones were that, too), and lasts for a while. */
+static bool still_serves(X509 *certificate, const struct names *names)
+{
+    bool good = !(X509_get_extended_key_usage(certificate) & XKU_SSL_CLIENT) && !expires_within(certificate, RENEW_DAYS);
+    for (size_t i = 0; good && i < names->n; i++)
+        good = certificate_has(certificate, names->text[i]);
+    return good;
+}
+
+static enum pki_status ensure_server(const char *folder, const struct pair *ca, const struct names *names,
+                                     struct pki_made *made, struct error *error)
 {
     struct pair server = {0};
     char name[NAME_LENGTH + 1];
-    bool done = load_pair(folder, "server", &server, error), good = server.certificate != NULL;
-    if (done && good &&
+    enum pki_status status = load_pair(folder, "server", &server, error);
+    if (status == PKI_OK && server.certificate &&
         (X509_check_issued(ca->certificate, server.certificate) != X509_V_OK ||
          X509_verify(server.certificate, ca->key) != 1)) {
         ERR_clear_error();
@@ -437,104 +474,133 @@ static bool ensure_server(const char *folder, const struct pair *ca, const struc
             error,
             "%s/server.crt: not issued by the authority beside it; move server.crt and server.key away for new ones",
             folder);
-        done = false;
+        status = PKI_DAMAGED;
     }
-    for (size_t i = 0; done && good && i < names->n; i++)
-        good = certificate_has(server.certificate, names->text[i]);
-    if (done && good) /* earlier ones were endpoints, too */
-        good = !(X509_get_extended_key_usage(server.certificate) & XKU_SSL_CLIENT);
-    if (done && good)
-        good = !expires_within(server.certificate, RENEW_DAYS);
-    if (done && !good) {
+    if (status == PKI_OK && !(server.certificate && still_serves(server.certificate, names))) {
         snprintf(name, sizeof name, "%.*s", NAME_LENGTH, names->text[0]);
-        *created = true;
-        done = make_pair(folder, "server", &(struct wish){name, server_extensions, names, LEAF_DAYS}, ca,
-                         server.certificate != NULL, &server, error);
+        made->certificate = true;
+        status = make_pair(folder, "server", &(struct wish){name, server_extensions, names, LEAF_DAYS}, ca,
+                           server.certificate != NULL, &server, error);
     }
     pair_free(&server);
-    return done;
+    return status;
 }
 
-/* The first administrator: there is no default password. */
-static bool ensure_admin(const char *state, bool *created, struct error *error)
+/* What nobody guesses, as text. */
+static bool make_secret(char text[SECRET_BYTES / 3 * 4 + 1])
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char path[PATH_MAX], text[128], password[SECRET_BYTES / 3 * 4 + 1];
     uint8_t random[SECRET_BYTES];
-    if (!join(path, state, "admin.txt", "", error))
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return false;
-    if (access(path, F_OK) == 0)
-        return true;
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
-        error_set(error, "the kernel gives no random numbers");
-        return false;
-    }
     for (size_t i = 0, at = 0; i < sizeof random; i += 3) {
         uint32_t group = (uint32_t)random[i] << 16 | (uint32_t)random[i + 1] << 8 | random[i + 2];
         for (int shift = 18; shift >= 0; shift -= 6)
-            password[at++] = alphabet[group >> shift & 63];
-        password[at] = 0;
+            text[at++] = alphabet[group >> shift & 63];
+        text[at] = 0;
     }
-    int n = snprintf(text, sizeof text, "user: admin\npassword: %s\n", password);
-    bool done = server_file_write(path, (struct bytes){(const uint8_t *)text, (size_t)n}, 0600, false, error);
-    OPENSSL_cleanse(text, sizeof text);
-    OPENSSL_cleanse(password, sizeof password);
     OPENSSL_cleanse(random, sizeof random);
-    *created |= done;
-    return done;
+    return true;
 }
 
-bool pki_ensure(const char *state, const char *const *names, size_t name_count, bool *created, struct error *error)
+/* The first administrator and a first token of the API: there is no default password. `before`: what stands before the secret. */
+static enum pki_status ensure_secret(const char *state, const char *file, const char *before, bool *made,
+                                     struct error *error)
+{
+    char path[PATH_MAX], text[128], secret[SECRET_BYTES / 3 * 4 + 1];
+    if (!join(path, state, file, "", error))
+        return PKI_REFUSED;
+    if (access(path, F_OK) == 0)
+        return PKI_OK;
+    if (!make_secret(secret)) {
+        error_set(error, "the kernel gives no random numbers");
+        return PKI_FAILED;
+    }
+    int n = snprintf(text, sizeof text, "%s%s\n", before, secret);
+    *made = server_file_write(path, (struct bytes){(const uint8_t *)text, (size_t)n}, 0600, false, error);
+    OPENSSL_cleanse(text, sizeof text);
+    OPENSSL_cleanse(secret, sizeof secret);
+    return refused_unless(*made);
+}
+
+enum pki_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
+                           struct error *error)
 {
     char folder[PATH_MAX];
     struct pair ca = {0};
     struct names all = {.n = 0};
-    *created = false;
+    *made = (struct pki_made){0};
     if (!join(folder, state, "pki", "", error) || !server_folder_make(folder, error))
-        return false;
+        return PKI_REFUSED;
     int lock = server_folder_lock(folder, error);
     if (lock < 0)
-        return false;
+        return PKI_REFUSED;
     names_gather(&all, names, name_count);
-    bool done = ensure_ca(folder, &ca, created, error) && ensure_server(folder, &ca, &all, created, error) &&
-                ensure_admin(state, created, error);
+    enum pki_status status = ensure_ca(folder, &ca, made, error);
+    if (status == PKI_OK)
+        status = ensure_server(folder, &ca, &all, made, error);
+    if (status == PKI_OK)
+        status = ensure_secret(state, "admin.txt", "user: admin\npassword: ", &made->administrator, error);
+    if (status == PKI_OK)
+        status = ensure_secret(state, "token.txt", "", &made->token, error);
     pair_free(&ca);
     close(lock);
-    return done;
+    return status;
 }
 
-bool pki_issue(const char *state, const char *name, const char *out, struct error *error)
+/* The name must be free before the key is made: half a pair helps nobody. */
+static enum pki_status expect_free(const char *folder, const char *name, const char *suffix, struct error *error)
 {
-    char folder[PATH_MAX], path[PATH_MAX];
-    struct pair ca = {0}, endpoint = {0};
+    char path[PATH_MAX];
+    struct stat st;
+    if (!join(path, folder, name, suffix, error))
+        return PKI_REFUSED;
+    if (lstat(path, &st) < 0)
+        return PKI_OK;
+    error_set(error, "%s: exists already and is not overwritten", path);
+    return PKI_REFUSED;
+}
+
+static enum pki_status issue(const char *folder, const char *name, const char *out, const struct pair *ca,
+                             struct error *error)
+{
+    struct pair endpoint = {0};
     struct names names = {.n = 0};
+    if (!ca->certificate) {
+        error_set(error, "%s/ca.crt: there is no authority in this state folder yet; start muster serve on it first",
+                  folder);
+        return PKI_REFUSED;
+    }
+    names_add(&names, name);
+    enum pki_status status = check_ca(folder, ca, error);
+    if (status == PKI_OK)
+        status = refused_unless(server_folder_make(out, error));
+    if (status == PKI_OK)
+        status = expect_free(out, name, ".crt", error);
+    if (status == PKI_OK)
+        status = expect_free(out, name, ".key", error);
+    if (status == PKI_OK)
+        status = make_pair(out, name, &(struct wish){name, endpoint_extensions, &names, LEAF_DAYS}, ca, false, &endpoint,
+                           error);
+    pair_free(&endpoint);
+    return status;
+}
+
+enum pki_status pki_issue(const char *state, const char *name, const char *out, struct error *error)
+{
+    char folder[PATH_MAX];
+    struct pair ca = {0};
     if (!is_plain_name(name, NAME_LENGTH)) {
         error_set(error,
                   "\"%s\" cannot be an endpoint's name: 1 to %d letters, digits, . - _, not beginning with . or -",
                   name, NAME_LENGTH);
-        return false;
+        return PKI_REFUSED;
     }
-    if (!join(folder, state, "pki", "", error) || !load_pair(folder, "ca", &ca, error))
-        return false;
-    if (!ca.certificate) {
-        error_set(error, "%s/ca.crt: there is no authority in this state folder yet; start muster serve on it first",
-                  folder);
-        pair_free(&ca);
-        return false;
-    }
-    names_add(&names, name);
-    bool done = check_ca(folder, &ca, error) && server_folder_make(out, error);
-    /* Both names must be free before the key is made: half a pair helps nobody. */
-    for (int i = 0; done && i < 2; i++) {
-        done = join(path, out, name, i ? ".key" : ".crt", error);
-        if (done && access(path, F_OK) == 0) {
-            error_set(error, "%s: exists already and is not overwritten", path);
-            done = false;
-        }
-    }
-    done = done && make_pair(out, name, &(struct wish){name, endpoint_extensions, &names, LEAF_DAYS}, &ca, false,
-                             &endpoint, error);
-    pair_free(&endpoint);
+    if (!join(folder, state, "pki", "", error))
+        return PKI_REFUSED;
+    enum pki_status status = load_pair(folder, "ca", &ca, error);
+    if (status == PKI_OK)
+        status = issue(folder, name, out, &ca, error);
     pair_free(&ca);
-    return done;
+    return status;
 }

@@ -52,7 +52,12 @@ const struct policy policy_default = {
 
 bool policy_parse(struct policy *p, struct bytes text, struct error *error)
 {
-    while (text.n) {
+    bool named[POLICY_CHECKS] = {false};
+    if (!text.n) {
+        error_set(error, "--check is empty: a check is forwarding or default-password, with =allow, =quarantine or =deny");
+        return false;
+    }
+    while (text.p) {
         struct bytes action = bytes_split(&text, ','), name = bytes_split(&action, '=');
         size_t check = 0, i = 0;
         while (check < POLICY_CHECKS && !bytes_equal(name, bytes_of(checks[check].name)))
@@ -60,10 +65,15 @@ bool policy_parse(struct policy *p, struct bytes text, struct error *error)
         while (i < ARRAY_LENGTH(actions) && !bytes_equal(action, bytes_of(actions[i].name)))
             i++;
         if (check == POLICY_CHECKS || i == ARRAY_LENGTH(actions)) {
-            error_set(error, "\"%.*s\": a check is forwarding or default-password, with =allow, =quarantine or =deny",
+            error_set(error, "--check \"%.*s\": a check is forwarding or default-password, with =allow, =quarantine or =deny",
                       (int)(name.n < 100 ? name.n : 100), (const char *)name.p);
             return false;
         }
+        if (named[check]) {
+            error_set(error, "--check names %s twice; which one is meant?", checks[check].name);
+            return false;
+        }
+        named[check] = true;
         p->actions[check] = (enum policy_action)i;
     }
     return true;

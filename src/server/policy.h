@@ -14,7 +14,7 @@ struct policy {
 };
 /* Forwarding: allow, with the advice to mend it; a factory default password: deny. */
 extern const struct policy policy_default;
-/* Reads "forwarding=deny,default-password=allow" over what stands in *p. */
+/* Reads "forwarding=deny,default-password=allow" over what stands in *p: each check once, and one at least. */
 bool policy_parse(struct policy *p, struct bytes text, struct error *error) MUST_USE;
 
 /* What the checks found. `told` is the component's own result, `result` and `access` what it contributes to the whole: a

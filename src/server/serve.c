@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREACHED = 5, STATUS_INTERNAL = 70 }; /* product: exit status */
@@ -75,14 +76,24 @@ static bool make_path(char path[PATH_MAX], const char *state, const char *name, 
     return false;
 }
 
+/* What a user may click on without harm. */
+static bool is_help_uri(const char *uri)
+{
+    static const char *const schemes[] = {"https://", "http://", "mailto:"};
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++)
+        if (strncasecmp(uri, schemes[i], strlen(schemes[i])) == 0 && uri[strlen(schemes[i])])
+            return nea_uri_valid(bytes_of(uri));
+    return false;
+}
+
 static int take_options(struct server *s)
 {
     s->policy = policy_default;
     if (s->options->checks && !policy_parse(&s->policy, bytes_of(s->options->checks), &s->error))
         return STATUS_USAGE;
     const struct server_options *o = s->options;
-    if (o->help && !nea_uri_valid(bytes_of(o->help))) {
-        error_set(&s->error, "--help-uri %s: that is no URI; give https://… or mailto:…", o->help);
+    if (o->help && !is_help_uri(o->help)) {
+        error_set(&s->error, "--help-uri %s: give https://…, http://… or mailto:…", o->help);
         return STATUS_USAGE;
     }
     s->policy.help = o->help;
@@ -107,30 +118,43 @@ static int take_options(struct server *s)
 /* ---- parts, in the order in which they start ----------------------------------------------------------------------
  */
 
+/* What a first start made is said once; a certificate alone is renewed without a word about authorities. */
+static void tell_what_was_made(const struct server *s, const struct pki_made *made)
+{
+    const char *state = s->options->state;
+    if (s->options->quiet)
+        return;
+    if (made->authority)
+        log_line(LOG_INFO, "made a certificate authority: %s", s->ca);
+    else if (made->certificate)
+        log_line(LOG_INFO, "made a new certificate for the server: %s", s->certificate);
+    if (made->administrator)
+        log_line(LOG_INFO, "made an administrator: user and password are in %s/admin.txt", state);
+    if (made->token)
+        log_line(LOG_INFO, "made a token for the API: it is in %s/token.txt", state);
+}
+
 static int prepare_state(struct server *s)
 {
     const char *names[SERVER_NAMES_MAX + 2];
     size_t count = 0;
-    bool created;
+    struct pki_made made;
     while (count < s->options->name_count && count < SERVER_NAMES_MAX) {
         names[count] = s->options->names[count];
         count++;
     }
     names[count++] = s->listen.host;
     names[count++] = s->http_listen.host;
-    if (!server_folder_make(s->options->state, &s->error))
-        return STATUS_INTERNAL;
-    if ((s->claim = server_claim(s->options->state, &s->error)) < 0)
-        return STATUS_UNREACHED;
-    if (!pki_ensure(s->options->state, names, count, &created, &s->error) ||
-        !(s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error)))
-        return STATUS_INTERNAL;
-    if (created && !s->options->quiet)
-        log_line(LOG_INFO,
-                 "made a certificate authority (%s) and what was missing beside it; the administrator's login is in "
-                 "%s/admin.txt",
-                 s->ca, s->options->state);
-    return STATUS_OK;
+    if (!server_folder_make(s->options->state, &s->error) ||
+        (s->claim = server_claim(s->options->state, &s->error)) < 0)
+        return STATUS_USAGE;
+    enum pki_status status = pki_ensure(s->options->state, names, count, &made, &s->error);
+    if (status != PKI_OK)
+        return status == PKI_REFUSED ? STATUS_USAGE : STATUS_INTERNAL;
+    s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error);
+    if (s->tls)
+        tell_what_was_made(s, &made);
+    return s->tls ? STATUS_OK : STATUS_INTERNAL;
 }
 
 static int start_store(struct server *s)
@@ -140,8 +164,8 @@ static int start_store(struct server *s)
         return STATUS_OK;
     case STORE_REFUSED:
         return STATUS_USAGE;
-    case STORE_UNAVAILABLE:
-        return STATUS_UNREACHED;
+    case STORE_UNAVAILABLE: /* of a file: in use, or no room */
+        return strncmp(s->db, "postgres", 8) == 0 ? STATUS_UNREACHED : STATUS_USAGE;
     default:
         return STATUS_INTERNAL;
     }
@@ -214,7 +238,7 @@ static int start_listening(struct server *s)
         }
         if (!listen_one(s, w, s->worker_count == 0, max, strangers)) {
             net_loop_free(w->loop);
-            return STATUS_UNREACHED;
+            return STATUS_USAGE;
         }
     }
     return STATUS_OK;
@@ -231,7 +255,7 @@ static int start_http(struct server *s)
                                          .db = s->db};
     s->http = http_start(&options, &s->error);
     if (!s->http)
-        return STATUS_UNREACHED;
+        return STATUS_USAGE;
     s->http_listen.port = http_port(s->http);
     return STATUS_OK;
 }
@@ -259,6 +283,15 @@ static void address_print(const struct address *a, char text[80])
     snprintf(text, 80, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, a->port);
 }
 
+static void tell_ready(const struct server *s, const char *listen, const char *url, const char *json)
+{
+    if (s->options->json)
+        fputs(json, stdout);
+    else
+        printf("ready: PT-TLS on %s, web and API on %s\n", listen, url);
+    fflush(stdout);
+}
+
 /* STATE/server.json: where the fleet commands on this machine find the running server. */
 static int write_addresses(struct server *s)
 {
@@ -276,12 +309,10 @@ static int write_addresses(struct server *s)
     json_object_end(&j);
     wr_u8(&w, '\n');
     bool written = !w.bad && server_file_write(s->json, wr_view(&w), 0644, true, &s->error);
+    if (written && !s->options->quiet)
+        tell_ready(s, listen, url, wr_string(&w));
     wr_free(&w);
-    if (written && !s->options->quiet) {
-        printf("ready: PT-TLS on %s, web and API on %s\n", listen, url);
-        fflush(stdout);
-    }
-    return written ? STATUS_OK : STATUS_INTERNAL;
+    return written ? STATUS_OK : STATUS_USAGE;
 }
 
 /* ---- life -----------------------------------------------------------------------------------------------------------
@@ -330,6 +361,8 @@ int server_run(const struct server_options *options)
     s->options = options;
     s->claim = -1;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
+    log_set_times();
     net_loop_on_signal(s->loop, on_signal, s);
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == STATUS_OK; i++)
         status = steps[i](s);

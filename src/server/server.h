@@ -11,7 +11,7 @@ struct nea_mutual;
 enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16 };
 
 struct server_options {
-    const char *state;   /* folder: pki/, admin.txt, server.db, server.json (addresses of the running server) */
+    const char *state;   /* folder: pki/, admin.txt, token.txt, server.db, server.json (addresses of the running server) */
     const char *listen;  /* "ADDRESS:PORT", "PORT" or "[::]:PORT" for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
     const char *http;    /* the same for HTTPS; NULL: 127.0.0.1:8443 */
     const char *db;      /* URL; NULL: sqlite:STATE/server.db */
@@ -24,22 +24,35 @@ struct server_options {
     const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…" over the default policy; NULL: as it is */
     const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
     const struct nea_mutual *mutual; /* how endpoints that want to may assess this server; NULL: they may not. For all threads */
+    bool json; /* the ready line is the document that server.json holds */
     bool quiet;
 };
 
-/* Runs until SIGTERM or SIGINT; prints a line that begins "ready" when it serves. Returns an exit status (cli.h's numbers): 0, 2 for options,
- * 5 for addresses that cannot be bound, 70. */
+/* Runs until SIGTERM or SIGINT; prints a line that begins "ready" (or one of JSON) when it serves. Returns an exit status (cli.h's numbers): 0; 2 for
+ * options, and for addresses, folders and files that cannot be used as they are; 5 for a database server that cannot be reached; 70. */
 int server_run(const struct server_options *options);
 
 /* ---- pki: STATE/pki/ca.crt, ca.key, server.crt, server.key ------------------------------------------------------------ */
 
 /* Whether it can stand in a certificate: a DNS name without wildcards, or an address. */
 bool pki_name_valid(const char *name);
-/* Makes the CA, the server's certificate (ECDSA P-256; names: the host's, localhost, those given; for server authentication alone) and
- * admin.txt (mode 0600) where they are missing, and a new certificate where that one lacks a name. *created: something was made. False: `error`. */
-bool pki_ensure(const char *state, const char *const *names, size_t name_count, bool *created, struct error *error) MUST_USE;
-/* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days. NAME: letters, digits, . - _, at most 64. */
-bool pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
+enum pki_status {
+    PKI_OK = 0,
+    PKI_REFUSED, /* a folder or a file that cannot be used as it is: permission, room, open to others, in the way; a name that is none */
+    PKI_DAMAGED, /* a file of ours that is no longer what we wrote */
+    PKI_FAILED,  /* anything else */
+};
+/* What was missing, and was made. */
+struct pki_made {
+    bool authority, certificate /* the server's: the first one, or a new one */, administrator, token;
+};
+/* Makes the CA, the server's certificate (ECDSA P-256; names: the host's, localhost, those given; for server authentication alone),
+ * admin.txt and token.txt (mode 0600) where they are missing, and a new certificate where that one lacks a name or soon ends. */
+enum pki_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
+                           struct error *error) MUST_USE;
+/* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days; both or none. NAME: letters, digits, . - _, at
+ * most 64. */
+enum pki_status pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
 
 /* ---- accounts: STATE/endpoints.passwd, passwords of endpoints without a certificate ---------------------------------- */
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import urllib.request
 import ssl
 import base64
@@ -56,6 +57,8 @@ def ask(url, password):
     past = json.loads(run(FLEET, "endpoint", "show", "node-1", "--at", "2026-01-01T00:30:00Z", "--json", "--state", STATE).stdout)
     check("show --at tells the software of then", past["at"] == "2026-01-01T00:30:00Z" and len(past["software"]) == 1, past)
     table = run(FLEET, "endpoint", "list", "--state", STATE).stdout
+    title, row = table.splitlines()[:2]
+    check("its columns stand below their titles, whatever the texts are", columns_of(title)[:2] == columns_of(row)[:2], table)
     check("the table has titles and the endpoint", re.search(r"^ID +NAME .*\n\d+ +node-1 +Debian ", table) is not None, table)
     plain = run(FLEET, "endpoint", "list", "--plain", "--state", STATE).stdout
     check("--plain is tabs and no titles", re.fullmatch(r"\d+\tnode-1\tDebian\t[^\t]*\t2\t[^\t]*\tallowed\tcompliant\n", plain) is not None, repr(plain))
@@ -64,11 +67,67 @@ def ask(url, password):
     fails("a time that is none", 2, "--at", "endpoint", "show", "node-1", "--at", "soon", "--state", STATE)
 
 
+def columns_of(line):
+    """Where the columns of a line begin, as a terminal shows it: wide characters take two."""
+    places, at, gap = [], 0, True
+    for c in line:
+        if c != " " and gap:
+            places.append(at)
+        gap = c == " "
+        at += 0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+    return places
+
+
+def when_nothing_is_known():
+    """A time before all history is unknown, not empty."""
+    for form in ((), ("--json",), ("--plain",)):
+        done = run(FLEET, "endpoint", "show", "node-1", "--at", "2019-01-01", *form, "--state", STATE)
+        check(f"show --at before all history {' '.join(form)}: 3, and since when it is known",
+              done.returncode == 3 and "2026-01-01T00:00:00Z" in done.stderr and done.stderr.count("\n") == 1, f"{done.returncode} {done.stderr}")
+    done = run(FLEET, "endpoint", "show", "node-1", "--at", "2026-01-01T00:00:00Z", "--state", STATE)
+    check("at its first moment it is known", done.returncode == 0 and not done.stderr, done.stderr)
+    check("what may have been there before is a bound", "by 2026-01-01T00:00:00Z" in done.stdout, done.stdout)
+    shown = run(FLEET, "endpoint", "show", "node-1", "--state", STATE).stdout
+    check("what came later is not", re.search(r" 2026-01-01T01:00:00Z\n", shown) and "by 2026-01-01T01" not in shown, shown)
+    plain = run(FLEET, "endpoint", "show", "node-1", "--plain", "--state", STATE).stdout
+    check("--plain tells it in a column", "\t2026-01-01T00:00:00Z\tbound\n" in plain and "\t2026-01-01T01:00:00Z\treported\n" in plain, plain)
+
+
+def from_elsewhere(url):
+    """As the help says it: with the token, by curl and by the client."""
+    ca, token = os.path.join(STATE, "pki", "ca.crt"), os.path.join(STATE, "token.txt")
+    done = run(FLEET, "endpoint", "list", "--plain", "--server", url, "--ca", ca, "--token-file", token)
+    check("--server with --token-file", done.returncode == 0 and "node-1" in done.stdout, done.stderr)
+    check("the token is its owner's", os.stat(token).st_mode & 0o777 == 0o600)
+    text = run(MUSTER, "serve", "--help").stdout
+    example = re.search(r"^  (printf .*)\n +(curl .*)", text, re.M)
+    check("the help has an example", example is not None and "token.txt" in text and "admin.txt" in text, text)
+    if example and shutil.which("curl"):
+        script = " ".join(example.groups()).replace("https://127.0.0.1:8443", url).replace("STATE", STATE)
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30)
+        check("which works", done.returncode == 0 and '"muster.endpoints/1"' in done.stdout, script + done.stdout + done.stderr)
+    check("account add says whose passwords they are", "token.txt" in run(MUSTER, "account", "add", "--help").stdout)
+
+
+def helps():
+    for noun, verbs in (("pki", ("issue",)), ("account", ("add", "list", "remove")), ("endpoint", ("list", "show", "reassess"))):
+        for word in ("--help", "-h", "help"):
+            done = run(MUSTER, noun, word)
+            check(f"{noun} {word}", done.returncode == 0 and not done.stderr and all(f"  {noun} {verb}" in done.stdout for verb in verbs), done.stderr)
+        done = run(MUSTER, noun)
+        check(f"{noun} alone is wrong usage", done.returncode == 2 and not done.stdout, done.stdout)
+    for words in (("serve",), ("endpoint", "list"), ("list",)):
+        done = run(MUSTER, *words, "--version")
+        check(f"{' '.join(words)} --version", (done.returncode, done.stdout) == (0, run(MUSTER, "--version").stdout), done.stdout)
+
+
 def refuse(url):
     token = os.path.join(WORK, "token")
     with open(token, "w", encoding="utf-8") as file:
         file.write("not-a-token\n")
     ca = os.path.join(STATE, "pki", "ca.crt")
+    fails("a token file that is not there", 2, "No such file", "endpoint", "list", "--server", url, "--token-file", token + "-none", "--ca", ca)
+    fails("an authority file that is not there", 2, "none.crt", "endpoint", "list", "--server", url, "--token-file", token, "--ca", "none.crt")
     fails("no token", 2, "--token-file", "endpoint", "list", "--server", url)
     fails("no TLS", 2, "https://", "endpoint", "list", "--server", "http" + url[5:], "--token-file", token)
     fails("an authority that is not known", 5, "certificate", "endpoint", "list", "--server", url, "--token-file", token)
@@ -125,6 +184,9 @@ def main():
         check("an empty fleet is an empty list", json.loads(run(FLEET, "endpoint", "list", "--json", "--state", STATE).stdout)["items"] == [])
         endpoint()
         ask(url, password)
+        when_nothing_is_known()
+        from_elsewhere(url)
+        helps()
         refuse(url)
     finally:
         server.terminate()

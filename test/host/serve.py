@@ -5,6 +5,7 @@ Called with the source folder and the build folder.
 """
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -41,7 +42,7 @@ class Server:
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=limit,
                                         env={**os.environ, **(environment or {})})
         self.ready = self.process.stdout.readline()
-        if self.ready.startswith("ready"):
+        if self.ready:
             with open(os.path.join(self.state, "server.json"), encoding="utf-8") as file:
                 self.addresses = json.load(file)
             self.port = int(self.addresses["listen"].rsplit(":", 1)[1])
@@ -124,9 +125,9 @@ def starting_and_stopping():
     Server("other").stop()  # makes what is missing, so that the next ones have nothing to say but their line
     http = server.addresses["http"].removeprefix("https://")
     for option in (["--listen", f"127.0.0.1:{server.port}"], ["--http", http]):
-        good, detail = Server("other", *option).fails(5, option[1].split(":")[1], "in use")
-        check(f"{option[0]}: a port in use is one line, exit 5", good, detail)
-    good, detail = Server("plain").fails(5, "another server")
+        good, detail = Server("other", *option).fails(2, option[1].split(":")[1], "in use")
+        check(f"{option[0]}: a port in use is one line, exit 2", good, detail)
+    good, detail = Server("plain").fails(2, "another server")
     check("a second server on one state folder is refused", good, detail)
     check("and leaves the first one's addresses", os.path.exists(server.state + "/server.json"))
     check("SIGTERM ends it with 0", server.stop() == 0)
@@ -150,9 +151,9 @@ def what_cannot_be_served():
     for name in ("*.example.org", "https://nac", "a b", ""):
         good, detail = Server("plain", "--name", name).fails(2, "--name", f'"{name}"')
         check(f'--name "{name}" is one line, exit 2', good, detail)
-    Server("plain", "--listen", "192.0.2.1:2271").fails(5)  # the first time the certificate gets the new name, and that is said
-    good, detail = Server("plain", "--listen", "192.0.2.1:2271").fails(5, "192.0.2.1")
-    check("an address that is not ours is one line, exit 5", good, detail)
+    Server("plain", "--listen", "192.0.2.1:2271").fails(2)  # the first time the certificate gets the new name, and that is said
+    good, detail = Server("plain", "--listen", "192.0.2.1:2271").fails(2, "192.0.2.1")
+    check("an address that is not ours is one line, exit 2", good, detail)
     with open(os.path.join(state, "server.db"), "r+b") as file:
         file.write(b"This is no database. ")
     with open(os.path.join(state, "server.db"), "rb") as file:
@@ -161,6 +162,75 @@ def what_cannot_be_served():
     check("a damaged database is one line", good, detail)
     with open(os.path.join(state, "server.db"), "rb") as file:
         check("and is left as it is", file.read() == before)
+
+
+def what_makes_no_sense():
+    """Values that nobody can mean are refused before anything is made."""
+    state = os.path.join(WORK, "senseless")
+    for option, *words in ((("--check", ""), "--check", "empty"), (("--check", "forwarding=deny,forwarding=allow"), "forwarding", "twice"),
+                           (("--check", "forwarding=deny,forwarding=deny"), "twice"), (("--name", "999.1.1.1"), "999.1.1.1"),
+                           (("--name", "a..b"), "a..b"), (("--name", "-a.example"), "-a"), (("--help-uri", "javascript:alert(1)"), "https://"),
+                           (("--help-uri", "file:///etc/passwd"), "https://"), (("--help-uri", "https://"), "https://"), (("--help-uri", "x"), "https://")):
+        good, detail = Server("senseless", *option).fails(2, *words)
+        check(f"{' '.join(option)}: one line, exit 2", good, detail)
+    check("and nothing was made", not os.path.exists(state))
+    for uri in ("https://help.example.org/", "http://help", "mailto:help@example.org"):
+        server = Server("helpful", "--help-uri", uri, "--name", "1.nac.example.org", "--check", "forwarding=deny,default-password=allow")
+        check(f"{uri} is taken", server.ready.startswith("ready"), server.messages())
+        server.stop()
+
+
+def files_that_cannot_be_used():
+    """2 and a line that says which: permission, room, a folder in the file's place."""
+    state = os.path.join(WORK, "unusable")
+    Server("unusable").stop()
+    for url in ("sqlite:/etc", "sqlite:" + WORK):
+        good, detail = Server("unusable", "--db", url).fails(2, url.removeprefix("sqlite:"))
+        check(f"--db {url}: 2", good, detail)
+    os.chmod(state + "/pki/ca.key", 0o644)
+    good, detail = Server("unusable").fails(2, "ca.key", "chmod 600")
+    check("a key that others can read: 2", good, detail)
+    os.chmod(state + "/pki/ca.key", 0o600)
+    with open(state + "/pki/ca.key", encoding="utf-8") as file:
+        key = file.read()
+    with open(state + "/pki/ca.key", "w", encoding="utf-8") as file:
+        file.write("no key")
+    good, detail = Server("unusable").fails(70, "ca.key", "damaged")
+    check("a key that is damaged: 70", good, detail)
+    with open(state + "/pki/ca.key", "w", encoding="utf-8") as file:
+        file.write(key)
+    issued = os.path.join(WORK, "issued")
+    os.makedirs(issued)
+    os.symlink("nowhere", issued + "/web.crt")
+    result = subprocess.run([SERVER, "pki", "issue", "web", "--state", state, "--out", issued], capture_output=True, text=True, timeout=30)
+    check("a certificate that cannot be written: 2, and no key stays behind", result.returncode == 2 and os.listdir(issued) == ["web.crt"], result.stderr)
+    unshare = shutil.which("unshare")
+    room = os.path.join(WORK, "room")
+    os.makedirs(room)
+    full = f"mount -t tmpfs -o size=64k none {room} && exec {SERVER} serve --state {room}/state --listen 127.0.0.1:0 --http 127.0.0.1:0"
+    if os.geteuid() != 0 or not unshare or subprocess.run([unshare, "-m", "mount", "-t", "tmpfs", "none", room], capture_output=True, check=False).returncode:
+        print("skip a full disk: cannot mount one")
+        return
+    result = subprocess.run([unshare, "-m", "sh", "-c", full], capture_output=True, text=True, timeout=60)
+    line = result.stderr.splitlines()[-1]
+    check("a full disk: 2, and it is said", result.returncode == 2 and not result.stdout and ("full" in line or "No space" in line), f"{result.returncode} {result.stderr}")
+
+
+def how_it_speaks():
+    """Its lines carry times, its ready line may be JSON."""
+    line = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ muster: ")
+    server = Server("voice", "--json")
+    document = json.loads(server.ready)
+    check("serve --json: one document once it is ready", document == json.load(open(server.state + "/server.json", encoding="utf-8")), server.ready)
+    lines = server.messages().splitlines()
+    check("lines of the log begin with their time", lines and all(line.match(one) for one in lines), lines)
+    check("what was made is said, each", all(any(word in one for one in lines) for word in ("authority", "admin.txt", "token.txt")), lines)
+    server.stop()
+    server = Server("voice", "--name", "voice.example.org", environment={"JOURNAL_STREAM": "8:1", "MUSTER_JSON": "0"})
+    check("MUSTER_JSON=0 is off", server.ready.startswith("ready: "), server.ready)
+    check("journald has its own times, and a renewed certificate is no new authority",
+          server.messages() == f"muster: made a new certificate for the server: {server.state}/pki/server.crt\n", server.messages())
+    server.stop()
 
 
 def default_port():
@@ -297,7 +367,7 @@ def no_room():
 def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for part in (starting_and_stopping, what_cannot_be_served, default_port, all_addresses, names, tls_policy, stalled_strangers, one_address, no_room):
+    for part in (starting_and_stopping, what_cannot_be_served, what_makes_no_sense, files_that_cannot_be_used, how_it_speaks, default_port, all_addresses, names, tls_policy, stalled_strangers, one_address, no_room):
         part()
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0

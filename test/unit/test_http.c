@@ -105,12 +105,12 @@ static struct http_server *start(const char *url)
 static int set_up(void **unused)
 {
     (void)unused;
-    bool created;
+    struct pki_made made;
     struct error error = {0};
     char path[300];
     curl_global_init(CURL_GLOBAL_DEFAULT);
     snprintf(state, sizeof state, "%s/muster-http-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(state) || !pki_ensure(state, NULL, 0, &created, &error))
+    if (!mkdtemp(state) || pki_ensure(state, NULL, 0, &made, &error) != PKI_OK)
         return -1;
     snprintf(path, sizeof path, "%s/admin.txt", state);
     FILE *f = fopen(path, "r");
@@ -286,6 +286,21 @@ static void login_is_basic_and_exact(void **unused)
     for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
         ask(&(struct question){.path = path, .user = "", .header = odd[i]}, &a);
         assert_int_equal(a.status, 401);
+    }
+    /* The token of token.txt, exactly. */
+    char token[80], header[128];
+    snprintf(token, sizeof token, "%s/token.txt", state);
+    FILE *f = fopen(token, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(token, sizeof token, f));
+    fclose(f);
+    token[strcspn(token, "\n")] = 0;
+    for (int bad = 0; bad < 3; bad++) {
+        token[strlen(token) - 1] ^= bad == 1; /* a wrong one, then the right one in capitals of the scheme */
+        snprintf(header, sizeof header, "Authorization: %s %s", bad == 2 ? "BEARER" : "Bearer", token);
+        token[strlen(token) - 1] ^= bad == 1;
+        ask(&(struct question){.path = path, .user = "", .header = header}, &a);
+        assert_int_equal(a.status, bad == 1 ? 401 : 200);
     }
     /* A wrong login learns nothing of parameters or endpoints. */
     ask(&(struct question){.path = "/api/v1/endpoints?limit=0", .user = "admin:x"}, &a);
