@@ -173,9 +173,40 @@ static void a_missing_program_is_said(void **state)
     assert_int_equal(CALL("gone"), EXIT_INTERNAL);
 }
 
+/* As many columns as a terminal shows, whatever the text; nothing that it obeys. */
+static void cells_are_as_wide_as_they_look(void **state)
+{
+    static const struct {
+        const char *text, *cell;
+    } rows[] = {
+        {"abc", "abc   "},
+        {"", "      "},
+        {"\xc3\xa4\xc3\xb6", "\xc3\xa4\xc3\xb6    "},                       /* two octets each, a column each */
+        {"\xe6\x97\xa5\xe6\x9c\xac", "\xe6\x97\xa5\xe6\x9c\xac  "},       /* wide: two columns each */
+        {"a\xcc\x88", "a\xcc\x88     "},                                     /* a combining mark takes none */
+        {"\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7    "},
+        {"\x1b[31m", "?[31m "},
+        {"\xc2\x9b" "1m\x7f", "?1m?  "},                                     /* C1, and DEL */
+        {"\xff\xc3", "??    "},                                              /* no UTF-8; cut off */
+        {"longer than it", "longer than it"},
+    };
+    (void)state;
+    struct wr w = wr_of(0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        wr_reset(&w);
+        cli_put_cell(&w, bytes_of(rows[i].text), 6);
+        assert_string_equal(wr_string(&w), rows[i].cell);
+    }
+    wr_reset(&w);
+    cli_put_plain(&w, (const struct bytes[]){BYTES("a\tb"), {NULL, 0}, BYTES("c\nd")}, 3);
+    assert_string_equal(wr_string(&w), "a b\t\tc d\n");
+    wr_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cells_are_as_wide_as_they_look),
         cmocka_unit_test(options_in_every_form),
         cmocka_unit_test(numbers_stay_in_their_ranges),
         cmocka_unit_test(an_option_may_be_given_often),

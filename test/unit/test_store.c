@@ -167,6 +167,39 @@ static void test_new_epoch_keeps_the_past(void **state)
     assert_int_equal(endpoint_of(p, "x").installed, 2);
 }
 
+static bool put_bound(void *context, const struct store_software *item)
+{
+    wr_fmt(context, "%.*s%s ", (int)item->software_id.n, (const char *)item->software_id.p, item->bound ? "<" : "=");
+    return true;
+}
+
+/* What stands at the beginning of all that is known, and what only an inventory told, was there then or before. */
+static void test_bounds(void **state)
+{
+    struct place *p = enter(state);
+    struct wr text = wr_of(0);
+    int64_t since;
+    uint64_t next;
+    struct store_event first[] = {event(1, TIME_UNKNOWN, STORE_CREATE, "u"), event(2, T0 + 5, STORE_CREATE, "a"),
+                                  event(3, T0 + 5, STORE_CREATE, "b"), event(4, T0 + 9, STORE_CREATE, "c")};
+    struct store_event inventory[] = {event(0, T0 + 500, STORE_CREATE, "a"), event(0, T0 + 500, STORE_CREATE, "c"),
+                                      event(0, T0 + 500, STORE_CREATE, "d")};
+    OK(store_known_since(p->store, 1, &since, &p->error));
+    assert_true(since == TIME_UNKNOWN);
+    struct store_receipt r = must_store(p, events_report("x", T0 + 10, 1, 1, 4, first, 4));
+    OK(store_known_since(p->store, r.endpoint, &since, &p->error));
+    assert_true(since == T0 + 5);
+    OK(store_software(p->store, r.endpoint, TIME_UNKNOWN, TIME_UNKNOWN, 0, 100, put_bound, &text, &next, &p->error));
+    assert_string_equal(wr_string(&text), "a< b< c= u= ");
+    wr_reset(&text);
+    r = must_store(p, inventory_report("x", T0 + 500, 2, 40, inventory, 3));
+    OK(store_software(p->store, r.endpoint, TIME_UNKNOWN, TIME_UNKNOWN, 0, 100, put_bound, &text, &next, &p->error));
+    assert_string_equal(wr_string(&text), "a< c= d< ");
+    OK(store_known_since(p->store, r.endpoint, &since, &p->error));
+    assert_true(since == T0 + 5);
+    wr_free(&text);
+}
+
 /* What another endpoint reported before costs one row, whatever order and source it comes in. */
 static void test_sets_are_shared(void **state)
 {
@@ -724,6 +757,7 @@ int main(void)
         CASE(test_partial_lists_and_ranges_without_events),
         CASE(test_what_does_not_continue_is_a_conflict),
         CASE(test_new_epoch_keeps_the_past),
+        CASE(test_bounds),
         CASE(test_sets_are_shared),
         CASE(test_odd_identifiers),
         CASE(test_endpoint_posture_and_sessions),
