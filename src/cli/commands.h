@@ -32,6 +32,9 @@
     C(cli_endpoint_show, CLI_ENDPOINT_SHOW)   \
     C(cli_endpoint_reassess, CLI_ENDPOINT_REASSESS)
 
+#define PACKAGE_COMMANDS(C)                   \
+    C(cli_package_show, CLI_PACKAGE_SHOW)
+
 #define CLI_SERVE          .noun = "serve", .arguments = "", .summary = "the policy server: assesses endpoints over PT-TLS, answers over HTTPS"
 #define CLI_PKI_ISSUE      .noun = "pki", .verb = "issue", .arguments = "NAME", .summary = "a certificate and key for an endpoint, signed by the server's authority"
 #define CLI_ACCOUNT_ADD    .noun = "account", .verb = "add", .arguments = "NAME", .summary = "lets an endpoint without certificate log in by this name and a password"
@@ -40,6 +43,7 @@
 #define CLI_ENDPOINT_LIST  .noun = "endpoint", .verb = "list", .arguments = "", .summary = "the endpoints that the server knows, and their last verdict"
 #define CLI_ENDPOINT_SHOW  .noun = "endpoint", .verb = "show", .arguments = "ID", .summary = "one endpoint (number or name) and its software, now or --at T"
 #define CLI_ENDPOINT_REASSESS .noun = "endpoint", .verb = "reassess", .arguments = "ID", .summary = "assesses an endpoint that is connected now (muster agent) anew"
+#define CLI_PACKAGE_SHOW .noun = "package", .verb = "show", .arguments = "FILE", .summary = "what a package file (.deb, .rpm, .pkg.tar.*, .apk) is, and its files with their hashes; exit 1 if they are not what it says"
 /* clang-format on */
 
 #endif

@@ -12,7 +12,9 @@ int main(int argc, char **argv)
 #define ROW(symbol)                   symbol,
 #define BY_SERVER(symbol, identity)   {identity, .program = "muster-server"},
 #define BY_FLEET(symbol, identity)    {identity, .program = "muster-fleet"},
-    const struct cli_command commands[] = {LIGHT_COMMANDS(ROW) SERVER_COMMANDS(BY_SERVER) FLEET_COMMANDS(BY_FLEET)};
+#define BY_PACKAGE(symbol, identity)  {identity, .program = "muster-package"},
+    const struct cli_command commands[] = {LIGHT_COMMANDS(ROW) SERVER_COMMANDS(BY_SERVER) FLEET_COMMANDS(BY_FLEET)
+                                           PACKAGE_COMMANDS(BY_PACKAGE)};
     /* A reader that went away shows as a failed write, not as a death without a word. */
     signal(SIGPIPE, SIG_IGN);
     return cli_main("muster", commands, ARRAY_LENGTH(commands), argc, argv);

@@ -1,0 +1,270 @@
+/* Gathers what a package file holds: nothing of it is believed or printed before its end was read. */
+#include "cli/package.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    enum measure_hash hash;
+    enum pkg_hash said;
+    size_t size;
+} hashes[] = {{MEASURE_SHA256, PKG_HASH_SHA256, 32}, {MEASURE_SHA384, PKG_HASH_SHA384, 48}, {MEASURE_SHA512, PKG_HASH_SHA512, 64}};
+
+struct gathering {
+    struct package_contents *c;
+    struct measure_hasher *hasher;
+    size_t capacity;
+    bool hashing, failed; /* failed: no room */
+};
+
+struct bytes package_entry_digest(const struct package_contents *c, const struct package_entry *e, enum measure_hash hash)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(hashes) && e->digests; i++) {
+        if (hashes[i].hash == hash && c->hashes & hash)
+            return (struct bytes){e->digests + at, hashes[i].size};
+        at += c->hashes & hashes[i].hash ? hashes[i].size : 0;
+    }
+    return (struct bytes){0};
+}
+
+/* ---- taking ---------------------------------------------------------------------------------------------------------------- */
+
+/* The last entry's content is complete. */
+static void finish_content(struct gathering *g)
+{
+    struct measured m = {.state = MEASURE_FILE};
+    uint8_t all[MEASURE_DIGESTS];
+    size_t n = 0;
+    if (!g->hashing)
+        return;
+    g->hashing = false;
+    if (!measure_hasher_end(g->hasher, &m)) {
+        g->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(hashes); i++) {
+        struct bytes digest = measured_digest(&m, hashes[i].hash);
+        if (digest.n)
+            memcpy(all + n, digest.p, digest.n);
+        n += digest.n;
+    }
+    struct package_entry *e = &g->c->entries[g->c->count - 1];
+    e->digests = arena_copy(&g->c->arena, (struct bytes){all, n}).p;
+    e->resolved = true;
+}
+
+static bool take_package(void *context, const struct pkg_archive *a)
+{
+    struct package_contents *c = ((struct gathering *)context)->c;
+    const struct pkg_package *p = &a->package;
+    c->manager = a->manager;
+    c->package = *p;
+    const struct {
+        struct bytes *to, from;
+    } texts[] = {{&c->package.name, p->name},
+                 {&c->package.version, p->version},
+                 {&c->package.arch, p->arch},
+                 {&c->package.source_name, p->source_name},
+                 {&c->package.source_version, p->source_version},
+                 {&c->summary, a->summary},
+                 {&c->licence, a->licence},
+                 {&c->homepage, a->homepage}};
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        *texts[i].to = arena_copy(&c->arena, texts[i].from);
+    return !c->arena.exhausted;
+}
+
+static struct package_entry *add(struct gathering *g)
+{
+    struct package_contents *c = g->c;
+    if (c->count == g->capacity) {
+        size_t capacity = g->capacity ? 2 * g->capacity : 256;
+        struct package_entry *grown = capacity * sizeof *grown <= PACKAGE_CONTENTS_MAX ? realloc(c->entries, capacity * sizeof *grown) : NULL;
+        if (!grown)
+            return NULL;
+        c->entries = grown;
+        g->capacity = capacity;
+    }
+    return &c->entries[c->count++];
+}
+
+static bool take_member(void *context, const struct pkg_member *m)
+{
+    struct gathering *g = context;
+    struct arena *a = &g->c->arena;
+    finish_content(g);
+    struct package_entry *e = add(g);
+    if (!e) {
+        g->failed = true;
+        return false;
+    }
+    *e = (struct package_entry){
+        .path = arena_copy(a, m->file.path),
+        .link = m->link.n ? arena_copy(a, m->link) : (struct bytes){0},
+        .same_as = m->same_as.n ? arena_copy(a, m->same_as) : (struct bytes){0},
+        .kind = m->file.kind,
+        .config = m->file.config,
+        .optional = m->file.optional,
+        .delivered = m->delivered,
+        .mode = m->mode,
+        .size = m->size,
+        .said_hash = m->file.hash,
+        .said = m->file.digest.n ? arena_copy(a, m->file.digest) : (struct bytes){0},
+    };
+    g->hashing = m->delivered;
+    if (g->hashing)
+        measure_hasher_begin(g->hasher);
+    g->failed |= a->exhausted;
+    return !g->failed;
+}
+
+static bool take_content(void *context, struct bytes octets)
+{
+    measure_hasher_add(((struct gathering *)context)->hasher, octets);
+    return true;
+}
+
+/* ---- what shows at the end ----------------------------------------------------------------------------------------------------- */
+
+static int by_path(const void *a, const void *b)
+{
+    const struct package_entry *x = *(struct package_entry *const *)a, *y = *(struct package_entry *const *)b;
+    int order = bytes_compare(x->path, y->path);
+    return order ? order : (x > y) - (x < y);
+}
+
+static struct package_entry *find(struct package_entry **sorted, size_t count, struct bytes path)
+{
+    size_t from = 0, to = count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = bytes_compare(sorted[middle]->path, path);
+        if (order == 0)
+            return sorted[middle];
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return NULL;
+}
+
+/* Whoever unpacks it would have one of two; a folder is the same each time, and its path empty from now on where it is told again. */
+static bool check_twice(struct package_entry **sorted, size_t *count, struct error *error)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        struct package_entry *before = kept ? sorted[kept - 1] : NULL, *e = sorted[i];
+        if (!before || !bytes_equal(before->path, e->path)) {
+            sorted[kept++] = e;
+        } else if (before->kind == PKG_FILE_DIRECTORY && e->kind == PKG_FILE_DIRECTORY) {
+            e->path.n = 0;
+        } else {
+            error_set(error, "the path %s stands twice in it: refused", (const char *)e->path.p);
+            return false;
+        }
+    }
+    *count = kept;
+    return true;
+}
+
+/* What a link leads to was told before it: whoever unpacks it needs it there. */
+static bool resolve(struct package_contents *c, struct package_entry **sorted, size_t count, struct error *error)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct package_entry *e = &c->entries[i];
+        if (e->same_as.n == 0)
+            continue;
+        const struct package_entry *same = find(sorted, count, e->same_as);
+        if (!same || same > e || !same->resolved) {
+            error_set(error, "%s is a hard link to %s, which is no file before it: refused", (const char *)e->path.p, (const char *)e->same_as.p);
+            return false;
+        }
+        e->size = same->size;
+        e->digests = same->digests;
+        e->resolved = true;
+    }
+    return true;
+}
+
+static void compare(struct package_contents *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t k = 0; k < ARRAY_LENGTH(hashes); k++) {
+            struct package_entry *e = &c->entries[i];
+            struct bytes is = package_entry_digest(c, e, hashes[k].hash);
+            if (is.n == 0 || e->said_hash != hashes[k].said || bytes_equal(is, e->said))
+                continue;
+            e->differs = true;
+            c->differing++;
+        }
+}
+
+static bool complete(struct package_contents *c, struct error *error)
+{
+    size_t count = c->count;
+    struct package_entry **sorted = calloc(count + 1, sizeof *sorted);
+    if (!sorted) {
+        error_set(error, "no memory");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &c->entries[i];
+    qsort(sorted, count, sizeof *sorted, by_path);
+    bool good = check_twice(sorted, &count, error) && resolve(c, sorted, count, error);
+    free(sorted);
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->entries[i].path.n)
+            c->entries[kept++] = c->entries[i];
+    c->count = kept;
+    if (good)
+        compare(c);
+    return good;
+}
+
+static enum pkg_status gather(struct gathering *g, int fd, struct error *error)
+{
+    const struct pkg_archive_sink sink = {g, take_package, take_member, take_content};
+    enum pkg_status status = pkg_archive_read(fd, &sink, error);
+    if (status == PKG_OK)
+        finish_content(g);
+    if (g->failed || g->c->arena.exhausted) {
+        error_set(error, "it has more files than %zu MiB can list, or there is no memory", PACKAGE_CONTENTS_MAX >> 20);
+        return PKG_DAMAGED;
+    }
+    return status == PKG_OK && !complete(g->c, error) ? PKG_DAMAGED : status;
+}
+
+enum pkg_status package_contents_read(struct package_contents *c, const char *path, unsigned wanted, struct error *error)
+{
+    *c = (struct package_contents){.hashes = wanted, .arena = arena_of(PACKAGE_CONTENTS_MAX)};
+    struct gathering g = {.c = c, .hasher = measure_hasher_new(wanted)};
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    enum pkg_status status = PKG_NO_MEMORY;
+    if (fd < 0) {
+        status = errno == ENOENT ? PKG_ABSENT : PKG_UNREADABLE;
+        error_set(error, "cannot be opened: %s", strerror(errno));
+    } else if (!g.hasher)
+        error_set(error, "no memory, or OpenSSL lacks a hash");
+    else
+        status = gather(&g, fd, error);
+    if (fd >= 0 && !standard)
+        close(fd);
+    measure_hasher_free(g.hasher);
+    if (status != PKG_OK)
+        package_contents_free(c);
+    return status;
+}
+
+void package_contents_free(struct package_contents *c)
+{
+    free(c->entries);
+    arena_free(&c->arena);
+    *c = (struct package_contents){0};
+}

@@ -1,0 +1,16 @@
+/* muster-package: the commands that read package files, which takes libarchive. */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+#include <signal.h>
+
+#define DECLARE(symbol, identity) extern const struct cli_command symbol;
+PACKAGE_COMMANDS(DECLARE)
+
+int main(int argc, char **argv)
+{
+#define ROW(symbol, identity) symbol,
+    const struct cli_command commands[] = {PACKAGE_COMMANDS(ROW)};
+    signal(SIGPIPE, SIG_IGN);
+    return cli_main("muster-package", commands, ARRAY_LENGTH(commands), argc, argv);
+}
