@@ -200,6 +200,7 @@ struct agent_inventory {
     struct journal *journal;
     size_t max_attribute; /* a larger answer is refused with SWIMA_RESPONSE_TOO_LARGE or cut to a partial event list; 0: 16 MiB */
     struct agent_verdict *heard; /* as in agent_posture; counts what was sent, too */
+    bool leaves; /* with the verdict, so what the server asks about what it was told it must ask now. agent_assess() sets it */
 };
 
 /* ---- one assessment ------------------------------------------------------------------------------------------------ */

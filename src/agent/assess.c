@@ -181,6 +181,7 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
     *verdict = (struct agent_verdict){.result = NEA_DONT_KNOW};
     error->text[0] = 0;
     a->posture->heard = a->inventory->heard = verdict;
+    a->inventory->leaves = true;
     struct net_tls *tls = net_tls_new(false, a->ca, a->certificate, a->key, error);
     if (!tls)
         status = AGENT_REFUSED;
@@ -195,6 +196,7 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
     net_tls_free(tls);
     wr_free(&r.out);
     a->posture->heard = a->inventory->heard = NULL;
+    a->inventory->leaves = false;
     verdict->seconds = (double)(time_monotonic_ms() - begin) / 1000;
     return status;
 }

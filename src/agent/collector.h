@@ -15,6 +15,8 @@ void agent_keep_text(char *kept, size_t size, struct bytes text);
 /* Notes the Assessment Results and Remediation Instructions of a message as those of the validator `name`. `verdict`
  * may be NULL. */
 void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa_message *message);
+/* A new exchange begins: what that validator has said is no longer its word. */
+void agent_unhear(struct agent_verdict *verdict, const char *name);
 
 /* The record's SWID tag, written into *w (which is emptied first; at most 2 * SWID_TAG_MAX): valid until w changes. Empty
  * if there can be none. */

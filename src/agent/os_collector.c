@@ -118,6 +118,7 @@ static void *create(void *context, struct nea_connection *c)
 static void begin_handshake(void *state)
 {
     struct os_state *s = state;
+    agent_unhear(s->heard, NAME);
     nea_send(s->connection, NEA_ANY, s->out, s->count);
 }
 

@@ -19,6 +19,7 @@ enum {
     LARGEST_ITEM = 42 + 2 * UINT16_MAX + SWID_TAG_MAX,
     MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
     SNAPSHOT_TRIES = 3,
+    MAX_FURTHER = 16, /* exchanges that one assessment goes on for the server's questions */
 };
 
 enum { FULFILMENT = 0x80 }; /* flag of the four responses (RFC 8412 §5.7) */
@@ -27,6 +28,8 @@ struct swima_state {
     struct nea_connection *connection;
     struct agent_inventory *inventory;
     struct subscriptions subscriptions;
+    bool told; /* in this exchange: events, or what identifiers mean */
+    unsigned further;
 };
 
 /* An answer while it is made. */
@@ -291,7 +294,7 @@ static uint32_t last_consulted(const struct answer *a)
 }
 
 /* SWIMA-R101, R102, RFC 8412 §5.7: a direct answer has no Fulfillment flag, and a copy of the Request ID. */
-static void send_response(const struct swima_state *s, uint16_t to, const struct answer *a)
+static void send_response(struct swima_state *s, uint16_t to, const struct answer *a)
 {
     const struct pa_list items = {wr_view(&a->items), a->count};
     const uint8_t flags = a->fulfilment ? FULFILMENT : 0;
@@ -315,6 +318,7 @@ static void send_response(const struct swima_state *s, uint16_t to, const struct
     struct agent_verdict *heard = s->inventory->heard;
     if (heard)
         *(whole ? &heard->records_sent : &heard->events_sent) += a->count;
+    s->told |= a->count > 0;
     nea_send(s->connection, to, &out, 1);
 }
 
@@ -476,7 +480,20 @@ static void destroy(void *state)
 /* A SWIMA collector speaks when it is asked. */
 static void begin_handshake(void *state)
 {
-    (void)state;
+    struct swima_state *s = state;
+    agent_unhear(s->inventory->heard, NAME);
+    s->told = false;
+}
+
+/* Who leaves with the verdict has told software whose meaning the server may not know; it asks for that in the next
+ * exchange, which is short where it has no question. */
+static void decided(void *state, enum nea_result result, enum nea_access access)
+{
+    struct swima_state *s = state;
+    (void)result;
+    (void)access;
+    if (s->inventory->leaves && s->told && s->further++ < MAX_FURTHER)
+        nea_retry(s->connection);
 }
 
 /* Responses and errors that a server sends us are ignored (SWIMA-R77, RFC 8412 §5.2). */
@@ -505,5 +522,6 @@ const struct nea_component agent_swima_collector = {
     .begin_handshake = begin_handshake,
     .push = push,
     .receive = receive,
+    .decided = decided,
     .destroy = destroy,
 };

@@ -76,3 +76,15 @@ void agent_hear(struct agent_verdict *verdict, const char *name, const struct pa
         }
     }
 }
+
+void agent_unhear(struct agent_verdict *verdict, const char *name)
+{
+    size_t i = 0;
+    while (verdict && i < verdict->validator_count && strcmp(verdict->validators[i].name, name) != 0)
+        i++;
+    if (!verdict || i == verdict->validator_count)
+        return;
+    verdict->validator_count--;
+    memmove(&verdict->validators[i], &verdict->validators[i + 1],
+            (verdict->validator_count - i) * sizeof verdict->validators[0]);
+}

@@ -74,6 +74,11 @@ void nea_remediate(struct nea_connection *c, enum nea_remediation kind, struct b
         pb_remediation_put(&c->remediation, kind, text, tag);
 }
 
+void nea_retry(struct nea_connection *c)
+{
+    nea_session_retry(c->session);
+}
+
 struct bytes nea_peer_name(const struct nea_connection *c)
 {
     return wr_view(&c->session->peer_name);

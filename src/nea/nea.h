@@ -176,6 +176,8 @@ void nea_send(struct nea_connection *c, uint16_t to, const struct pa_out *attrib
  * from the session's own thread only; nea_session_out() then has the answer. */
 void nea_hold(struct nea_connection *c);
 void nea_release(struct nea_connection *c);
+/* Another exchange shall follow this one's verdict, as IF-IMC's and IF-IMV's RequestHandshakeRetry: see nea_session_retry(). */
+void nea_retry(struct nea_connection *c);
 /* A validator's word: its result and recommendation, and a reason for the user in each of `languages` it has ("" = none). May be called
  * again; the last one counts. A validator that has not spoken when the exchange must end counts as NEA_DONT_KNOW / denied (never allowed:
  * an endpoint that did not give what it was asked for does not get in). */

@@ -76,6 +76,11 @@ struct assessment_part *assessment_join(struct assessment *a, struct nea_connect
     return part;
 }
 
+bool assessment_resumes(const struct assessment *a)
+{
+    return a->resumed && a->part_count && a->parts[0].settled;
+}
+
 void assessment_reopen(struct assessment *a, struct assessment_part *part)
 {
     a->exchange++;
@@ -101,8 +106,12 @@ static bool submit(struct assessment *a, enum store_work work)
 
 void assessment_locate(struct assessment *a)
 {
-    if (a->positioned || a->busy || !a->report.endpoint.n) /* who logs in has no name before */
+    if (a->positioned || !a->report.endpoint.n) /* who logs in has no name before */
         return;
+    a->unpositioned = a->busy && a->request.work != WORK_POSITION && a->request.work != WORK_ASKED;
+    if (a->busy)
+        return;
+    tags_free(&a->tags);
     a->request.in.endpoint = a->report.endpoint;
     a->request.tags = &a->tags;
     if (!submit(a, WORK_POSITION)) {
@@ -181,6 +190,17 @@ static void conclude(struct assessment *a, const char *why)
     }
     if (!why)
         point_to_help(a);
+    a->positioned = a->resumed = false;
+}
+
+/* A first inventory's verdict does not wait for a thousand tags: what its software means is asked in an exchange of its
+ * own, with whoever stays or comes back for that. */
+static void ask_for_the_unknown(struct assessment *a)
+{
+    a->resumed = a->unknown || (a->tags.more && a->tags.told);
+    a->unknown = false;
+    if (a->resumed && a->host->linger)
+        a->host->linger(a->host->context);
 }
 
 /* The next report: the first carries the posture and opens the session's row, a second one goes on with it. */
@@ -205,6 +225,8 @@ static bool submit_report(struct assessment *a)
 static void store_findings(struct assessment *a)
 {
     const struct assessment_part *verdict = worst(a);
+    if (a->resumed && !a->stored_session)
+        a->stored_session = a->last_session;
     a->report.finished = time_now();
     a->report.result = (int)verdict->result;
     a->report.access = (int)verdict->access;
@@ -269,6 +291,7 @@ static void note_position(struct assessment *a, const struct store_request *r)
     a->position.known = true;
     a->position.epoch = r->out.receipt.epoch;
     a->position.last_eid = r->out.receipt.last_eid;
+    a->unknown |= r->out.receipt.new_software > 0;
 }
 
 static void report_done(struct assessment *a)
@@ -304,6 +327,8 @@ static void report_done(struct assessment *a)
         why = "the server could not store the report: try again later";
     }
     conclude(a, why);
+    if (!why)
+        ask_for_the_unknown(a);
     let_go(a);
 }
 
@@ -313,13 +338,17 @@ static void tags_done(struct assessment *a, const struct store_request *r)
     if (r->status != STORE_OK)
         log_line(LOG_WARNING, "%.*s: its tags were not stored: %s", (int)a->report.endpoint.n,
                  (const char *)a->report.endpoint.p, r->error.text);
+    else
+        a->tags.told = true;
     a->tags.record_count = 0;
     if (a->request_exchange != a->exchange && a->again) {
         store_again(a);
         return;
     }
-    if (a->request_exchange == a->exchange)
+    if (a->request_exchange == a->exchange) {
         conclude(a, NULL);
+        ask_for_the_unknown(a);
+    }
     let_go(a);
 }
 
@@ -331,6 +360,16 @@ static void position_done(struct assessment *a, const struct store_request *r)
     if (a->again) /* all verdicts were in before */
         store_again(a);
     if (a->on_position)
+        a->on_position(a->swima);
+}
+
+/* What an exchange asked for while the one before was still being stored. */
+static void locate_now(struct assessment *a)
+{
+    if (a->busy || !a->unpositioned)
+        return;
+    assessment_locate(a);
+    if (a->positioned && a->on_position)
         a->on_position(a->swima);
 }
 
@@ -366,6 +405,7 @@ static void request_done(struct store_request *r)
     case WORK_VERDICT:
         break;
     }
+    locate_now(a);
     a->host->wake(a->host->context);
 }
 

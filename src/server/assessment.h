@@ -27,6 +27,8 @@ struct assessment_host {
     void (*wake)(void *context);
     /* NULL, or is told which endpoint this is, each time a report of it was stored. */
     void (*stored)(void *context, int64_t endpoint);
+    /* NULL, or is told that another exchange would be of use: see assessment_resumes(). */
+    void (*linger)(void *context);
     void *context;
     struct net_loop *loop;
     const struct policy *policy; /* NULL: the default */
@@ -60,13 +62,16 @@ struct assessment {
     unsigned request_exchange;
     bool busy, again; /* a request is under way; the next one waits for it */
     struct nea_connection *holding;
-    bool positioned; /* `position` is known, or could not be had */
+    bool positioned; /* `position` is known, or could not be had, since the last verdict */
+    bool unpositioned; /* it is to be asked for, once the request under way has come back */
     enum store_status position_status;
     struct store_position position;
     int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
     int64_t last_session;   /* the same of any exchange so far */
 
-    struct tags tags; /* that are asked for in this session */
+    struct tags tags; /* that are asked for in this exchange */
+    bool unknown;     /* software was stored that nobody has told a tag of */
+    bool resumed;     /* the next exchange, or this one, is there to ask for tags: it belongs to the session's row */
 
     /* The SWIMA validator's, which depends on what is stored. */
     void *swima;
@@ -84,7 +89,8 @@ void assessment_identify(struct assessment *a, struct bytes endpoint);
 void assessment_release(struct assessment *a);
 /* A validator takes part. NULL: there are too many. */
 struct assessment_part *assessment_join(struct assessment *a, struct nea_connection *c);
-/* Asks the store where this endpoint's history stands, once it is known who that is; on_position follows. */
+/* Asks the store where this endpoint's history stands, once it is known who that is and unless that is known; on_position
+ * follows. */
 void assessment_locate(struct assessment *a);
 /* A new exchange begins (first, or after a handshake retry): the part is open again. */
 void assessment_reopen(struct assessment *a, struct assessment_part *part);
@@ -98,6 +104,8 @@ void assessment_settle(struct assessment *a, struct assessment_part *part, enum 
 bool assessment_push(struct assessment *a) MUST_USE;
 /* In such an exchange: the part's verdict is what it was before. */
 void assessment_stand(struct assessment *a, struct assessment_part *part);
+/* Between two exchanges, the second of which would be of use. */
+bool assessment_resumes(const struct assessment *a);
 /* The broker's final word: what was stored is corrected if it differs. */
 void assessment_decided(struct assessment *a, enum nea_result result, enum nea_access access);
 

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { STRANGER_LINES = 10 };
+enum { STRANGER_LINES = 10, LINGER_MS = 200 };
 
 struct session {
     struct worker *worker;
@@ -17,6 +17,7 @@ struct session {
     bool known;                  /* by certificate or login */
     struct login_request *login; /* under way */
     struct net_timer *patience;  /* until it is handed on */
+    struct net_timer *lingering; /* until a client that has stayed is asked what its software means */
     struct connected_entry connected;
 };
 
@@ -55,13 +56,30 @@ static bool submit(void *context, struct store_request *request)
     return store_threads_submit(s->worker->store, request);
 }
 
-/* ---- assessments that the API asks for ---- */
+/* ---- assessments that the validators and the API ask for ---- */
 
 static void reassess(void *context)
 {
     struct session *s = context;
     nea_session_retry(s->nea);
     flush(s);
+}
+
+static void linger_over(void *context)
+{
+    struct session *s = context;
+    net_timer_stop(s->lingering);
+    s->lingering = NULL;
+    if (assessment_resumes(s->assessment))
+        reassess(s);
+}
+
+/* Most leave with their verdict, and strongSwan's client takes a retry that crosses its CLOSE for a fatal error. */
+static void linger(void *context)
+{
+    struct session *s = context;
+    if (!s->lingering)
+        s->lingering = net_timer_start(s->worker->loop, LINGER_MS, linger_over, s);
 }
 
 static void dismiss(void *context)
@@ -99,7 +117,8 @@ static void log_of_session(void *context, enum log_level level, const char *text
     struct session *s = context;
     struct bytes name = s->assessment ? s->assessment->report.endpoint : (struct bytes){NULL, 0};
     if (may_log(s))
-        log_line(level, "%.*s%s%s: %s", (int)name.n, (const char *)name.p, name.n ? " at " : "", net_stream_address(s->stream), text);
+        log_line(level, "%.*s%s%s: %s", (int)name.n, (const char *)name.p, name.n ? " at " : "",
+                 net_stream_address(s->stream), text);
 }
 
 /* ---- logins ---- */
@@ -197,8 +216,13 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
     s->known = peer.n > 0;
     if (s->known)
         net_stream_authenticated(stream);
-    s->host = (struct assessment_host){
-        .submit = submit, .wake = wake, .stored = stored, .context = s, .loop = s->worker->loop, .policy = s->worker->policy};
+    s->host = (struct assessment_host){.submit = submit,
+                                       .wake = wake,
+                                       .stored = stored,
+                                       .linger = linger,
+                                       .context = s,
+                                       .loop = s->worker->loop,
+                                       .policy = s->worker->policy};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};
     struct nea_config config = {
@@ -244,6 +268,7 @@ static void on_closed(void *context, const char *why)
         log_line(LOG_INFO, "PT-TLS: %s%s%s", s->stream ? net_stream_address(s->stream) : "", s->stream ? ": " : "",
                  why);
     forget_login(s);
+    net_timer_stop(s->lingering);
     connected_leave(s->worker->connected, &s->connected);
     if (s->nea) {
         nea_session_close(s->nea);

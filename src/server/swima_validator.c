@@ -487,7 +487,6 @@ static void begin_handshake(void *state)
     struct swima *v = state;
     assessment_reopen(v->assessment, v->part);
     subscription_reopen(&v->subscription);
-    assessment_locate(v->assessment); /* create() was too early for who has logged in since */
     v->state = SWIMA_START;
     v->restarted = v->refetched = v->holes = false;
     v->first = 0;
@@ -524,6 +523,7 @@ static void batch_ending(void *state)
         ask(v, v->consulted + 1);
     if (v->state != SWIMA_START || v->waiting)
         return;
+    assessment_locate(v->assessment); /* create() did, but for who has logged in since, and it has grown old */
     if (v->assessment->positioned) {
         ask_for_news(v);
     } else {

@@ -11,6 +11,7 @@ enum { REQUEST_OVERHEAD = 64, READ_LIMIT = 4 * SWID_TAG_MAX };
 void tags_free(struct tags *t)
 {
     arena_free(&t->arena);
+    *t = (struct tags){0};
 }
 
 /* ---- in a store thread ------------------------------------------------------------------------------------------- */

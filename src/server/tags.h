@@ -7,7 +7,7 @@
 #include "nea/nea.h"
 #include "store/store.h"
 
-/* A session's share: with full tags of ten KiB each the answer still fits what may be reassembled. */
+/* An exchange's share: with full tags of ten KiB each the answer still fits what may be reassembled. */
 enum { TAGS_MAX = 1000, TAGS_OCTETS = 128 << 10 };
 
 struct tags {
@@ -16,8 +16,8 @@ struct tags {
     int64_t absent; /* another endpoint, that does not come to be asked: what it brought is released; 0: none */
     struct store_untagged *wanted;
     size_t wanted_count;
-    bool more;             /* there are more than one session asks for */
-    bool asked;            /* once a session */
+    bool more;             /* there are more than one exchange asks for */
+    bool asked, told;      /* once an exchange; what came of it is stored */
     struct bytes *records; /* one a wanted: what came, or empty */
     size_t record_count;
 };

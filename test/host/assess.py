@@ -155,6 +155,9 @@ class Server:
     def software(self, name):
         return sorted(i["software_id"] for i in self.items(f"endpoints/{name}/software") for _ in range(i["count"]))
 
+    def packages(self, name):
+        return {i["package"]: i["version"] for i in self.items(f"endpoints/{name}/software")}
+
     def events(self, name):
         return self.items(f"endpoints/{name}/events")
 
@@ -211,6 +214,9 @@ def one_line(result, status, *words):
 def same_as_endpoint(server, endpoint, when):
     ours, theirs = endpoint.installed(), server.software(endpoint.name)
     check(f"{when}: the server's software of {endpoint.name} is the endpoint's own", ours == theirs and len(ours) > 0, f"{len(ours)} and {len(theirs)}")
+    named = server.packages(endpoint.name)
+    known = endpoint.packages or {name: version for name, version in named.items() if name and version}
+    check(f"{when}: it knows each package's name and exact version", named == known, str(set(named.items()) ^ set(known.items()))[:300])
     eids = [event["eid"] for event in server.events(endpoint.name)]
     count = endpoint.event_count()
     check(f"{when}: its events are 1 to {count}, each once", sorted(eids) == list(range(1, count + 1)), f"{len(eids)} of them")
