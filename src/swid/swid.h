@@ -218,4 +218,77 @@ bool swid_rule_is_advice(const struct swid_rule *rule);
 typedef void swid_report(void *context, const struct swid_rule *rule, const char *place, const char *detail);
 enum swid_status swid_validate(struct bytes tag, swid_report *report, void *context, struct error *error) MUST_USE;
 
+/* ---- names of packages elsewhere ----------------------------------------------------------------------------------- */
+
+/* Appends a package URL in its canonical form (github.com/package-url/purl-spec): pkg:TYPE/NAMESPACE/NAME@VERSION?KEY=VALUE&…
+ * Everything but letters, digits and - . _ ~ : is %XX. The namespace's parts have slashes between them; parts, version and
+ * values that are empty are left out. `type` and the keys are in lower case, the keys in their order. */
+struct swid_qualifier {
+    const char *key;
+    struct bytes value;
+};
+void swid_purl(struct wr *w, const char *type, struct bytes space, struct bytes name, struct bytes version,
+               const struct swid_qualifier *qualifiers, size_t count);
+/* Appends a name of CPE 2.3 bound to a formatted string (NISTIR 7695 §6.2): part `a`, other attributes ANY. An empty
+ * vendor or version is ANY, too. */
+void swid_cpe(struct wr *w, struct bytes vendor, struct bytes product, struct bytes version);
+/* Appends any octets as part of an SPDX identifier (SPDX 2.3 §3.2 of Annex D: letters, digits, . and -): others are -XX and a - is --,
+ * so that different octets stay different. */
+void swid_spdx_id(struct wr *w, struct bytes text);
+
+/* ---- bills of materials -------------------------------------------------------------------------------------------- */
+
+/* Where packages come from. */
+struct swid_distribution {
+    struct bytes id, version; /* os-release's ID and VERSION_ID: "debian", "12" */
+    struct bytes pretty;      /* PRETTY_NAME */
+    struct bytes cpe;         /* CPE_NAME, 2.3 or the older URI; empty: what is known of well-known IDs */
+};
+/* A package as a bill says it; what is not known is empty. */
+struct swid_component {
+    struct bytes manager; /* "dpkg" */
+    struct bytes name, version, arch, source, source_version;
+    unsigned twin; /* how many packages before this one had the same manager, name, version and architecture */
+    struct bytes tag_id;
+    struct bytes summary, homepage, maintainer; /* "Name <mail>" */
+    struct bytes licence; /* an SPDX expression, with LicenseRef-NAME for what SPDX does not know */
+    struct bytes state;   /* "half-configured"; empty: installed */
+    bool library;
+};
+/* Appends the package URL of a component: types deb, rpm, apk, alpm, else generic. */
+void swid_component_purl(struct wr *w, const struct swid_distribution *d, const struct swid_component *c);
+/* Appends its CPE: the upstream version, and the vendor where it is beyond doubt, else ANY. */
+void swid_component_cpe(struct wr *w, const struct swid_component *c);
+
+struct swid_bill_file {
+    struct bytes path;   /* absolute; any octets */
+    const char *hash;    /* "sha256"; "" without */
+    struct bytes digest; /* raw */
+};
+/* What a bill is made of. A writer asks for a component as often as its format wants it: they are numbered. Views live until the next
+ * call of the same function but one; a function returning false ends the bill. */
+struct swid_bill {
+    struct bytes name; /* of the machine */
+    struct swid_distribution distribution;
+    uint8_t uuid[16];    /* the same for the same input alone; version and variant are set when it is written */
+    int64_t created, at; /* at: the moment that it tells of, TIME_UNKNOWN: of `created` */
+    bool incomplete;     /* something could not be read */
+    const char *tool;    /* Muster's version */
+    void *context;
+    size_t count;
+    bool (*component)(void *context, size_t i, struct swid_component *c);
+    /* The numbers of those on which it depends, ascending, into *on. */
+    size_t (*depends)(void *context, size_t i, const uint32_t **on);
+    /* Calls `file` for each regular file, the same ones in the same order each time; NULL: none are told. */
+    bool (*files)(void *context, size_t i, bool (*file)(void *to, const struct swid_bill_file *f), void *to);
+};
+struct swid_bill_format {
+    const char *name, *doc;
+    /* Writes the document. j->drain empties j->w now and then: a bill may be larger than memory. False: a function of the bill said so, or j->w
+     * is bad. */
+    bool (*write)(const struct swid_bill *b, struct json *j);
+};
+extern const struct swid_bill_format swid_bill_formats[]; /* cyclonedx, spdx; the last name is NULL */
+const struct swid_bill_format *swid_bill_format_find(const char *name);
+
 #endif
