@@ -356,6 +356,7 @@ const struct pkg_manager pkg_dpkg = {
     .busy = dpkg_busy,
     .unpacked = dpkg_unpacked,
     .files = dpkg_files,
+    .describe = dpkg_describe,
     .native_arch = dpkg_machine,
     .order = &dpkg_order,
     .watch = (const char *const[]){"/var/lib/dpkg", "/var/lib/dpkg/status.d", "/var/lib/dpkg/updates",

@@ -87,6 +87,53 @@ void deb822_free(struct deb822 *d);
 /* Name and version of the source package that a Source field ("" or "name" or "name (version)") means. */
 void deb822_source(struct bytes source, struct pkg_package *p);
 
+/* ---- paragraph.c, licence.c, copyright.c, dpkg_relations.c: what packages say of themselves ------------------------- */
+
+/* The next paragraph of a deb822 file, any fields of it. Views live until the next call. */
+enum { PARAGRAPH_FIELDS = 16 };
+struct paragraph {
+    struct lines *lines;
+    const char *const *names; /* of the fields that matter, at most PARAGRAPH_FIELDS */
+    size_t count;
+    bool whole; /* values have their further lines, too, with line ends between */
+    struct bytes values[PARAGRAPH_FIELDS]; /* of each name; empty: not there */
+    struct wr text;
+};
+/* False at the end. */
+bool paragraph_next(struct paragraph *p) MUST_USE;
+void paragraph_free(struct paragraph *p);
+
+/* Appends the SPDX expression that the words mean: "GPL-2+ or Expat, and BSD" (copyright-format 1.0 §7.2), "GPLv2+ and (MIT or BSD)" (rpm), an SPDX
+ * expression itself. A name that SPDX does not list becomes LicenseRef-NAME. False, and nothing: prose, or no words at all. */
+bool licence_put(struct wr *w, struct bytes said) MUST_USE;
+/* Licences that hold together: distinct expressions joined by AND. */
+struct licence_sum {
+    struct wr said, expressions; /* a line each */
+    bool unknown;                /* one of them was none */
+};
+struct licence_sum licence_sum_of(void);
+void licence_sum_add(struct licence_sum *s, struct bytes said);
+/* Appends the expression; nothing if one of them is not known, or there is none. */
+void licence_sum_put(struct licence_sum *s, struct wr *w);
+void licence_sum_free(struct licence_sum *s);
+
+/* Appends the licence that a debian/copyright file in its machine-readable form (copyright-format 1.0) says: of the whole, if its header has one,
+ * else all of its files'. Nothing if it is no such file. */
+void copyright_put_licence(struct lines *lines, struct wr *w);
+
+/* Relations gathered one by one. */
+struct relations {
+    struct pkg_relation *items;
+    size_t count, capacity;
+    bool no_memory;
+};
+void relations_add(struct relations *r, struct pkg_relation relation);
+void relations_free(struct relations *r);
+/* Depends, Provides and the like, deb-control(5); `arch`: what a name without one means. Views into the text. */
+void dpkg_relations_read(struct bytes text, struct bytes arch, struct relations *r);
+#define PKG_DESCRIBE_FUNCTION(name) enum pkg_status name##_describe(const char *root, const struct pkg_sink *sink);
+PKG_DESCRIBE_FUNCTION(dpkg)
+
 /* ---- logset.c: a log and its rotated predecessors, read as one stream ----------------------------------------------
  */
 

@@ -22,6 +22,7 @@ struct pkg_platform {
     char name[64];     /* ID with a capital, as sw-collector and swidGenerator print it: Debian, Ubuntu, Arch, Opensuse-leap; "unknown" */
     char version[64];  /* VERSION_ID unquoted, "" if absent (Debian sid, Arch) */
     char pretty[128];  /* PRETTY_NAME, else name and version */
+    char cpe[128];     /* CPE_NAME, "" if absent */
     char machine[64];  /* uname -m; for another root, the machine name of that root's native architecture; armv7l on Raspbian is armhf */
 };
 /* Reads ROOT/etc/os-release, else ROOT/usr/lib/os-release, quoted in every way that os-release(5) allows. Never fails: what cannot be
@@ -101,12 +102,32 @@ struct pkg_files {
 };
 void pkg_files_end(struct pkg_files *f);
 
+/* What a package needs or gives, by name: its own, or one that several packages may give. */
+enum pkg_compare { PKG_ANY, PKG_LESS, PKG_LESS_EQUAL, PKG_EQUAL, PKG_GREATER_EQUAL, PKG_GREATER, PKG_LIKE /* it begins so */ };
+struct pkg_relation {
+    struct bytes name, version; /* version empty with PKG_ANY: needed in any version, or given without one */
+    struct bytes arch;          /* empty: for packages of every architecture, or of any one */
+    enum pkg_compare compare;   /* what is given has PKG_EQUAL or PKG_ANY */
+    bool alternative;           /* needs: this or the one before it */
+    bool loose;                 /* a version without release means all of its releases, and what is given without a version is every one */
+};
+/* What a package says of itself beyond struct pkg_package. Views are valid during the call; what the manager does not know is empty. */
+struct pkg_description {
+    struct bytes name, version, arch; /* which package */
+    struct bytes summary, homepage, maintainer;
+    struct bytes licence; /* an SPDX licence expression, with LicenseRef-NAME for names that SPDX does not list */
+    bool library;
+    const struct pkg_relation *needs, *gives; /* itself stands among what it gives */
+    size_t need_count, give_count;
+};
+
 /* Who gets what a manager reads. A function returning false stops the reading (PKG_STOPPED). */
 struct pkg_sink {
     void *context;
     bool (*package)(void *context, const struct pkg_package *p);
     bool (*event)(void *context, const struct pkg_event *e);
     bool (*file)(void *context, const struct pkg_file *f);
+    bool (*description)(void *context, const struct pkg_description *d);
     /* A line that was not understood (line 0: the whole file): it is skipped, never fatal. `unreadable`: a log that is there could not
      * be read, so that history is shorter than it could be. */
     void (*complaint)(void *context, const char *file, size_t line, const char *what, bool unreadable);
@@ -171,6 +192,8 @@ struct pkg_manager {
      * files (then a complaint says so); PKG_DAMAGED: some lines were passed over, each with a complaint, and the others handed out. NULL:
      * this manager cannot tell. */
     enum pkg_status (*files)(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version, const struct pkg_sink *sink);
+    /* Every package's description; of one package the last one counts. NULL: nothing is known beyond `installed`. */
+    enum pkg_status (*describe)(const char *root, const struct pkg_sink *sink);
     /* The native architecture of the root as `uname -m` would say it there ("x86_64"); "" if nothing tells. May be NULL. */
     void (*native_arch)(const char *root, char *arch, size_t size);
     const struct pkg_order *order; /* of its versions; NULL: they are equal or different, and none is newer */
@@ -226,5 +249,33 @@ extern const struct pkg_archive_format *const pkg_archive_formats[]; /* NULL-ter
  * no package file; PKG_DAMAGED; PKG_UNREADABLE; PKG_STOPPED; PKG_NO_MEMORY: `error` says why. What was told before a failure is void. Whoever
  * calls it links pkg_archive_dep. */
 enum pkg_status pkg_archive_read(int fd, const struct pkg_archive_sink *sink, struct error *error) MUST_USE;
+
+/* ---- a catalogue: all packages of a root with their descriptions -------------------------------------------------------- */
+
+struct pkg_item {
+    const struct pkg_manager *manager;
+    struct pkg_package package;
+    unsigned twin; /* how many items before this one have the same manager, name, architecture and version */
+    struct bytes summary, homepage, maintainer, licence; /* as in struct pkg_description; empty: not known */
+    bool library;
+    bool described;          /* today's database knows this very version */
+    const uint32_t *depends; /* numbers of items, ascending, each once, never its own */
+    size_t depend_count;
+};
+struct pkg_catalogue;
+/* NULL: no memory. Freed, with all that it handed out, by pkg_catalogue_free(), which takes NULL. */
+struct pkg_catalogue *pkg_catalogue_new(void) MUST_USE;
+void pkg_catalogue_free(struct pkg_catalogue *c);
+/* Adds a copy of a package: of today's or of a past moment. False: no memory. */
+bool pkg_catalogue_add(struct pkg_catalogue *c, const struct pkg_manager *m, const struct pkg_package *p) MUST_USE;
+/* Adds what is installed now; `sink` hears complaints alone. PKG_ABSENT: there is no package manager. What else is not PKG_OK is of the first
+ * manager that could not be read; what others tell is there all the same. */
+enum pkg_status pkg_catalogue_collect(struct pkg_catalogue *c, const char *root, const struct pkg_sink *sink) MUST_USE;
+/* Puts the packages in order (name, architecture, version, manager) and completes them with what the root's databases say today of exactly these
+ * versions. A package depends on those in the catalogue that satisfy what it needs: of alternatives the first that is satisfied; of packages the one
+ * of that name, if it will do, else all that give it. PKG_OK, or as above. To be called once, behind all that adds. */
+enum pkg_status pkg_catalogue_describe(struct pkg_catalogue *c, const char *root, const struct pkg_sink *sink) MUST_USE;
+/* The items, in their order. */
+const struct pkg_item *pkg_catalogue_items(const struct pkg_catalogue *c, size_t *count);
 
 #endif

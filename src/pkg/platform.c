@@ -44,6 +44,7 @@ static void read_os_release(struct lines *lines, struct pkg_platform *platform)
         {BYTES("ID"), platform->id, sizeof platform->id},
         {BYTES("VERSION_ID"), platform->version, sizeof platform->version},
         {BYTES("PRETTY_NAME"), platform->pretty, sizeof platform->pretty},
+        {BYTES("CPE_NAME"), platform->cpe, sizeof platform->cpe},
     };
     struct bytes line;
     bool whole;
