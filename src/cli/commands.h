@@ -10,6 +10,7 @@
     C(cli_list)           \
     C(cli_history)        \
     C(cli_check)          \
+    C(cli_sbom)           \
     C(cli_assess)         \
     C(cli_agent)          \
     C(cli_tag_validate)   \

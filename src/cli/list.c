@@ -55,30 +55,6 @@ static bool visit_text(void *context, const struct journal_record *r)
     return ++l->count % 256 || cli_flush(l->cli);
 }
 
-static bool take_time(void *context, const struct journal_event *e)
-{
-    *(int64_t *)context = e->time;
-    return false;
-}
-
-/* An empty answer about a time of which nothing is known must not read as "nothing was there". */
-static int say_what_is_unknown(const struct cli *cli, struct journal *journal, int64_t at)
-{
-    int64_t first = TIME_UNKNOWN;
-    struct error ignored;
-    char text[TIME_TEXT];
-    if (at == TIME_UNKNOWN)
-        return EXIT_DONE;
-    if (at > time_now())
-        return cli_fail(cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
-    if (journal_each_event(journal, 1, (struct bytes){NULL, 0}, take_time, &first, &ignored) == JOURNAL_OK &&
-               first != TIME_UNKNOWN && at < first) {
-        time_format(first, text);
-        return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of the time before %s: what was installed then is unknown", text);
-    }
-    return EXIT_DONE;
-}
-
 static int run(struct cli *cli)
 {
     struct journal *journal;
@@ -90,7 +66,7 @@ static int run(struct cli *cli)
     int code = local_open(cli, &journal);
     if (code != EXIT_DONE)
         return code;
-    code = say_what_is_unknown(cli, journal, at);
+    code = local_say_unknown(cli, journal, at);
     struct list list = {.cli = cli};
     enum journal_which which = (installed ? JOURNAL_INSTALLED : 0) | (removed ? JOURNAL_REMOVED : 0);
     if (which == 0)

@@ -99,6 +99,29 @@ int local_history_exit(int code, const struct journal_report *report)
     return code;
 }
 
+static bool take_time(void *context, const struct journal_event *e)
+{
+    *(int64_t *)context = e->time;
+    return false;
+}
+
+int local_say_unknown(const struct cli *cli, struct journal *journal, int64_t at)
+{
+    int64_t first = TIME_UNKNOWN;
+    struct error ignored;
+    char text[TIME_TEXT];
+    if (at == TIME_UNKNOWN)
+        return EXIT_DONE;
+    if (at > time_now())
+        return cli_fail(cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
+    if (journal_each_event(journal, 1, (struct bytes){NULL, 0}, take_time, &first, &ignored) == JOURNAL_OK &&
+        first != TIME_UNKNOWN && at < first) {
+        time_format(first, text);
+        return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of the time before %s: what was installed then is unknown", text);
+    }
+    return EXIT_DONE;
+}
+
 const char *local_source_name(uint8_t source)
 {
     const struct pkg_manager *m = pkg_manager_by_source(source);

@@ -22,6 +22,8 @@ int local_collect(struct cli *cli, const char *state, struct journal **journal, 
 /* The exit status of a command that tells how far history reaches: EXIT_UNKNOWN, not `code`, if a log that is there could not be read. One
  * that is not there is merely a shorter past. */
 int local_history_exit(int code, const struct journal_report *report);
+/* Says that `at` is yet to come, or (EXIT_UNKNOWN) that nothing is known of it: an empty answer must not read as "nothing was there". */
+int local_say_unknown(const struct cli *cli, struct journal *journal, int64_t at);
 /* "dpkg". */
 const char *local_source_name(uint8_t source);
 /* A time with its precision as one word for people: "2026-03-29T10:11:12Z", "by 2023-05-11T00:00:00Z" for a bound. */

@@ -1,0 +1,401 @@
+/* muster sbom: a bill of materials of this machine, now or at a past moment. */
+#include "cli/local.h"
+#include "measure/measure.h"
+#include "net/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sbom {
+    struct cli *cli;
+    const struct swid_bill_format *format;
+    struct pkg_catalogue *catalogue;
+    const struct pkg_item *items;
+    struct pkg_platform platform;
+    struct swid_bill bill;
+    struct local_complaints complaints;
+    struct wr tag_id, tag_version; /* of the component that was handed out last */
+    /* files */
+    unsigned hash; /* enum measure_hash; 0: what the package managers say */
+    struct pkg_files files[16]; /* of each row of pkg_managers[] */
+    struct measure *measure;
+    bool (*take)(void *to, const struct swid_bill_file *f);
+    void *to;
+    unsigned unread; /* files that could not be measured */
+    bool stopped;
+    /* --output: made beside the file of that name, which it becomes at last */
+    struct wr out;
+    char temporary[4200];
+    int fd, write_error;
+};
+
+/* ---- what is installed -------------------------------------------------------------------------------------------------- */
+
+static void complain(void *context, const char *file, size_t line, const char *what, bool unreadable)
+{
+    struct sbom *s = context;
+    s->bill.incomplete |= unreadable;
+    local_complain(&s->complaints, file, line, what);
+}
+
+static bool add_record(void *context, const struct journal_record *r)
+{
+    struct sbom *s = context;
+    const struct pkg_manager *m = pkg_manager_by_source(r->source);
+    const struct pkg_package p = {
+        .name = r->name,
+        .version = r->version,
+        .arch = r->arch,
+        .source_name = r->source_name,
+        .source_version = r->source_version,
+        .state = r->state,
+        .installed_at = TIME_UNKNOWN,
+    };
+    return !m || pkg_catalogue_add(s->catalogue, m, &p);
+}
+
+/* The past is the journal's. */
+static int read_past(struct sbom *s)
+{
+    struct journal *journal;
+    struct error error = {""};
+    int code = local_open(s->cli, &journal);
+    if (code != EXIT_DONE)
+        return code;
+    s->bill.incomplete |= local_say_unknown(s->cli, journal, s->bill.at) != EXIT_DONE;
+    enum journal_status status = journal_each_record(journal, JOURNAL_INSTALLED, s->bill.at, add_record, s, &error);
+    journal_close(journal);
+    if (status == JOURNAL_OK)
+        return EXIT_DONE;
+    s->bill.incomplete = true;
+    cli_fail(s->cli, 0, "%s", error.text);
+    return status == JOURNAL_INCOMPLETE ? EXIT_DONE : local_exit(status);
+}
+
+static int read_now(struct sbom *s, const struct pkg_sink *sink)
+{
+    switch (pkg_catalogue_collect(s->catalogue, cli_root(s->cli), sink)) {
+    case PKG_OK:
+        return EXIT_DONE;
+    case PKG_ABSENT:
+        return cli_fail(s->cli, EXIT_UNKNOWN, "%s: no package manager that Muster knows", cli_root(s->cli));
+    case PKG_NO_MEMORY:
+        return cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+    default:
+        s->bill.incomplete = true;
+        cli_fail(s->cli, 0, "the packages of one package manager could not be read: the bill is incomplete");
+        return EXIT_DONE;
+    }
+}
+
+static int read_packages(struct sbom *s)
+{
+    const struct pkg_sink sink = {.context = s, .complaint = complain};
+    s->catalogue = pkg_catalogue_new();
+    if (!s->catalogue)
+        return cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+    int code = s->bill.at == TIME_UNKNOWN ? read_now(s, &sink) : read_past(s);
+    if (code != EXIT_DONE)
+        return code;
+    enum pkg_status status = pkg_catalogue_describe(s->catalogue, cli_root(s->cli), &sink);
+    if (status == PKG_NO_MEMORY)
+        return cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+    s->bill.incomplete |= status != PKG_OK;
+    s->items = pkg_catalogue_items(s->catalogue, &s->bill.count);
+    return EXIT_DONE;
+}
+
+/* ---- what the bill asks ----------------------------------------------------------------------------------------------------- */
+
+/* Two are handed out at most at a time, of which only the first one's tag is asked for. */
+static bool tell_component(void *context, size_t i, struct swid_component *c)
+{
+    struct sbom *s = context;
+    const struct pkg_item *item = &s->items[i];
+    const struct pkg_package *p = &item->package;
+    const struct swid_product product = {bytes_of(s->platform.name), bytes_of(s->platform.version), bytes_of(s->platform.machine)};
+    wr_reset(&s->tag_id);
+    wr_reset(&s->tag_version);
+    pkg_tag_version(item->manager, &s->tag_version, p->version, p->arch);
+    swid_tag_id(&s->tag_id, &product, p->name, wr_view(&s->tag_version));
+    *c = (struct swid_component){
+        .manager = bytes_of(item->manager->name),
+        .name = p->name,
+        .version = p->version,
+        .arch = p->arch,
+        .source = p->source_name,
+        .source_version = p->source_version,
+        .twin = item->twin,
+        .tag_id = wr_view(&s->tag_id),
+        .summary = item->summary,
+        .homepage = item->homepage,
+        .maintainer = item->maintainer,
+        .licence = item->licence,
+        .state = p->state == PKG_STATE_INSTALLED ? (struct bytes){0} : bytes_of(pkg_state_name(p->state)),
+        .library = item->library,
+    };
+    return !s->tag_id.bad && !s->tag_version.bad;
+}
+
+static size_t tell_depends(void *context, size_t i, const uint32_t **on)
+{
+    const struct sbom *s = context;
+    *on = s->items[i].depends;
+    return s->items[i].depend_count;
+}
+
+static bool take_file(void *context, const struct pkg_file *f)
+{
+    struct sbom *s = context;
+    const struct swid_bill_file file = {f->real_path, pkg_hash_name(f->hash), f->digest};
+    if (s->measure)
+        s->stopped = !measure_file(s->measure, f->real_path, NULL);
+    else if (f->kind == PKG_FILE_REGULAR)
+        s->stopped = !s->take(s->to, &file);
+    return !s->stopped;
+}
+
+static bool take_measured(void *context, struct bytes path, void *tag, const struct measured *m)
+{
+    struct sbom *s = context;
+    struct swid_bill_file file = {.path = path, .hash = ""};
+    (void)tag;
+    if (m->state == MEASURE_FILE) {
+        file.hash = s->hash == MEASURE_SHA256 ? "sha256" : s->hash == MEASURE_SHA384 ? "sha384" : "sha512";
+        file.digest = measured_digest(m, (enum measure_hash)s->hash);
+    } else if (m->state == MEASURE_UNREADABLE || m->state == MEASURE_CHANGED) {
+        if (s->unread++ == 0)
+            cli_fail(s->cli, 0, "%.*s: %s: it is without a hash (further ones are only counted)", (int)path.n, (const char *)path.p,
+                     measure_state_name(m->state));
+    } else {
+        return true; /* no file, or none any more */
+    }
+    return s->take(s->to, &file);
+}
+
+static bool tell_files(void *context, size_t i, bool (*file)(void *to, const struct swid_bill_file *f), void *to)
+{
+    struct sbom *s = context;
+    const struct pkg_item *item = &s->items[i];
+    const struct pkg_sink sink = {.context = s, .file = take_file, .complaint = complain};
+    struct pkg_files *kept = NULL;
+    for (size_t k = 0; k < ARRAY_LENGTH(s->files) && pkg_managers[k]; k++)
+        if (pkg_managers[k] == item->manager)
+            kept = &s->files[k];
+    if (!kept || !item->manager->files || !item->described)
+        return true;
+    kept->root = cli_root(s->cli);
+    s->take = file;
+    s->to = to;
+    enum pkg_status status = item->manager->files(kept, item->package.name, item->package.arch, item->package.version, &sink);
+    s->bill.incomplete |= status != PKG_OK;
+    return !s->stopped && (!s->measure || measure_flush(s->measure));
+}
+
+/* ---- what it says of itself ---------------------------------------------------------------------------------------------------- */
+
+/* The name that the root was given, hostname(5). */
+static struct bytes machine_name(const char *root, char name[256])
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/etc/hostname", strcmp(root, "/") == 0 ? "" : root);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    ssize_t n = fd >= 0 ? read(fd, name, 255) : -1;
+    if (fd >= 0)
+        close(fd);
+    struct bytes rest = {(const uint8_t *)name, n > 0 ? (size_t)n : 0}, line = bytes_trim(bytes_split(&rest, '\n'));
+    if (line.n == 0 && strcmp(root, "/") == 0 && gethostname(name, 255) == 0)
+        line = bytes_of(name);
+    return line.n ? line : BYTES("machine");
+}
+
+/* Whoever makes the same bill of the same machine gives it the same name. */
+static bool name_bill(struct sbom *s)
+{
+    struct wr w = wr_of(0);
+    struct agent_posture posture;
+    uint8_t digest[32] = {0};
+    agent_posture_read(cli_root(s->cli), &posture);
+    wr_fmt(&w, "muster sbom 1\n%s\n%s\n%s\n%s\n%lld %lld %u %d %d\n", s->format->name, posture.device_id, cli_root(s->cli), MUSTER_VERSION,
+           (long long)s->bill.created, (long long)s->bill.at, s->hash, s->bill.files != NULL, s->bill.incomplete);
+    for (size_t i = 0; i < s->bill.count; i++) {
+        const struct pkg_package *p = &s->items[i].package;
+        const struct bytes texts[] = {bytes_of(s->items[i].manager->name), p->name, p->version, p->arch, p->source_name, p->source_version,
+                                      s->items[i].licence};
+        for (size_t k = 0; k < ARRAY_LENGTH(texts); k++) {
+            wr_u32(&w, texts[k].n);
+            wr_bytes(&w, texts[k]);
+        }
+    }
+    bool good = !w.bad && net_sha256(wr_view(&w), digest);
+    memcpy(s->bill.uuid, digest, sizeof s->bill.uuid);
+    wr_free(&w);
+    return good;
+}
+
+/* SOURCE_DATE_EPOCH (reproducible-builds.org/specs) takes the clock's place. */
+static int read_clock(struct sbom *s)
+{
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    uint64_t seconds;
+    s->bill.created = time_now();
+    if (!epoch || !*epoch)
+        return EXIT_DONE;
+    if (!bytes_number(bytes_of(epoch), &seconds) || seconds > 253402300799)
+        return cli_usage(s->cli, "SOURCE_DATE_EPOCH is to be a number of seconds since 1970, not \"%s\"", epoch);
+    s->bill.created = (int64_t)seconds;
+    return EXIT_DONE;
+}
+
+/* ---- where it goes --------------------------------------------------------------------------------------------------------------- */
+
+static void drain_to_stdout(void *context)
+{
+    struct sbom *s = context;
+    cli_flush(s->cli);
+}
+
+static void drain_to_file(void *context)
+{
+    struct sbom *s = context;
+    for (struct bytes rest = wr_view(&s->out); rest.n && !s->write_error;) {
+        ssize_t n = write(s->fd, rest.p, rest.n);
+        if (n < 0 && errno != EINTR)
+            s->write_error = errno;
+        if (n > 0)
+            rest = (struct bytes){rest.p + n, rest.n - (size_t)n};
+    }
+    wr_reset(&s->out);
+}
+
+static int write_file(struct sbom *s, const char *path)
+{
+    struct json j = json_of(&s->out);
+    j.drain = drain_to_file;
+    j.context = s;
+    snprintf(s->temporary, sizeof s->temporary, "%s.XXXXXX", path);
+    s->fd = mkostemp(s->temporary, O_CLOEXEC);
+    if (s->fd < 0)
+        return cli_fail(s->cli, EXIT_USAGE, "%s: %s", s->temporary, strerror(errno));
+    bool good = s->format->write(&s->bill, &j);
+    wr_str(&s->out, "\n");
+    drain_to_file(s);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (good && !s->write_error && (fchmod(s->fd, 0666 & ~mask) != 0 || fsync(s->fd) != 0))
+        s->write_error = errno;
+    if (close(s->fd) != 0 && !s->write_error)
+        s->write_error = errno;
+    if (good && !s->write_error && rename(s->temporary, path) != 0)
+        s->write_error = errno;
+    if (good && !s->write_error)
+        return EXIT_DONE;
+    unlink(s->temporary);
+    return s->write_error ? cli_fail(s->cli, EXIT_USAGE, "%s: %s", path, strerror(s->write_error)) : cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+}
+
+static int write_stdout(struct sbom *s)
+{
+    struct json j = json_of(cli_out(s->cli));
+    j.drain = drain_to_stdout;
+    j.context = s;
+    bool good = s->format->write(&s->bill, &j);
+    wr_str(cli_out(s->cli), "\n");
+    return good ? EXIT_DONE : cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------------------- */
+
+static int read_options(struct sbom *s)
+{
+    static const char *const hashes[] = {"sha256", "sha384", "sha512"};
+    const char *format = cli_value(s->cli, "format"), *hash = cli_value(s->cli, "hash");
+    s->format = swid_bill_format_find(format ? format : "cyclonedx");
+    if (!s->format)
+        return cli_usage(s->cli, "--format takes cyclonedx or spdx, not \"%s\"", format);
+    for (unsigned i = 0; i < ARRAY_LENGTH(hashes) && hash; i++)
+        s->hash |= strcmp(hash, hashes[i]) == 0 ? 1U << i : 0;
+    if (hash && !s->hash)
+        return cli_usage(s->cli, "--hash takes sha256, sha384 or sha512, not \"%s\"", hash);
+    if (hash || cli_flag(s->cli, "files"))
+        s->bill.files = tell_files;
+    if (!cli_time(s->cli, "at", &s->bill.at))
+        return EXIT_USAGE;
+    return read_clock(s);
+}
+
+static int begin_measuring(struct sbom *s)
+{
+    const struct measure_options options = {
+        .root = cli_root(s->cli), .hashes = s->hash, .cache = cli_value(s->cli, "cache"), .take = take_measured, .context = s};
+    struct error error = {""};
+    if (!s->hash)
+        return EXIT_DONE;
+    s->measure = measure_begin(&options, &error);
+    if (!s->measure)
+        return cli_fail(s->cli, EXIT_USAGE, "%s", error.text);
+    if (error.text[0])
+        cli_fail(s->cli, 0, "%s", error.text);
+    return EXIT_DONE;
+}
+
+static int make_bill(struct sbom *s)
+{
+    const char *output = cli_value(s->cli, "output");
+    char name[256];
+    int code = read_packages(s);
+    if (code == EXIT_DONE)
+        code = begin_measuring(s);
+    if (code != EXIT_DONE)
+        return code;
+    pkg_platform_read(cli_root(s->cli), &s->platform);
+    s->bill.name = machine_name(cli_root(s->cli), name);
+    s->bill.distribution = (struct swid_distribution){bytes_of(s->platform.id), bytes_of(s->platform.version), bytes_of(s->platform.pretty),
+                                                      bytes_of(s->platform.cpe)};
+    s->bill.tool = MUSTER_VERSION;
+    s->bill.context = s;
+    s->bill.component = tell_component;
+    s->bill.depends = tell_depends;
+    if (!name_bill(s))
+        return cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+    code = output ? write_file(s, output) : write_stdout(s);
+    return code == EXIT_DONE && (s->bill.incomplete || s->unread) ? EXIT_UNKNOWN : code;
+}
+
+static int run(struct cli *cli)
+{
+    struct sbom s = {.cli = cli, .tag_id = wr_of(0), .tag_version = wr_of(0), .out = wr_of(0)};
+    int code = read_options(&s);
+    if (code == EXIT_DONE)
+        code = make_bill(&s);
+    measure_end(s.measure, s.bill.at == TIME_UNKNOWN && code == EXIT_DONE);
+    for (size_t i = 0; i < ARRAY_LENGTH(s.files); i++)
+        pkg_files_end(&s.files[i]);
+    local_complaints_end(&s.complaints);
+    pkg_catalogue_free(s.catalogue);
+    wr_free(&s.tag_id);
+    wr_free(&s.tag_version);
+    wr_free(&s.out);
+    return code;
+}
+
+const struct cli_command cli_sbom = {
+    .noun = "sbom",
+    .summary = "a bill of materials of this machine, now or at a past moment, with what its packages depend on",
+    .options =
+        (const struct cli_option[]){
+            {"format", "FORMAT", "cyclonedx (CycloneDX 1.6 JSON, the default) or spdx (SPDX 2.3 JSON)"},
+            {"at", "T", "as of this moment: RFC 3339, a date, or -7d; dependencies and licences of versions that are still installed"},
+            {"files", NULL, "with the files of each package and the hashes that its manager knows"},
+            {"hash", "ALGORITHM", "with the files of each package and their hashes as measured now: sha256, sha384 or sha512"},
+            {"cache", "FILE", "keep hashes there: a file that did not change since is not read again"},
+            {"output", "FILE", "write it to this file, which is replaced when all is written"},
+            {NULL, NULL, NULL},
+        },
+    .run = run,
+};
