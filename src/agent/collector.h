@@ -22,6 +22,16 @@ void agent_unhear(struct agent_verdict *verdict, const char *name);
  * if there can be none. */
 struct bytes agent_record_tag(struct wr *w, const struct journal_record *r);
 
+/* Makes what stands in the Record fields of one answer, as the inventory's `tags` and `model` want it: at most `max` octets, or without files.
+ * NULL: no memory. */
+struct agent_records;
+struct agent_records *agent_records_new(const struct agent_inventory *inventory, size_t max) MUST_USE;
+/* Valid until the next one; empty if there can be none. */
+struct bytes agent_records_tag(struct agent_records *m, const struct journal_record *r);
+/* From here on without files. False: they were so before (m may be NULL). */
+bool agent_records_go_plain(struct agent_records *m);
+void agent_records_free(struct agent_records *m);
+
 /* The collectors' session with the server whose certificate says `peer`; `stay`: it outlives the decision. NULL: no memory. */
 struct nea_session *agent_session_new(const struct agent_assessment *a, struct bytes peer, bool stay,
                                       uint64_t now) MUST_USE;

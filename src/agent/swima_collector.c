@@ -40,7 +40,8 @@ struct answer {
     bool *found; /* one a target: something installed carries it */
     size_t target_count;
     bool records; /* not identifiers only */
-    struct wr tag;
+    uint32_t model; /* of its records */
+    struct agent_records *maker;
     struct journal_head head; /* the snapshot that all of it tells of */
     struct wr items;
     size_t room; /* for items */
@@ -111,7 +112,7 @@ static const struct pa_type *type_of(const struct answer *a)
 
 static struct bytes record_of(struct answer *a, const struct journal_record *r)
 {
-    return a->records ? agent_record_tag(&a->tag, r) : (struct bytes){NULL, 0};
+    return a->records ? agent_records_tag(a->maker, r) : (struct bytes){NULL, 0};
 }
 
 /* Appends an item; false if it does not fit (code stays PA_OK) or cannot be said at all. */
@@ -143,7 +144,7 @@ static bool take_record(void *context, const struct journal_record *r)
     const struct pa_sw_inventory_item item = {
         .record_id = r->id,
         .model_vendor = PEN_IETF,
-        .model = SWID_MODEL_2015,
+        .model = (uint8_t)a->model,
         .source = r->source,
         .software_id = r->software_id,
         .locator = r->locator,
@@ -179,7 +180,7 @@ static bool take_event(void *context, const struct journal_event *e)
         .time = {(const uint8_t *)time, TIME_TEXT - 1},
         .record_id = e->record.id,
         .model_vendor = PEN_IETF,
-        .model = SWID_MODEL_2015,
+        .model = (uint8_t)a->model,
         .source = e->record.source,
         .action = (uint8_t)e->action,
         .software_id = e->record.software_id,
@@ -324,14 +325,13 @@ static void send_response(struct swima_state *s, uint16_t to, const struct answe
 
 static struct answer answer_of(const struct pa_swima_request *request)
 {
-    return (struct answer){
-        .request = request, .records = !(request->flags & SWIMA_IDENTIFIERS_ONLY), .tag = wr_of(2 * SWID_TAG_MAX)};
+    return (struct answer){.request = request, .records = !(request->flags & SWIMA_IDENTIFIERS_ONLY)};
 }
 
 static void answer_free(struct answer *a)
 {
     wr_free(&a->items);
-    wr_free(&a->tag);
+    agent_records_free(a->maker);
     free(a->targets);
     free(a->found);
 }
@@ -342,8 +342,20 @@ static bool build(const struct swima_state *s, struct answer *a)
     size_t max = max_attribute(s);
     size_t head = ATTRIBUTE_HEADER + (a->request->earliest_eid == 0 ? INVENTORY_HEAD : EVENTS_HEAD);
     a->room = max > head ? max - head : 0;
-    a->items = wr_of(a->room + LARGEST_ITEM);
-    return read_targets(a) && read_snapshot(s, a);
+    a->items = wr_of(2 * a->room + LARGEST_ITEM);
+    a->model = s->inventory->model;
+    a->maker = a->records ? agent_records_new(s->inventory, a->room) : NULL;
+    if (a->records && !a->maker)
+        return fail(a, PA_SWIMA_ERROR, "out of memory");
+    if (!read_targets(a))
+        return false;
+    if (read_snapshot(s, a))
+        return true;
+    /* What does not fit with its files is told without them, all of it. */
+    if (a->code != PA_RESPONSE_TOO_LARGE || !agent_records_go_plain(a->maker))
+        return false;
+    a->code = PA_OK;
+    return read_snapshot(s, a);
 }
 
 /* SWIMA-R50, R51, R60, RFC 8412 §3.8.1: what the flags say comes into force with the answer; it is where reporting begins. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct pkg_manager *manager_of(uint8_t source)
+const struct pkg_manager *tag_manager_of(uint8_t source)
 {
     for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
         if ((*m)->source == source)
@@ -113,7 +113,7 @@ bool tag_put_head(struct swid_sink *to, const struct agent_tag_style *style, con
     static const struct agent_tag_style plain = {.root = "/"};
     struct head h = {.style = style ? style : &plain,
                      .record = r,
-                     .manager = manager_of(r->source),
+                     .manager = tag_manager_of(r->source),
                      .tag_id = wr_of(SWID_TAG_MAX),
                      .version = wr_of(SWID_TAG_MAX),
                      .product = wr_of(SWID_TAG_MAX)};

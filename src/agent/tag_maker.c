@@ -180,7 +180,7 @@ static void sort(struct job *j, bool hierarchic)
 static bool list_files(struct agent_tags *t, struct job *j)
 {
     const struct journal_record *r = &j->record;
-    const struct pkg_manager *m = r->installed ? pkg_manager_by_source(r->source) : NULL;
+    const struct pkg_manager *m = r->installed ? tag_manager_of(r->source) : NULL;
     struct listing l = {.tags = t, .job = j};
     const struct pkg_sink sink = {.context = &l, .file = take_file, .complaint = take_complaint};
     if (!m)

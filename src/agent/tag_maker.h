@@ -4,6 +4,8 @@
 
 #include "agent/agent.h"
 
+/* NULL: none. Walks pkg_managers alone. */
+const struct pkg_manager *tag_manager_of(uint8_t source);
 /* Identity, tagCreator and Meta of a record's tag, whose root stays open. `style` NULL: the default. Nothing, and false, if the record's
  * identifier is none and the style has no product. */
 bool tag_put_head(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r);

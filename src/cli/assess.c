@@ -204,6 +204,32 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
     return EXIT_DONE;
 }
 
+/* What records look like. False: a usage error was printed. */
+static bool take_tags(struct cli *cli, struct prepared *p)
+{
+    const char *tags = cli_value(cli, "tags"), *format = cli_value(cli, "tag-format");
+    bool full = tags && strcmp(tags, "full") == 0, coswid = format && strcmp(format, "coswid") == 0;
+    p->inventory.model = coswid ? SWID_MODEL_COSWID : SWID_MODEL_2015;
+    snprintf(p->cache, sizeof p->cache, "%s/hashes.db", cli_state(cli));
+    p->tags = (struct agent_tag_style){.full = true, .hashes = MEASURE_SHA256, .root = cli_root(cli), .cache = p->cache};
+    p->inventory.tags = full ? &p->tags : NULL;
+    if (tags && !full && strcmp(tags, "plain") != 0)
+        cli_usage(cli, "--tags is plain or full, not \"%s\"", tags);
+    else if (format && !coswid && strcmp(format, "swid") != 0)
+        cli_usage(cli, "--tag-format is swid or coswid, not \"%s\"", format);
+    else
+        return true;
+    return false;
+}
+
+/* All files are read before the server begins to wait. */
+static void warm_tags(struct prepared *p)
+{
+    struct error error = {""};
+    if (p->inventory.tags && !agent_records_warm(&p->inventory, &error))
+        log_line(LOG_WARNING, "hashes are not kept: %s", error.text);
+}
+
 int prepare_assessment(struct cli *cli, struct prepared *p)
 {
     const char *language = cli_value(cli, "language");
@@ -221,11 +247,15 @@ int prepare_assessment(struct cli *cli, struct prepared *p)
     const char *factory = cli_value(cli, "default-password");
     if (factory && strcmp(factory, "yes") != 0 && strcmp(factory, "no") != 0)
         return cli_usage(cli, "--default-password is yes or no, not \"%s\"", factory);
+    if (!take_tags(cli, p))
+        return EXIT_USAGE;
     int status = take_identity(cli, &p->a, &p->password);
     if (status == EXIT_DONE)
         status = local_collect(cli, cli_state(cli), &p->inventory.journal, &report);
-    if (status == EXIT_DONE || status == EXIT_UNKNOWN)
+    if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         agent_posture_read(cli_root(cli), &p->posture);
+        warm_tags(p);
+    }
     if (factory)
         p->posture.default_password = strcmp(factory, "yes") == 0;
     return status;

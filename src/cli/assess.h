@@ -18,6 +18,9 @@ enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
     {"password-file", "FILE", "its password, the one line of FILE (\"-\": standard input)"},                           \
     {"max-message", "N", "send no PA-TNC message of more than N octets; larger ones are segmented",                    \
      MESSAGE_MIN, MESSAGE_MAX},                                                                                        \
+    {"tags", "KIND", "the tags that the server asks for, plain or full: full ones tell every file with its SHA-256, which are "  \
+     "kept in the state folder (default: plain)"},                                                                     \
+    {"tag-format", "FORMAT", "what tags are written in, swid or coswid (default: swid)"},                                                                                        \
     {"language", "TAG", "in which the server shall explain itself (default: en)"},                                     \
     {"default-password", "yes|no", "whether a factory default password is in use, which nobody but you knows (default: no)"}
 /* clang-format on */
@@ -28,6 +31,8 @@ struct prepared {
     struct secret password;
     struct agent_posture posture;
     struct agent_inventory inventory;
+    struct agent_tag_style tags;
+    char cache[4200];
 };
 /* Reads the options, brings the journal up to date and opens it. EXIT_DONE; EXIT_UNKNOWN: a package database could not
  * be read, the journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any

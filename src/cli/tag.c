@@ -369,7 +369,7 @@ static const struct cli_option options[] = {
     {"hierarchic", NULL, "folders within one another, not each by its whole path"},
     TAG_OUT_OPTIONS,
     {"doc-separator", "TEXT", "stands between two XML documents (default: a line feed)"},
-    {"meta-for", "os|package", "Meta tells the operating system, which is the default, or the package and its upstream version"},
+    {"meta-for", "WHAT", "os: Meta tells the operating system (default); package: the package and its upstream version"},
     {"bare", NULL, "without Muster's own attributes (architecture, source package, what an identifier folds)"},
     {"regid", "REGID", "the tag creator (default: strongswan.org, so that existing databases match)"},
     {"entity-name", "NAME", "the tag creator's name (default: strongSwan Project)"},

@@ -346,7 +346,7 @@ static void get_tag(struct web_request *r)
         return;
     }
     r->status = 200;
-    r->type = "application/swid+xml";
+    r->type = r->body.n && r->body.p[0] == '<' ? "application/swid+xml" : "application/swid+cbor"; /* RFC 9393 §6.4 */
 }
 
 static void get_totals(struct web_request *r)

@@ -59,7 +59,7 @@ static bool read_tag(struct arena *a, const struct store_untagged *wanted, struc
 {
     struct swid_tag read;
     struct error error;
-    if (swid_tag_read(record, a, &read, &error) != SWID_OK || !swid_tag_is_of(&read, wanted->software_id))
+    if (swid_tag_read_any(record, a, &read, &error) != SWID_OK || !swid_tag_is_of(&read, wanted->software_id))
         return false;
     *tag = (struct store_tag){
         .software = wanted->id,
@@ -127,8 +127,8 @@ void tags_take(struct tags *t, const struct pa_list *records)
     while (pa_list_next(&pa_types[PA_SW_INVENTORY], &rest, &item)) {
         struct store_untagged key = {.software_id = item.software_id};
         const struct store_untagged *w = bsearch(&key, t->wanted, t->wanted_count, sizeof key, by_software_id);
-        if (!w || !item.record.n || item.record.n > SWID_TAG_MAX || item.model_vendor != PEN_IETF ||
-            item.model != SWID_MODEL_2015 || t->records[w - t->wanted].p)
+        if (!w || !item.record.n || item.record.n > SWID_FULL_TAG_MAX || item.model_vendor != PEN_IETF ||
+            (item.model != SWID_MODEL_2015 && item.model != SWID_MODEL_COSWID) || t->records[w - t->wanted].p)
             continue;
         struct bytes copy = arena_copy(&t->arena, item.record);
         t->records[w - t->wanted] = copy;

@@ -37,7 +37,10 @@ enum swid_status {
     SWID_OTHER_MODEL, /* XML of another kind, a tag of 2009 for example */
     SWID_NO_MEMORY,
 };
-enum { SWID_TAG_MAX = 64 << 10 }; /* octets of a tag that is read */
+enum {
+    SWID_TAG_MAX = 64 << 10,      /* octets of a tag without files */
+    SWID_FULL_TAG_MAX = 4 << 20,  /* octets of a tag whose fields are read: 15,000 files */
+};
 
 /* A tag's fields; what is not known is empty. The last five stand in Meta under a namespace of our own ("urn:muster:swid:1"), because an
  * identifier folds + ~ : and ISO has no place for a source package. */
@@ -54,6 +57,8 @@ void swid_tag_write(struct wr *w, const struct swid_tag *tag);
 void swid_put_product(struct wr *w, struct bytes tag_id, struct bytes package, struct bytes version);
 /* Reads a tag of any generator; texts are copied into the arena, `error` says what is wrong with it. */
 enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
+/* The same of whichever of XML and CoSWID the first octets say. */
+enum swid_status swid_tag_read_any(struct bytes octets, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
 /* The same of CoSWID; a tagId of 16 octets reads "urn:uuid:…" (SWIMA-R92). */
 enum swid_status swid_tag_read_coswid(struct bytes cbor, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
 /* The software identifier is the one that the tag carries: regid, two underscores, tagId (RFC 8412 §6.1.2). */

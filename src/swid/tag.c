@@ -109,8 +109,8 @@ static enum swid_status read_with(reader *read, struct bytes octets, struct aren
 {
     struct taking t = {.sink = {.open = take, .close = leave}, .arena = a, .tag = tag};
     *tag = (struct swid_tag){.regid = BYTES("http://invalid.unavailable")}; /* SW-R1: the schema's default */
-    if (octets.n > SWID_TAG_MAX) {
-        error_set(error, "a tag of %zu octets is larger than %d", octets.n, SWID_TAG_MAX);
+    if (octets.n > SWID_FULL_TAG_MAX) {
+        error_set(error, "a tag of %zu octets is larger than %d", octets.n, SWID_FULL_TAG_MAX);
         return SWID_TOO_LARGE;
     }
     enum swid_status status = read(octets, &t.sink, error);
@@ -130,6 +130,11 @@ enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_ta
 enum swid_status swid_tag_read_coswid(struct bytes cbor, struct arena *a, struct swid_tag *tag, struct error *error)
 {
     return read_with(swid_coswid_read, cbor, a, tag, error);
+}
+
+enum swid_status swid_tag_read_any(struct bytes octets, struct arena *a, struct swid_tag *tag, struct error *error)
+{
+    return read_with(swid_read, octets, a, tag, error);
 }
 
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id)

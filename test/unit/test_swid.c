@@ -169,7 +169,7 @@ static void a_tag_is_bounded(void **state)
         wr_str(&w, "<x>");
     assert_int_equal(swid_tag_read(wr_view(&w), &a, &tag, &error), SWID_MALFORMED);
     assert_non_null(strstr(error.text, "nested"));
-    wr_zero(&w, SWID_TAG_MAX);
+    wr_zero(&w, SWID_FULL_TAG_MAX);
     assert_int_equal(swid_tag_read(wr_view(&w), &a, &tag, &error), SWID_TOO_LARGE);
     wr_free(&w);
     struct arena small = arena_of(8);
