@@ -156,6 +156,11 @@ void agent_tags_end(struct agent_tags *t, bool complete);
 bool agent_tags_evidence(const struct agent_tag_style *style, const struct agent_tag_taker *taker, const struct journal_record *r,
                          const char *const *paths, size_t count, const char *shown, struct error *error) MUST_USE;
 
+/* The tag of a package that need not be installed, with the files that `next` hands out, in the order in which they belong into a tag, if
+ * style->full; the style must have a product. False: stopped, or no memory. */
+bool agent_tags_package(const struct agent_tag_style *style, const struct agent_tag_taker *taker, const struct journal_record *r,
+                        bool (*next)(void *context, struct swid_file *file), void *context);
+
 /* A tag's files beside the disk. */
 enum agent_file_state {
     AGENT_FILE_SAME,

@@ -571,6 +571,8 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
                            cli.argument_count < cli.command->min_arguments ? "" : "s");
     } else if (!check_numbers(&cli) || !find_root(&cli)) {
         status = EXIT_USAGE;
+    } else if (cli.command->heavy && cli_value(&cli, cli.command->heavy) && strcmp(self, cli.command->program) != 0) {
+        status = run_program(&cli, cli.command->program, argv);
     } else {
         status = cli.command->run(&cli);
     }

@@ -33,6 +33,7 @@ struct cli_command {
     const char *plain;       /* the columns of --plain, named in its row of the help; NULL: it has no table */
     const char *more;        /* what else to know, lines of text below the options; those with two blanks in front stand as they are. Or NULL */
     const char *program;     /* "muster-server"; NULL: in muster itself */
+    const char *heavy;       /* an option with which alone `program` carries it out, if there is `run` too */
     unsigned min_arguments, max_arguments;
     const struct cli_option *options;
     int (*run)(struct cli *cli); /* NULL where `program` carries it out */

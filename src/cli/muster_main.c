@@ -1,11 +1,14 @@
 /* muster: the light commands themselves, and the rows of the heavy ones. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/tag_out.h"
 
 #include <signal.h>
 
 #define DECLARE(symbol) extern const struct cli_command symbol;
 LIGHT_COMMANDS(DECLARE)
+
+tag_package_reader *const tag_package_files = NULL;
 
 int main(int argc, char **argv)
 {

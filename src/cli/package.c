@@ -231,9 +231,15 @@ static bool read_hashes(const struct cli *cli, unsigned *wanted)
     return true;
 }
 
-static int exit_of(enum pkg_status status, const char *path)
+int package_exit(enum pkg_status status, const char *path)
 {
     return status == PKG_ABSENT && strcmp(path, "-") != 0 ? EXIT_NOT_FOUND : status == PKG_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE;
+}
+
+int package_say_differing(const struct cli *cli, const char *path, size_t differing)
+{
+    return cli_fail(cli, EXIT_NO, "%s: %zu file%s not what the package itself says of %s", path, differing, differing == 1 ? " is" : "s are",
+                    differing == 1 ? "it" : "them");
 }
 
 static int run(struct cli *cli)
@@ -246,17 +252,14 @@ static int run(struct cli *cli)
         return EXIT_USAGE;
     enum pkg_status status = package_contents_read(&contents, path, wanted, &error);
     if (status != PKG_OK)
-        return cli_fail(cli, exit_of(status, path), "%s: %s", path, error.text);
+        return cli_fail(cli, package_exit(status, path), "%s: %s", path, error.text);
     struct showing s = {.cli = cli, .c = &contents, .software_id = wr_of(0)};
     identify(&s);
     (cli_json(cli) ? show_all_json : cli_plain(cli) ? show_all_plain : show_all_text)(&s);
     size_t differing = contents.differing;
     wr_free(&s.software_id);
     package_contents_free(&contents);
-    if (!differing)
-        return EXIT_DONE;
-    return cli_fail(cli, EXIT_NO, "%s: %zu file%s not what the package itself says of %s", path, differing, differing == 1 ? " is" : "s are",
-                    differing == 1 ? "it" : "them");
+    return differing ? package_say_differing(cli, path, differing) : EXIT_DONE;
 }
 
 static const struct cli_option options[] = {

@@ -3,6 +3,7 @@
 #define MUSTER_CLI_PACKAGE_H
 
 #include "base/base.h"
+#include "cli/cli.h"
 #include "measure/measure.h"
 #include "pkg/pkg.h"
 
@@ -10,6 +11,7 @@ struct package_entry {
     struct bytes path, link, same_as; /* as in struct pkg_member; path.p is NUL-terminated */
     enum pkg_file_kind kind;
     bool config, optional, delivered, resolved; /* resolved: size and digests are those of the content, its own or that of same_as */
+    bool again;                /* a folder that is told once more; gone when it was read */
     bool differs;              /* the package itself says another hash of it */
     uint32_t mode;
     uint64_t size;
@@ -23,6 +25,7 @@ struct package_contents {
     struct pkg_package package;
     struct bytes summary, licence, homepage;
     struct package_entry *entries; /* in the file's order */
+    struct package_entry **sorted; /* by their paths */
     size_t count, differing;       /* differing: entries of which the package says another hash */
     unsigned hashes;               /* enum measure_hash */
     struct arena arena;
@@ -33,6 +36,11 @@ struct package_contents {
  * free. */
 enum pkg_status package_contents_read(struct package_contents *c, const char *path, unsigned hashes, struct error *error) MUST_USE;
 void package_contents_free(struct package_contents *c);
+/* NULL: nothing in it has this path. */
+const struct package_entry *package_contents_find(const struct package_contents *c, struct bytes path);
+/* The exit status that a failure means; and the one for a file whose content is not what it says, which is said. */
+int package_exit(enum pkg_status status, const char *path);
+int package_say_differing(const struct cli *cli, const char *path, size_t differing);
 /* One of the hashes of an entry's content; empty if there is none. */
 struct bytes package_entry_digest(const struct package_contents *c, const struct package_entry *e, enum measure_hash hash);
 

@@ -137,14 +137,14 @@ static int by_path(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
-static struct package_entry *find(struct package_entry **sorted, size_t count, struct bytes path)
+const struct package_entry *package_contents_find(const struct package_contents *c, struct bytes path)
 {
-    size_t from = 0, to = count;
+    size_t from = 0, to = c->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        int order = bytes_compare(sorted[middle]->path, path);
+        int order = bytes_compare(c->sorted[middle]->path, path);
         if (order == 0)
-            return sorted[middle];
+            return c->sorted[middle];
         if (order < 0)
             from = middle + 1;
         else
@@ -153,33 +153,46 @@ static struct package_entry *find(struct package_entry **sorted, size_t count, s
     return NULL;
 }
 
-/* Whoever unpacks it would have one of two; a folder is the same each time, and its path empty from now on where it is told again. */
-static bool check_twice(struct package_entry **sorted, size_t *count, struct error *error)
+static bool sort(struct package_contents *c)
+{
+    free(c->sorted);
+    c->sorted = calloc(c->count + 1, sizeof *c->sorted);
+    for (size_t i = 0; c->sorted && i < c->count; i++)
+        c->sorted[i] = &c->entries[i];
+    if (c->sorted)
+        qsort(c->sorted, c->count, sizeof *c->sorted, by_path);
+    return c->sorted != NULL;
+}
+
+/* Whoever unpacks it would have one of two; a folder is the same each time, and counts once. */
+static bool check_twice(struct package_contents *c, struct error *error)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < *count; i++) {
-        struct package_entry *before = kept ? sorted[kept - 1] : NULL, *e = sorted[i];
-        if (!before || !bytes_equal(before->path, e->path)) {
-            sorted[kept++] = e;
-        } else if (before->kind == PKG_FILE_DIRECTORY && e->kind == PKG_FILE_DIRECTORY) {
-            e->path.n = 0;
-        } else {
+    for (size_t i = 1; i < c->count; i++) {
+        struct package_entry *before = c->sorted[i - 1], *e = c->sorted[i];
+        if (!bytes_equal(before->path, e->path))
+            continue;
+        if (before->kind != PKG_FILE_DIRECTORY || e->kind != PKG_FILE_DIRECTORY) {
             error_set(error, "the path %s stands twice in it: refused", (const char *)e->path.p);
             return false;
         }
+        before->again = true;
     }
-    *count = kept;
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->entries[i].again)
+            c->entries[kept++] = c->entries[i];
+    c->count = kept;
     return true;
 }
 
 /* What a link leads to was told before it: whoever unpacks it needs it there. */
-static bool resolve(struct package_contents *c, struct package_entry **sorted, size_t count, struct error *error)
+static bool resolve(struct package_contents *c, struct error *error)
 {
     for (size_t i = 0; i < c->count; i++) {
         struct package_entry *e = &c->entries[i];
         if (e->same_as.n == 0)
             continue;
-        const struct package_entry *same = find(sorted, count, e->same_as);
+        const struct package_entry *same = package_contents_find(c, e->same_as);
         if (!same || same > e || !same->resolved) {
             error_set(error, "%s is a hard link to %s, which is no file before it: refused", (const char *)e->path.p, (const char *)e->same_as.p);
             return false;
@@ -206,25 +219,12 @@ static void compare(struct package_contents *c)
 
 static bool complete(struct package_contents *c, struct error *error)
 {
-    size_t count = c->count;
-    struct package_entry **sorted = calloc(count + 1, sizeof *sorted);
-    if (!sorted) {
-        error_set(error, "no memory");
+    error_set(error, "no memory");
+    if (!sort(c) || !check_twice(c, error) || !sort(c) || !resolve(c, error))
         return false;
-    }
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &c->entries[i];
-    qsort(sorted, count, sizeof *sorted, by_path);
-    bool good = check_twice(sorted, &count, error) && resolve(c, sorted, count, error);
-    free(sorted);
-    size_t kept = 0;
-    for (size_t i = 0; i < c->count; i++)
-        if (c->entries[i].path.n)
-            c->entries[kept++] = c->entries[i];
-    c->count = kept;
-    if (good)
-        compare(c);
-    return good;
+    compare(c);
+    error->text[0] = 0;
+    return true;
 }
 
 static enum pkg_status gather(struct gathering *g, int fd, struct error *error)
@@ -264,6 +264,7 @@ enum pkg_status package_contents_read(struct package_contents *c, const char *pa
 
 void package_contents_free(struct package_contents *c)
 {
+    free(c->sorted);
     free(c->entries);
     arena_free(&c->arena);
     *c = (struct package_contents){0};

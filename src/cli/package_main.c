@@ -6,11 +6,12 @@
 
 #define DECLARE(symbol, identity) extern const struct cli_command symbol;
 PACKAGE_COMMANDS(DECLARE)
+extern const struct cli_command cli_tag; /* which muster hands over where it is to read package files */
 
 int main(int argc, char **argv)
 {
 #define ROW(symbol, identity) symbol,
-    const struct cli_command commands[] = {PACKAGE_COMMANDS(ROW)};
+    const struct cli_command commands[] = {PACKAGE_COMMANDS(ROW) cli_tag};
     signal(SIGPIPE, SIG_IGN);
     return cli_main("muster-package", commands, ARRAY_LENGTH(commands), argc, argv);
 }

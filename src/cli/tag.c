@@ -10,7 +10,7 @@
 enum { COMPLAINTS_SHOWN = 20, PATHS_MAX = 64 };
 
 /* What is asked for: one of these kinds. */
-enum subject { SUBJECT_NONE, SUBJECT_NAMES, SUBJECT_ALL, SUBJECT_IDENTIFIERS, SUBJECT_EVIDENCE, SUBJECT_NAMED, SUBJECT_TOO_MANY };
+enum subject { SUBJECT_NONE, SUBJECT_NAMES, SUBJECT_ALL, SUBJECT_IDENTIFIERS, SUBJECT_EVIDENCE, SUBJECT_NAMED, SUBJECT_PACKAGE_FILE, SUBJECT_TOO_MANY };
 
 struct tagging {
     struct cli *cli;
@@ -149,7 +149,7 @@ static bool read_style(struct tagging *t, enum subject subject)
     }
     if (!read_hashes(t) || !read_creator(t))
         return false;
-    read_product(t, subject == SUBJECT_EVIDENCE || subject == SUBJECT_NAMED);
+    read_product(t, subject == SUBJECT_EVIDENCE || subject == SUBJECT_NAMED || subject == SUBJECT_PACKAGE_FILE);
     return true;
 }
 
@@ -163,7 +163,7 @@ static enum subject subject_of(const struct cli *cli)
     } rows[] = {
         {cli_argument_count(cli) > 0, SUBJECT_NAMES}, {cli_flag(cli, "all"), SUBJECT_ALL},
         {cli_nth(cli, "software-id", 0), SUBJECT_IDENTIFIERS}, {evidence, SUBJECT_EVIDENCE},
-        {named && !evidence, SUBJECT_NAMED},
+        {named && !evidence, SUBJECT_NAMED}, {cli_nth(cli, "package-file", 0), SUBJECT_PACKAGE_FILE},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (rows[i].given)
@@ -343,13 +343,18 @@ static int run(struct cli *cli)
     struct tagging t = {.cli = cli, .os = wr_of(0), .first = wr_of(0)};
     enum subject subject = subject_of(cli);
     if (subject == SUBJECT_NONE)
-        return cli_usage(cli, "of what? Give names of packages, --all, --software-id ID, --evidence PATH, or --name N with --version-string V");
+        return cli_usage(cli, "of what? Give names of packages, --all, --software-id ID, --evidence PATH, --package-file FILE, or --name N with "
+                              "--version-string V");
     if (subject == SUBJECT_TOO_MANY)
-        return cli_usage(cli, "one at a time: names of packages, --all, --software-id, --evidence, or --name with --version-string");
+        return cli_usage(cli, "one at a time: names of packages, --all, --software-id, --evidence, --package-file, or --name with "
+                              "--version-string");
     int code = read_style(&t, subject) ? tag_out_begin(&t.out, cli, "tag") : EXIT_USAGE;
     if (code == EXIT_DONE) {
         t.out.hashes = t.style.full ? t.style.hashes : 0;
-        code = subject == SUBJECT_EVIDENCE ? tag_evidence(&t) : subject == SUBJECT_NAMED ? tag_named(&t) : tag_packages(&t, subject);
+        code = subject == SUBJECT_EVIDENCE       ? tag_evidence(&t)
+               : subject == SUBJECT_NAMED        ? tag_named(&t)
+               : subject == SUBJECT_PACKAGE_FILE ? tag_package_files(cli, &t.style, &t.taker)
+                                                 : tag_packages(&t, subject);
         tag_out_end(&t.out);
     }
     wr_free(&t.os);
@@ -360,6 +365,7 @@ static int run(struct cli *cli)
 static const struct cli_option options[] = {
     {"all", NULL, "tags of all installed packages"},
     {"software-id", "ID", "the tag of whatever carries this software identifier, installed or removed; may be repeated"},
+    {"package-file", "FILE", "the tag that the package in this file (.deb, .rpm, .pkg.tar.*, .apk) would have here; may be repeated"},
     {"evidence", "PATH", "a tag with these files, or all files in this folder, as Evidence; may be repeated"},
     {"new-root", "PATH", "this stands in the tag in place of the evidence's own path"},
     {"name", "N", "the software's name: of evidence, or of a tag without files"},
@@ -369,7 +375,7 @@ static const struct cli_option options[] = {
     {"hierarchic", NULL, "folders within one another, not each by its whole path"},
     TAG_OUT_OPTIONS,
     {"doc-separator", "TEXT", "stands between two XML documents (default: a line feed)"},
-    {"meta-for", "WHAT", "os: Meta tells the operating system (default); package: the package and its upstream version"},
+    {"meta-for", "WHAT", "os (the default): Meta tells the operating system; package: the package and its upstream version"},
     {"bare", NULL, "without Muster's own attributes (architecture, source package, what an identifier folds)"},
     {"regid", "REGID", "the tag creator (default: strongswan.org, so that existing databases match)"},
     {"entity-name", "NAME", "the tag creator's name (default: strongSwan Project)"},
@@ -385,6 +391,8 @@ const struct cli_command cli_tag = {
     .noun = "tag",
     .arguments = "[NAME...]",
     .summary = "SWID or CoSWID tags of installed packages, of files that no package owns, or of a name; exit 3 if a file could not be measured",
+    .program = "muster-package",
+    .heavy = "package-file",
     .max_arguments = 64,
     .options = options,
     .run = run,

@@ -2,6 +2,7 @@
 #ifndef MUSTER_CLI_TAG_OUT_H
 #define MUSTER_CLI_TAG_OUT_H
 
+#include "agent/agent.h"
 #include "cli/cli.h"
 #include "swid/swid.h"
 
@@ -34,5 +35,9 @@ struct swid_sink *tag_out_document(struct tag_out *o);
 /* It is complete, and of this software. False: it could not be written (it was said why), or standard output is gone. */
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id);
 void tag_out_end(struct tag_out *o);
+
+/* Makes the tags of all --package-file; an exit status. muster itself has none (NULL): muster-package carries that out. */
+typedef int tag_package_reader(struct cli *cli, const struct agent_tag_style *style, const struct agent_tag_taker *taker);
+extern tag_package_reader *const tag_package_files;
 
 #endif

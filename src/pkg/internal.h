@@ -297,10 +297,20 @@ struct dpkg_lists {
     const char *file;                    /* the list's path, for complaints */
 };
 enum pkg_status dpkg_lists_tell(struct dpkg_lists *l, const struct pkg_sink *sink) MUST_USE;
+/* "MD5  usr/bin/x" a line; md5sum's escapes are undone in place. Found by the path without the slash in front. */
+void dpkg_md5sums_read(struct bytes text, struct path_facts *sums);
+/* "/etc/x" a line; left to be sorted. */
+void dpkg_conffiles_read(struct bytes text, struct path_facts *config);
 void dpkg_diversions_read(struct bytes text, struct path_facts *diversions);
 PKG_FILES_FUNCTION(dpkg)
 /* pacman's `files` and the unpacked `mtree` of one package; the latter's escapes are undone in place. */
 enum pkg_status pacman_lists_tell(struct bytes files, struct bytes mtree, const char *file, const struct pkg_sink *sink) MUST_USE;
+/* An mtree(5): path to the line's other words. Escapes are undone in place. */
+void pacman_mtree_read(struct bytes text, struct path_facts *measured);
+/* What such words say: kind, and a regular file's digest. */
+void pacman_take_measured(struct bytes words, struct pkg_file *f, uint8_t digest[64]);
+/* Whether apk by itself, without an administrator's rules, would protect this path, which has no slash in front. */
+bool apk_protects(struct bytes path);
 /* One package's stanza; rules: lines of apk-protected_paths(5). */
 enum pkg_status apk_stanza_tell(struct bytes stanza, struct bytes rules, const char *file, const struct pkg_sink *sink) MUST_USE;
 /* The place of apk's database below the root; NULL: there is none. */
@@ -311,6 +321,8 @@ PKG_FILES_FUNCTION(pacman)
 
 /* ---- rpm.c --------------------------------------------------------------------------------------------------------- */
 
+/* Name and version of the source package in "NAME-VERSION-RELEASE.src.rpm"; the package's own if it is none. */
+void rpm_split_source(struct bytes file, struct pkg_package *p);
 /* A line of muster-rpmdb's: NAME, [EPOCH:]VERSION-RELEASE, ARCH, the file of the source package and the second of its installation, with tabs
  * between. False: its words are none. */
 bool rpm_line_read(struct bytes line, struct pkg_package *p) MUST_USE;
@@ -344,20 +356,10 @@ struct dnf_history {
 };
 /* The next transaction; its items live until the next call. */
 bool dnf_transaction_next(struct dnf_history *h, struct dnf_transaction *t) MUST_USE;
-/* "MD5  usr/bin/x" a line; md5sum's escapes are undone in place. Found by the path without the slash in front. */
-void dpkg_md5sums_read(struct bytes text, struct path_facts *sums);
-/* "/etc/x" a line; left to be sorted. */
-void dpkg_conffiles_read(struct bytes text, struct path_facts *config);
 enum pkg_status rpm_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
 uint64_t rpm_history_stamp(uint64_t digest, const char *root);
 /* The folder of the root's database below it, NULL if there is none. */
 const char *rpm_find_folder(const char *root);
-/* An mtree(5): path to the line's other words. Escapes are undone in place. */
-void pacman_mtree_read(struct bytes text, struct path_facts *measured);
-/* What such words say: kind, and a regular file's digest. */
-void pacman_take_measured(struct bytes words, struct pkg_file *f, uint8_t digest[64]);
-/* Whether apk by itself, without an administrator's rules, would protect this path, which has no slash in front. */
-bool apk_protects(struct bytes path);
 bool rpm_find_helper(char path[PATH_MAX]) MUST_USE;
 #define RPM_PATIENCE_MS 120000
 /* Starts the helper with these arguments, NULL-terminated, itself the first; *out is the end of the pipe that it writes to, *in, if not NULL,
@@ -368,8 +370,6 @@ pid_t rpm_start_helper(char *const arguments[], int *in, int *out);
 bool rpm_file_read(struct bytes line, struct pkg_file *f, uint8_t digest[64]) MUST_USE;
 
 /* ---- snap.c, flatpak.c --------------------------------------------------------------------------------------------- */
-/* Name and version of the source package in "NAME-VERSION-RELEASE.src.rpm"; the package's own if it is none. */
-void rpm_split_source(struct bytes file, struct pkg_package *p);
 
 /* A snap's meta/snap.yaml: version and architecture, in the arena; words that are none are left to the caller. */
 void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p);

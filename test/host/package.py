@@ -10,11 +10,13 @@ import io
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import pacman as pacman_host  # noqa: E402  (roots are made as in those tests)
@@ -54,6 +56,9 @@ def refuse(what, content, word=b""):
         file.flush()
         process = subprocess.Popen([MUSTER, "package", "show", file.name, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, complaint = process.communicate(timeout=120)
+        if content[:3] == b"!<a":
+            tag = subprocess.run([MUSTER, "tag", "--full", "--package-file", file.name], capture_output=True, timeout=120)
+            differ(f"a tag of {what}", (process.returncode, b"", 1), (tag.returncode, tag.stdout, tag.stderr.count(b"\n")))
     if process.returncode not in (2, 4) or out or complaint.count(b"\n") != 1 or word not in complaint:
         sys.exit(f"{what}: exit status {process.returncode}, {len(out)} octets of output, said {complaint!r}")
     return complaint
@@ -367,6 +372,61 @@ def check_apk(folder):
     return [path]
 
 
+# ---- tags ------------------------------------------------------------------------------------------------------------------------
+
+
+def tag_of(path, *words):
+    return run(MUSTER, "tag", "--package-file", path, *words)
+
+
+def tagged_files(tag):
+    """(size, SHA-256, mutable) of each file of a tag."""
+    space = {"t": "{http://standards.iso.org/iso/19770/-2/2015/schema.xsd}", "h": "{http://www.w3.org/2001/04/xmlenc#sha256}hash",
+             "m": "{http://csrc.nist.gov/ns/swid/2015-extensions/1.0}mutable"}
+    return sorted((int(f.get("size")), f.get(space["h"]), f.get(space["m"]) == "true") for f in ElementTree.fromstring(tag).iter(space["t"] + "File"))
+
+
+def check_tags(folder, paths):
+    """A tag has the identifier of the package and every file's content; one is the same whatever the package is packed with."""
+    by_manager = {}
+    for path in paths:
+        shown, tag = show(path), tag_of(path, "--full")
+        if b'tagId="' + shown["software_id"].split("__")[1].encode() + b'"' not in tag:
+            sys.exit(f"{path}: {shown['software_id']} is not in {tag[:800]}")
+        differ(path, sorted((f["size"], f["sha256"], f["config"]) for f in shown["files"] if "sha256" in f), tagged_files(tag))
+        by_manager.setdefault((shown["manager"], shown["version"]), set()).add(tag)
+    for key, tags in by_manager.items():
+        differ(f"tags of {key}", 1, len(tags))
+    deb = [path for path in paths if path.endswith(".deb")]
+    if deb:
+        run("dpkg-deb", "-x", deb[0], folder + "/unpacked")
+        with open(folder + "/tag", "wb") as file:
+            file.write(tag_of(deb[0], "--full", "--hierarchic", "--hash", "sha256,sha512"))
+        run(MUSTER, "tag", "verify", folder + "/tag", "--root", folder + "/unpacked")
+        with open(folder + "/unpacked/opt/odd/plain", "ab") as file:
+            file.write(b"x")
+        if subprocess.run([MUSTER, "tag", "verify", folder + "/tag", "--root", folder + "/unpacked"], capture_output=True, timeout=60).returncode != 1:
+            sys.exit("a changed file was not noticed")
+        two = json.loads(run(MUSTER, "tag", "--package-file", deb[0], "--package-file", paths[0], "--json"))["items"]
+        differ("two files", ["odd", "odd"], [t["name"] for t in two])
+        both = subprocess.run([MUSTER, "tag", "bash", "--package-file", deb[0]], capture_output=True, timeout=60)
+        differ("a package and a file", (2, b""), (both.returncode, both.stdout))
+    print(f"tags: of {len(paths)} files")
+
+
+def check_links():
+    """Within the package a link has the content that it leads to."""
+    links = {"usr/lib/l1": "libx", "usr/lib/l2": "/usr/lib/l1", "etc/l3": "../../usr/./lib/l2", "etc/out": "/bin/sh", "etc/loop": "loop", "etc/folder": "/usr"}
+    content = pacman_of([("usr/lib/libx", b"x"), (typed("usr/lib/hard", tarfile.LNKTYPE, "usr/lib/libx"), None)] +
+                        [(typed(name, tarfile.SYMTYPE, to), None) for name, to in links.items()])
+    with tempfile.NamedTemporaryFile(prefix="muster-links-") as file:
+        file.write(content)
+        file.flush()
+        tag = tag_of(file.name, "--full").decode()
+    differ("links", ["hard", "l1", "l2", "l3", "libx"], sorted(re.findall(r'<File name="([^"]*)"', tag)))
+    differ("links", 1, len(set(tagged_files(tag))))
+
+
 # ---- files that lie ------------------------------------------------------------------------------------------------------------
 
 
@@ -485,6 +545,8 @@ def main():
             paths += check_rpm(folder)
         else:
             print("rpmbuild is missing: .rpm is not compared")
+        check_tags(folder, paths)
+        check_links()
         check_lies()
         check_bombs(folder)
         check_cuts(paths)
