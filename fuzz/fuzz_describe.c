@@ -58,9 +58,44 @@ static void try_relations(struct bytes text)
     relations_free(&r);
 }
 
+static bool take_description(void *context, const struct pkg_description *d)
+{
+    (void)context;
+    check_expression(d->licence);
+    if (!is_word(d->name) || !is_word(d->version))
+        abort();
+    for (size_t i = 0; i < d->need_count; i++)
+        if (d->needs[i].name.n == 0 || (d->needs[i].compare != PKG_ANY && d->needs[i].version.n == 0))
+            abort();
+    return true;
+}
+
+static void try_manager(struct bytes text, enum pkg_status (*describe)(struct lines *, const struct pkg_sink *))
+{
+    struct lines lines = lines_of(text);
+    const struct pkg_sink sink = {.description = take_description};
+    if (describe(&lines, &sink) != PKG_OK)
+        abort();
+}
+
+static void try_apk(struct bytes text)
+{
+    try_manager(text, apk_describe_lines);
+}
+
+static void try_pacman(struct bytes text)
+{
+    try_manager(text, pacman_describe_lines);
+}
+
+static void try_rpm(struct bytes text)
+{
+    try_manager(text, rpm_describe_lines);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const tries[])(struct bytes) = {try_licence, try_copyright, try_relations};
+    static void (*const tries[])(struct bytes) = {try_licence, try_copyright, try_relations, try_apk, try_pacman, try_rpm};
     if (size)
         tries[data[0] % ARRAY_LENGTH(tries)]((struct bytes){data + 1, size - 1});
     return 0;

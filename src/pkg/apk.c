@@ -103,6 +103,7 @@ const struct pkg_manager pkg_apk = {
     .installed = apk_installed,
     .stamp = apk_stamp,
     .files = apk_files,
+    .describe = apk_describe,
     .native_arch = apk_native_arch,
     .order = &apk_order,
     .watch = (const char *const[]){FOLDER, USR_FOLDER, NULL},

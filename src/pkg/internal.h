@@ -133,6 +133,14 @@ void relations_free(struct relations *r);
 void dpkg_relations_read(struct bytes text, struct bytes arch, struct relations *r);
 #define PKG_DESCRIBE_FUNCTION(name) enum pkg_status name##_describe(const char *root, const struct pkg_sink *sink);
 PKG_DESCRIBE_FUNCTION(dpkg)
+PKG_DESCRIBE_FUNCTION(rpm)
+PKG_DESCRIBE_FUNCTION(apk)
+PKG_DESCRIBE_FUNCTION(pacman)
+/* All of apk's database; one package's desc of pacman's. */
+enum pkg_status apk_describe_lines(struct lines *lines, const struct pkg_sink *sink);
+enum pkg_status pacman_describe_lines(struct lines *lines, const struct pkg_sink *sink);
+/* muster-rpmdb's answer. */
+enum pkg_status rpm_describe_lines(struct lines *lines, const struct pkg_sink *sink);
 
 /* ---- logset.c: a log and its rotated predecessors, read as one stream ----------------------------------------------
  */

@@ -148,6 +148,7 @@ const struct pkg_manager pkg_pacman = {
     .stamp = pacman_stamp,
     .busy = pacman_busy,
     .files = pacman_files,
+    .describe = pacman_describe,
     .order = &pacman_order,
     .watch = (const char *const[]){FOLDER, PACMAN_LOG, NULL},
 };

@@ -262,6 +262,7 @@ const struct pkg_manager pkg_rpm = {
     .side_by_side = true,
     .stamp = rpm_stamp,
     .files = rpm_files,
+    .describe = rpm_describe,
     .tag_version = rpm_tag_version,
     .order = &rpm_order,
     .watch = (const char *const[]){SYSIMAGE, VAR_LIB, "/var/lib/dnf", "/usr/lib/sysimage/libdnf5", NULL},

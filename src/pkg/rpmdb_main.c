@@ -2,6 +2,7 @@
  * librpm, whose database it alone can read in every format, is no part of what runs on every machine.
  *
  *   muster-rpmdb DBPATH                   a line a package
+ *   muster-rpmdb DBPATH describe          what each says of itself, needs and gives (rpmdb_describe.c)
  *   muster-rpmdb DBPATH files             asked on standard input, a line a file of a package (rpmdb_files.c)
  *   muster-rpmdb DBPATH history FILE FIRST  dnf's transactions (rpmdb_history.c)
  *
@@ -61,8 +62,9 @@ int main(int argc, char **argv)
 {
     const char *mode = argc > 2 ? argv[2] : "";
     bool files = argc == 3 && strcmp(mode, "files") == 0, history = argc == 5 && strcmp(mode, "history") == 0;
-    if (argc != 2 && !files && !history) {
-        fprintf(stderr, "usage: muster-rpmdb DBPATH [files | history FILE FIRST]\n");
+    bool describe = argc == 3 && strcmp(mode, "describe") == 0;
+    if (argc != 2 && !files && !history && !describe) {
+        fprintf(stderr, "usage: muster-rpmdb DBPATH [describe | files | history FILE FIRST]\n");
         return 2;
     }
     if (rpmReadConfigFiles(NULL, NULL) != 0) {
@@ -80,7 +82,8 @@ int main(int argc, char **argv)
     }
     int status = files     ? rpmdb_answer_files(ts)
                  : history ? rpmdb_put_history(ts, argv[3], argv[4])
-                           : put_packages(ts);
+                 : describe ? rpmdb_put_descriptions(ts)
+                            : put_packages(ts);
     rpmtsFree(ts);
     if (status == 0 && !files)
         printf("\t%u\n", lines);

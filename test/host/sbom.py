@@ -5,6 +5,7 @@ Called with the source folder and the build folder. Schemas are looked for in ..
 Python's jsonschema, validity is not tried, and that is said.
 """
 import functools
+import gzip
 import json
 import os
 import re
@@ -218,6 +219,33 @@ def measured(work):
     expect("measured, SPDX", [f["checksums"] for f in spdx["files"]], [[{"algorithm": "SHA256", "checksumValue": digest}]] * 3)
 
 
+def others(work):
+    """The databases of other managers side by side; rpm's is test/fixtures/'s, if muster-rpmdb was built."""
+    root = os.path.join(work, "others")
+    put(root, "etc/os-release", 'ID=fedora\nVERSION_ID=40\nCPE_NAME="cpe:/o:fedoraproject:fedora:40"\n')
+    put(root, "lib/apk/db/installed", "P:musl\nV:1.2.4-r2\nA:x86_64\nL:MIT\n\nP:sh\nV:1-r0\nA:x86_64\nD:musl\n\n")
+    put(root, "var/lib/pacman/local/ALPM_DB_VERSION", "9\n")
+    put(root, "var/lib/pacman/local/zlib-1:1.3-1/desc", "%NAME%\nzlib\n\n%VERSION%\n1:1.3-1\n\n%ARCH%\nx86_64\n\n%LICENSE%\ncustom\n\n")
+    put(root, "var/lib/snapd/state.json", json.dumps({"data": {"snaps": {"hello": {"sequence": [{"revision": "42"}], "current": "42", "active": False}}}}))
+    want = ["pkg:apk/fedora/musl@1.2.4-r2?arch=x86_64&distro=fedora-40", "pkg:apk/fedora/sh@1-r0?arch=x86_64&distro=fedora-40",
+            "pkg:alpm/fedora/zlib@1:1.3-1?arch=x86_64&distro=fedora-40", "pkg:generic/hello@r42?arch=unknown"]
+    if os.path.exists(BUILD + "/muster-rpmdb"):
+        os.makedirs(os.path.join(root, "var/lib/rpm"))
+        with gzip.open(os.path.join(SOURCE, "test/fixtures/rpmdb.sqlite.gz")) as packed, open(os.path.join(root, "var/lib/rpm/rpmdb.sqlite"), "wb") as file:
+            shutil.copyfileobj(packed, file)
+        want += ["pkg:rpm/fedora/alpha@2.0~rc1-3?arch=x86_64&distro=fedora-40&epoch=1",
+                 "pkg:rpm/fedora/alpha-sub@2.0~rc1-3?arch=noarch&distro=fedora-40&epoch=1&upstream=alpha-2.0~rc1-3.src.rpm"]
+    cyclonedx, _ = bills("other managers", "--root", root)
+    parts = cyclonedx["components"]
+    expect("other managers", sorted(c["purl"] for c in parts[1:]), sorted(want))
+    expect("the operating system's CPE", parts[0]["cpe"], "cpe:/o:fedoraproject:fedora:40")
+    on = {d["ref"]: d.get("dependsOn") for d in cyclonedx["dependencies"]}
+    expect("what apk's packages need", on["apk/sh/x86_64/1-r0"], ["apk/musl/x86_64/1.2.4-r2"])
+    expect("what stands beside the system", on["device"], ["os", "snap/hello/unknown/r42"])
+    rpm = [c.get("licenses") for c in parts[1:] if c["purl"].startswith("pkg:rpm/")]
+    expect("rpm's licences", rpm, [[{"license": {"id": "MIT", "acknowledgement": "declared"}}]] * len(rpm))
+
+
 def past(work):
     """--at: the journal's packages; what only today's database knows of those that have the same version still."""
     root, state = os.path.join(work, "past"), os.path.join(work, "past-state")
@@ -262,6 +290,7 @@ def main():
             this_machine(inner)
             files()
         measured(work)
+        others(work)
         past(work)
         refusals(work)
     finally:

@@ -233,6 +233,78 @@ static void packages_describe_themselves(void **state)
     root_remove(&r);
 }
 
+static void apk_is_described(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    root_write(&r, "/lib/apk/db/installed",
+               "P:musl\nV:1.2.4-r2\nA:x86_64\nT:the musl c library\nU:https://musl.libc.org/\nL:MIT\nm:N <n@x>\np:so:libc.musl-x86_64.so.1=1\n\n"
+               "P:busybox\nV:1.36.1-r15\nA:x86_64\nL:GPL-2.0-only\nD:so:libc.musl-x86_64.so.1\np:/bin/sh cmd:sh=1.36.1-r15\n\n"
+               "P:app\nV:1-r0\nA:x86_64\nD:/bin/sh !foo musl>=1.2 busybox~1.36 missing\n\n"
+               "P:old\nV:1-r0\nA:x86_64\nD:musl<1.2 busybox=1.36 musl~1.3 so:libc.musl-x86_64.so.1>=2\n\n");
+    struct pkg_catalogue *c = catalogue_of(&r);
+    char *text = tell(c);
+    assert_string_equal(text, "app x86_64 1-r0: busybox:x86_64 musl:x86_64\nbusybox x86_64 1.36.1-r15: musl:x86_64\nmusl x86_64 1.2.4-r2:\nold x86_64 1-r0:\n");
+    size_t count;
+    const struct pkg_item *items = pkg_catalogue_items(c, &count);
+    assert_true(bytes_equal(items[2].licence, BYTES("MIT")) && bytes_equal(items[2].maintainer, BYTES("N <n@x>")));
+    assert_true(bytes_equal(items[2].summary, BYTES("the musl c library")) && bytes_equal(items[2].homepage, BYTES("https://musl.libc.org/")));
+    free(text);
+    pkg_catalogue_free(c);
+    root_remove(&r);
+}
+
+static void pacman_is_described(void **state)
+{
+    (void)state;
+#define DESC(name, version, rest) "%NAME%\n" name "\n\n%VERSION%\n" version "\n\n%ARCH%\nx86_64\n\n" rest
+    struct root r = root_make();
+    root_write(&r, "/var/lib/pacman/local/ALPM_DB_VERSION", "9\n");
+    root_write(&r, "/var/lib/pacman/local/glibc-2.38-7/desc",
+               DESC("glibc", "2.38-7", "%DESC%\nGNU C Library\n\n%URL%\nhttps://g/\n\n%LICENSE%\nGPL2\nLGPL2.1\n\n%PROVIDES%\nlibc.so=6-64\nlibfoo\n\n"));
+    root_write(&r, "/var/lib/pacman/local/app-1-1/desc",
+               DESC("app", "1-1", "%LICENSE%\nMIT\n\n%DEPENDS%\nglibc>=2.38\nlibc.so=6-64\nglibc=2.38\n\n%OPTDEPENDS%\nold: for nothing\n\n"));
+    root_write(&r, "/var/lib/pacman/local/old-1-1/desc", DESC("old", "1-1", "%DEPENDS%\nglibc<2.38\nlibfoo=1\nglibc=2.38-6\n"));
+    struct pkg_catalogue *c = catalogue_of(&r);
+    char *text = tell(c);
+    assert_string_equal(text, "app x86_64 1-1: glibc:x86_64\nglibc x86_64 2.38-7:\nold x86_64 1-1:\n");
+    size_t count;
+    const struct pkg_item *items = pkg_catalogue_items(c, &count);
+    assert_true(bytes_equal(items[1].licence, BYTES("GPL-2.0-only AND LGPL-2.1-only")) && bytes_equal(items[0].licence, BYTES("MIT")));
+    free(text);
+    pkg_catalogue_free(c);
+    root_remove(&r);
+}
+
+static bool take_rpm(void *context, const struct pkg_description *d)
+{
+    struct wr *w = context;
+    wr_fmt(w, "%.*s %.*s %.*s [%.*s]", (int)d->name.n, (const char *)d->name.p, (int)d->version.n, (const char *)d->version.p, (int)d->arch.n,
+           (const char *)d->arch.p, (int)d->licence.n, d->licence.n ? (const char *)d->licence.p : "");
+    for (size_t i = 0; i < d->need_count + d->give_count; i++) {
+        const struct pkg_relation *r = i < d->need_count ? &d->needs[i] : &d->gives[i - d->need_count];
+        wr_fmt(w, " %c%.*s/%d/%.*s", i < d->need_count ? '-' : '+', (int)r->name.n, (const char *)r->name.p, (int)r->compare, (int)r->version.n,
+               r->version.n ? (const char *)r->version.p : "");
+    }
+    wr_str(w, "\n");
+    return true;
+}
+
+static void rpm_is_described(void **state)
+{
+    (void)state;
+    static const char answer[] = "N\tbefore all packages\t\t\nP\ta\t1:2-3\tx86_64\tSummary\thttps://a/\tFedora\tGPLv2+ and BSD\n"
+                                 "N\tlibc.so.6()(64bit)\t\t\nN\tb\t>=\t1.0\nN\t(x if y)\t\t\nG\ta\t=\t1:2-3\nG\t/bin/a\t\t\n"
+                                 "P\tgpg-pubkey\tabc-def\t\t\t\t\tpubkey\nX\t\nP\t\t\t\n\t8\n";
+    struct lines lines = lines_of(bytes_of(answer));
+    struct wr w = wr_of(0);
+    const struct pkg_sink sink = {.context = &w, .description = take_rpm};
+    assert_int_equal(rpm_describe_lines(&lines, &sink), PKG_OK);
+    assert_string_equal(wr_string(&w), "a 1:2-3 x86_64 [GPL-2.0-or-later AND LicenseRef-BSD] -libc.so.6()(64bit)/0/ -b/4/1.0 +a/3/1:2-3 +/bin/a/0/\n"
+                                       "gpg-pubkey abc-def noarch [LicenseRef-pubkey]\n");
+    wr_free(&w);
+}
+
 /* Of a past moment: what has another version today is not described, and nobody depends on it. */
 static void other_versions_are_not_described(void **state)
 {
@@ -282,7 +354,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(licences_are_spdx),         cmocka_unit_test(copyright_files_state_licences), cmocka_unit_test(relations_are_read),
         cmocka_unit_test(dependencies_are_resolved), cmocka_unit_test(packages_describe_themselves),   cmocka_unit_test(other_versions_are_not_described),
-        cmocka_unit_test(no_manager_is_said),
+        cmocka_unit_test(no_manager_is_said),        cmocka_unit_test(apk_is_described),               cmocka_unit_test(pacman_is_described),
+        cmocka_unit_test(rpm_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
