@@ -27,16 +27,19 @@ static struct bytes directory_of(struct bytes path, struct bytes *name)
     return slash ? (struct bytes){path.p, slash - 1} : (struct bytes){NULL, 0};
 }
 
+/* Octet by octet with the slash before all others, which is component by component; slashes count once. Whole machines are sorted with it. */
 static int compare_components(struct bytes a, struct bytes b)
 {
-    int order = 0;
-    do {
-        struct bytes x = component(&a), y = component(&b);
-        if (!x.p || !y.p)
-            return (x.p != NULL) - (y.p != NULL);
-        order = bytes_compare(x, y);
-    } while (order == 0);
-    return order;
+    size_t i = 0, k = 0;
+    for (; i < a.n && k < b.n; i++, k++) {
+        while (a.p[i] == '/' && i + 1 < a.n && a.p[i + 1] == '/')
+            i++;
+        while (b.p[k] == '/' && k + 1 < b.n && b.p[k + 1] == '/')
+            k++;
+        if (a.p[i] != b.p[k])
+            return a.p[i] == '/' ? -1 : b.p[k] == '/' ? 1 : a.p[i] < b.p[k] ? -1 : 1;
+    }
+    return (i < a.n) - (k < b.n);
 }
 
 int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic)

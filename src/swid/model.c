@@ -330,6 +330,12 @@ static struct bytes *whole_of(struct swid_node *node, const struct swid_row *twi
     return &node->value[twin->attribute == SWID_EXACT_NAME ? SWID_NAME : SWID_ROOT];
 }
 
+bool swid_node_is_clean(const struct swid_node *node, bool controls)
+{
+    return (node->element != SWID_DIRECTORY && node->element != SWID_FILE) ||
+           (swid_is_clean(node->value[SWID_NAME], controls) && swid_is_clean(node->value[SWID_ROOT], controls));
+}
+
 bool swid_node_exact(struct swid_node *node, bool controls, struct arena *a)
 {
     const struct swid_element_row *e = &swid_elements[node->element];

@@ -89,13 +89,17 @@ size_t swid_character(const uint8_t *p, size_t n);
 /* The octets at p that can be written: a character or, with `controls`, a tab or a line end. */
 static inline size_t swid_writable(const uint8_t *p, size_t n, bool controls)
 {
+    if (*p >= 0x20 && *p < 0x7f) /* almost every octet */
+        return 1;
     return controls && (*p == '\t' || *p == '\n' || *p == '\r') ? 1 : swid_character(p, n);
 }
 /* Appends text with U+FFFD in place of every octet that cannot be written. */
 void swid_put_clean(struct wr *w, struct bytes text, bool controls);
 bool swid_is_clean(struct bytes text, bool controls);
 
-/* Writers: gives names and roots that cannot be written as they are their twins. False without memory. */
+/* Writers: every name and root can be written as it is. */
+bool swid_node_is_clean(const struct swid_node *node, bool controls);
+/* Gives those that cannot their twins. False without memory. */
 bool swid_node_exact(struct swid_node *node, bool controls, struct arena *a);
 /* Readers: brings what was read into the one form that the model knows: twins become what they stand for (one that does
  * not fit its name is dropped), true and false, lower-case digits, words with one blank between them, UTC; a tagVersion

@@ -99,6 +99,17 @@ static void break_line(struct swid_xml *x, unsigned depth)
         wr_str(x->w, "  ");
 }
 
+/* Rare, and a node is a large thing to copy. */
+static void put_exact_attributes(struct swid_xml *x, const struct swid_node *node)
+{
+    struct arena a = arena_of(SIZE_MAX);
+    struct swid_node exact = *node;
+    if (!swid_node_exact(&exact, holds_controls(x), &a))
+        x->sink.failed = SWID_NO_MEMORY;
+    put_attributes(x, &exact);
+    arena_free(&a);
+}
+
 static void on_open(struct swid_sink *s, const struct swid_node *node)
 {
     struct swid_xml *x = (struct swid_xml *)s;
@@ -111,12 +122,10 @@ static void on_open(struct swid_sink *s, const struct swid_node *node)
     wr_fmt(x->w, "<%s", swid_elements[node->element].name);
     if (x->depth == 0)
         put_namespaces(x);
-    struct arena a = arena_of(SIZE_MAX);
-    struct swid_node exact = *node;
-    if (!swid_node_exact(&exact, holds_controls(x), &a))
-        s->failed = SWID_NO_MEMORY;
-    put_attributes(x, &exact);
-    arena_free(&a);
+    if (swid_node_is_clean(node, holds_controls(x)))
+        put_attributes(x, node);
+    else
+        put_exact_attributes(x, node);
     x->depth++;
     x->started = true;
     if (x->w->bad && s->failed == SWID_OK)
