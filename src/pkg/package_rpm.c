@@ -204,8 +204,8 @@ static bool take_file(struct rpm *p, struct bytes name, uint64_t size)
 static bool read_payload(struct rpm *p)
 {
     char raw[PATH_LONG];
-    struct bytes name;
-    uint64_t size;
+    struct bytes name = {0};
+    uint64_t size = 0;
     if (!unpack_open(&p->payload, p->r))
         return false;
     while (cpio_next(p, raw, &name, &size)) {
