@@ -19,7 +19,8 @@ struct sbom {
     struct pkg_platform platform;
     struct swid_bill bill;
     struct local_complaints complaints;
-    struct wr tag_id, tag_version; /* of the component that was handed out last */
+    struct wr tag_ids; /* of all items, a line each: components are asked for once for each that depends on them */
+    size_t *tag_starts;
     /* files */
     unsigned hash; /* enum measure_hash; 0: what the package managers say */
     struct pkg_files files[16]; /* of each row of pkg_managers[] */
@@ -112,17 +113,30 @@ static int read_packages(struct sbom *s)
 
 /* ---- what the bill asks ----------------------------------------------------------------------------------------------------- */
 
-/* Two are handed out at most at a time, of which only the first one's tag is asked for. */
+static int make_tag_ids(struct sbom *s)
+{
+    const struct swid_product product = {bytes_of(s->platform.name), bytes_of(s->platform.version), bytes_of(s->platform.machine)};
+    struct wr version = wr_of(0);
+    s->tag_starts = calloc(s->bill.count + 1, sizeof *s->tag_starts);
+    for (size_t i = 0; i < s->bill.count && s->tag_starts; i++) {
+        const struct pkg_package *p = &s->items[i].package;
+        s->tag_starts[i] = s->tag_ids.n;
+        wr_reset(&version);
+        pkg_tag_version(s->items[i].manager, &version, p->version, p->arch);
+        swid_tag_id(&s->tag_ids, &product, p->name, wr_view(&version));
+        wr_str(&s->tag_ids, "\n");
+    }
+    bool good = s->tag_starts && !version.bad && !s->tag_ids.bad;
+    wr_free(&version);
+    return good ? EXIT_DONE : cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+}
+
 static bool tell_component(void *context, size_t i, struct swid_component *c)
 {
-    struct sbom *s = context;
+    const struct sbom *s = context;
     const struct pkg_item *item = &s->items[i];
     const struct pkg_package *p = &item->package;
-    const struct swid_product product = {bytes_of(s->platform.name), bytes_of(s->platform.version), bytes_of(s->platform.machine)};
-    wr_reset(&s->tag_id);
-    wr_reset(&s->tag_version);
-    pkg_tag_version(item->manager, &s->tag_version, p->version, p->arch);
-    swid_tag_id(&s->tag_id, &product, p->name, wr_view(&s->tag_version));
+    struct bytes tags = {s->tag_ids.p + s->tag_starts[i], s->tag_ids.n - s->tag_starts[i]};
     *c = (struct swid_component){
         .manager = bytes_of(item->manager->name),
         .name = p->name,
@@ -131,7 +145,7 @@ static bool tell_component(void *context, size_t i, struct swid_component *c)
         .source = p->source_name,
         .source_version = p->source_version,
         .twin = item->twin,
-        .tag_id = wr_view(&s->tag_id),
+        .tag_id = bytes_split(&tags, '\n'),
         .summary = item->summary,
         .homepage = item->homepage,
         .maintainer = item->maintainer,
@@ -139,7 +153,7 @@ static bool tell_component(void *context, size_t i, struct swid_component *c)
         .state = p->state == PKG_STATE_INSTALLED ? (struct bytes){0} : bytes_of(pkg_state_name(p->state)),
         .library = item->library,
     };
-    return !s->tag_id.bad && !s->tag_version.bad;
+    return true;
 }
 
 static size_t tell_depends(void *context, size_t i, const uint32_t **on)
@@ -354,6 +368,8 @@ static int make_bill(struct sbom *s)
     if (code != EXIT_DONE)
         return code;
     pkg_platform_read(cli_root(s->cli), &s->platform);
+    if ((code = make_tag_ids(s)) != EXIT_DONE)
+        return code;
     s->bill.name = machine_name(cli_root(s->cli), name);
     s->bill.distribution = (struct swid_distribution){bytes_of(s->platform.id), bytes_of(s->platform.version), bytes_of(s->platform.pretty),
                                                       bytes_of(s->platform.cpe)};
@@ -369,7 +385,7 @@ static int make_bill(struct sbom *s)
 
 static int run(struct cli *cli)
 {
-    struct sbom s = {.cli = cli, .tag_id = wr_of(0), .tag_version = wr_of(0), .out = wr_of(0)};
+    struct sbom s = {.cli = cli, .tag_ids = wr_of(0), .out = wr_of(0)};
     int code = read_options(&s);
     if (code == EXIT_DONE)
         code = make_bill(&s);
@@ -378,8 +394,8 @@ static int run(struct cli *cli)
         pkg_files_end(&s.files[i]);
     local_complaints_end(&s.complaints);
     pkg_catalogue_free(s.catalogue);
-    wr_free(&s.tag_id);
-    wr_free(&s.tag_version);
+    wr_free(&s.tag_ids);
+    free(s.tag_starts);
     wr_free(&s.out);
     return code;
 }

@@ -17,11 +17,14 @@ static uint8_t lower(uint8_t c)
 
 void bill_put_encoded(struct wr *w, struct bytes text)
 {
-    for (size_t i = 0; i < text.n; i++)
-        if (is_alnum(text.p[i]) || (text.p[i] && strchr("-._~:", text.p[i])))
-            wr_u8(w, text.p[i]);
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i];
+        if (is_alnum(c) || (c && strchr("-._~:", c)))
+            wr_u8(w, c);
         else
-            wr_fmt(w, "%%%02X", text.p[i]);
+            wr_bytes(w, (struct bytes){(const uint8_t[]){'%', (uint8_t)digits[c >> 4], (uint8_t)digits[c & 15]}, 3});
+    }
 }
 
 void swid_purl(struct wr *w, const char *type, struct bytes space, struct bytes name, struct bytes version,
