@@ -181,27 +181,25 @@ static void read_adb(struct package_reading *r)
     package_fail(r, PKG_ABSENT, "a package of apk 3's own format, which is not read yet");
 }
 
-static const struct row {
-    struct pkg_archive_format format;
+static const struct {
     bool (*recognise)(struct bytes first); /* PEEK octets, or fewer if the file is shorter */
     void (*read)(struct package_reading *r);
-} deb = {{".deb", "Debian's: control and data in gzip, xz, zstd or plain"}, is_deb, package_read_deb},
-  rpm = {{".rpm", "rpm's, version 3 and 4: payload in gzip, xz, zstd, bzip2 or plain"}, is_rpm, package_read_rpm},
-  adb = {{"apk 3's .apk", "recognised, not read"}, is_adb, read_adb},
-  tar = {{".pkg.tar.* and .apk", "pacman's, in gzip, xz, zstd, bzip2 or plain, and apk 2's"}, is_tar, package_read_pkginfo};
-static const struct row *const rows[] = {&deb, &rpm, &adb, &tar};
-const struct pkg_archive_format *const pkg_archive_formats[] = {&deb.format, &rpm.format, &adb.format, &tar.format, NULL};
+} formats[] = {
+    {is_deb, package_read_deb},
+    {is_rpm, package_read_rpm},
+    {is_adb, read_adb},
+    {is_tar, package_read_pkginfo},
+};
 
 enum pkg_status package_read(struct source source, const struct pkg_archive_sink *sink, struct error *error)
 {
     struct package_reading r = {.source = source, .sink = sink, .error = error};
     struct bytes first = source_peek(&r, PEEK);
-    const struct row *row = NULL;
-    for (size_t i = 0; i < ARRAY_LENGTH(rows) && !row; i++)
-        if (rows[i]->recognise(first))
-            row = rows[i];
-    if (row)
-        row->read(&r);
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(formats) && !formats[i].recognise(first))
+        i++;
+    if (i < ARRAY_LENGTH(formats))
+        formats[i].read(&r);
     else
         package_fail(&r, PKG_ABSENT, "no package file: .deb, .rpm, .pkg.tar.* and .apk are read");
     return r.status;

@@ -238,11 +238,6 @@ struct pkg_archive_sink {
     bool (*member)(void *context, const struct pkg_member *m);   /* in the file's order */
     bool (*content)(void *context, struct bytes octets); /* of the member told last: `size` octets in all, in order */
 };
-/* A format, and whose it is. */
-struct pkg_archive_format {
-    const char *name, *doc; /* ".deb" */
-};
-extern const struct pkg_archive_format *const pkg_archive_formats[]; /* NULL-terminated */
 /* Reads a package file (.deb, .rpm, .pkg.tar.*, .apk) from where fd stands to its end: compressed parts with their checksums, nothing twice;
  * fd may be a pipe and stays open. Time is that of reading and unpacking; memory a few MiB, for rpm also what its header (64 MiB at most)
  * takes. What unpacks to more than 1 GiB and 1,000 times its packed size is refused, and so is a path that climbs out. PKG_OK; PKG_ABSENT:
