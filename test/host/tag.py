@@ -4,15 +4,19 @@ that lie. XML is read back by expat, CoSWID by a reader of CBOR that is not ours
 
 Called with the source folder and the build folder; skips what takes dpkg where that is missing.
 """
+import base64
 import hashlib
 import json
 import os
 import re
 import resource
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 import xml.etree.ElementTree as ET
 
 BUILD = os.path.abspath(sys.argv[2])
@@ -117,7 +121,7 @@ def cbor_files(octets):
             elif 20 in child or 7 in child:
                 found[path] = (child[20], child[7][1].hex() if 7 in child else None, child.get("n8060:mutable") is True or child.get("n8060:mutable") == "true")
 
-    walk(tag.get(6) or tag.get(3), b"")
+    walk(tag.get(6) or tag.get(3) or {}, b"")
     return found
 
 
@@ -185,6 +189,7 @@ def installed_package(work):
           [getattr(hashlib, n)(b"plain content").hexdigest() for n in ("sha384", "sha512")], node.attrib)
     conversions(work, tags)
     verify_package(work, root, tags)
+    told_by_the_agent(work, at, expected, "strongswan.org__" + attributes["tagId"])
     muster("tag", "nothing", *at, status=4)
     muster("tag", "--software-id", "strongswan.org__nothing", *at, status=4)
     os.unlink(root + "/usr/share/odd/empty")
@@ -234,6 +239,39 @@ def verify_package(work, root, tags):
     check("mutable files differ lawfully", states(muster("tag", "verify", work + "/tag.xml", "--root", root, "--plain")) == [("mutable", b"/etc/odd.conf")])
     document = json.loads(muster("tag", "verify", work + "/tag.xml", "--root", root, "--json").stdout)
     check("verify --json", document["schema"] == "muster.tag-verify/1" and document["counts"]["mutable"] == 1 and document["items"][0]["path"] == "/etc/odd.conf", document)
+    put(root + "/etc/odd.conf", b"x=1\n")
+
+
+# ---- what a server hears
+
+
+def told_by_the_agent(work, at, expected, software_id):
+    """Both data models, each to a server that knows nothing yet."""
+    if not os.path.exists(MUSTER + "-server"):
+        print("skip what a server hears: muster-server was not built")
+        return
+    for number, options in enumerate((["--tags", "full"], ["--tags", "full", "--tag-format", "coswid"], ["--tag-format", "coswid"], [])):
+        state = f"{work}/server-{number}"
+        server = subprocess.Popen([MUSTER + "-server", "serve", "--state", state, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True)
+        try:
+            ports = re.findall(r"127\.0\.0\.1:(\d+)", server.stdout.readline())
+            subprocess.run([MUSTER + "-server", "pki", "issue", f"ep{number}", "--state", state, "--out", work], check=True, capture_output=True)
+            identity = ["--ca", state + "/pki/ca.crt", "--cert", f"{work}/ep{number}.crt", "--key", f"{work}/ep{number}.key"]
+            for _ in range(2):  # what was told first is asked for its tags then
+                muster("assess", "127.0.0.1:" + ports[0], *identity, *at, *options)
+            user, password = (line.split(": ", 1)[1].strip() for line in open(state + "/admin.txt", encoding="utf-8"))
+            request = urllib.request.Request(f"https://127.0.0.1:{ports[1]}/api/v1/software/{urllib.parse.quote(software_id)}/tag")
+            request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+            with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=state + "/pki/ca.crt"), timeout=30) as answer:
+                kind, text = answer.headers["Content-Type"], answer.read()
+            coswid = "coswid" in options
+            check(f"the server has the tag {options}", kind == ("application/swid+cbor" if coswid else "application/swid+xml"), kind)
+            files = cbor_files(text) if coswid else xml_files(text)
+            check(f"with its files {options}", files == (expected if "full" in options else {}), files)
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
 
 
 # ---- evidence
