@@ -16,7 +16,7 @@ struct head {
     const struct agent_tag_style *style;
     const struct journal_record *record;
     const struct pkg_manager *manager;
-    struct bytes regid, creator;
+    struct bytes regid, creator, summary;
     struct wr tag_id, version, product;
 };
 
@@ -72,6 +72,8 @@ static void put_meta(struct swid_sink *to, const struct head *h)
     if (h->style->about_package) {
         node.value[SWID_PRODUCT] = r->name;
         node.value[SWID_COLLOQUIAL_VERSION] = upstream_version(wr_view(&h->version));
+        if (h->summary.n)
+            node.value[SWID_SUMMARY] = h->summary;
     } else {
         node.value[SWID_PRODUCT] = h->product.n ? wr_view(&h->product) : BYTES("");
     }
@@ -110,9 +112,15 @@ static void put_nodes(struct swid_sink *to, const struct head *h)
 
 bool tag_put_head(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r)
 {
+    return tag_put_head_with(to, style, r, (struct bytes){0});
+}
+
+bool tag_put_head_with(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r, struct bytes summary)
+{
     static const struct agent_tag_style plain = {.root = "/"};
     struct head h = {.style = style ? style : &plain,
                      .record = r,
+                     .summary = summary,
                      .manager = tag_manager_of(r->source),
                      .tag_id = wr_of(SWID_TAG_MAX),
                      .version = wr_of(SWID_TAG_MAX),

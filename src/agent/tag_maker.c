@@ -29,6 +29,7 @@ struct agent_tags {
     struct agent_tag_style style;
     struct agent_tag_taker taker;
     struct measure *measure; /* NULL: tags have no files */
+    struct tag_summaries *summaries;
     struct pkg_files lists[UINT8_MAX + 1]; /* one a source */
     struct job *first, **last;
     size_t jobs;
@@ -53,7 +54,7 @@ static bool stop(struct agent_tags *t)
 static bool begin(struct agent_tags *t, struct job *j)
 {
     j->sink = t->taker.begin(t->taker.context, &j->record);
-    if (!j->sink || !tag_put_head(j->sink, &t->style, &j->record))
+    if (!j->sink || !tag_put_head_with(j->sink, &t->style, &j->record, tag_summary_of(t->summaries, &j->record)))
         return stop(t);
     j->begun = true;
     if (j->count)
@@ -267,6 +268,8 @@ struct agent_tags *agent_tags_begin(const struct agent_tag_style *style, const s
         free(t);
         return NULL;
     }
+    if (style->about_package && style->root)
+        t->summaries = tag_summaries_read(style->root);
     return t;
 }
 
@@ -284,6 +287,7 @@ void agent_tags_end(struct agent_tags *t, bool complete)
     measure_end(t->measure, complete && !t->stopped);
     while (t->first)
         drop(t);
+    tag_summaries_free(t->summaries);
     for (size_t i = 0; i < ARRAY_LENGTH(t->lists); i++)
         pkg_files_end(&t->lists[i]);
     free(t);

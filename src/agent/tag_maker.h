@@ -9,6 +9,16 @@ const struct pkg_manager *tag_manager_of(uint8_t source);
 /* Identity, tagCreator and Meta of a record's tag, whose root stays open. `style` NULL: the default. Nothing, and false, if the record's
  * identifier is none and the style has no product. */
 bool tag_put_head(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r);
+/* The same with what the package says of itself, for a tag that is about the package; empty: nothing. */
+bool tag_put_head_with(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r, struct bytes summary);
+
+/* What all packages of a root say of themselves. NULL: no memory; the others take it for one that knows nothing. */
+struct tag_summaries;
+struct tag_summaries *tag_summaries_read(const char *root);
+/* Of this version and architecture, as long as s; empty: not known. */
+struct bytes tag_summary_of(const struct tag_summaries *s, const struct journal_record *r);
+void tag_summaries_free(struct tag_summaries *s);
+
 /* One file's answer into the tag. `what`: NULL, or why it is not in the tag. A folder or a link that leads nowhere is left out without a word. */
 void tag_put_file(struct swid_files *f, struct bytes path, bool mutable, const struct measured *m, const char **what);
 

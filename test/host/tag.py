@@ -175,6 +175,8 @@ def installed_package(work):
     check("identity", (attributes["name"], attributes["tagId"], attributes["version"]) == ("odd", "Debian_12-%s-odd-1~2.0-1~b1" % os.uname().machine, "1:2.0-1+b1"), attributes)
     meta = ET.fromstring(tags[""]).find(NS + "Meta")
     check("what the identifier folds", (meta.get(OWN + "source"), meta.get(OWN + "source-version"), meta.get(OWN + "arch")) == ("oddsource", "2.0", "all"), meta.attrib)
+    about = ET.fromstring(muster("tag", "odd", "--meta-for", "package", "--bare", *at).stdout).find(NS + "Meta").attrib
+    check("--meta-for package", about == {"product": "odd", "colloquialVersion": "1:2.0", "summary": "odd names"}, about)
     bare = ET.fromstring(muster("tag", "odd", "--bare", *at).stdout).find(NS + "Meta")
     check("--bare", set(bare.attrib) == {"product"}, bare.attrib)
     by_id = muster("tag", "--software-id", "strongswan.org__" + attributes["tagId"], "--full", *at).stdout
