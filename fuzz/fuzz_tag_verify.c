@@ -11,28 +11,28 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char root[] = "/tmp/muster-fuzz-XXXXXX";
+static int root_fd = -1; /* the working folder is the fuzzer's own */
 
 static void remove_root(void)
 {
-    if (chdir(root) == 0) {
-        unlink("a/b");
-        unlink("f");
-        unlink("out");
-        rmdir("a");
-    }
+    unlinkat(root_fd, "a/b", 0);
+    unlinkat(root_fd, "f", 0);
+    unlinkat(root_fd, "out", 0);
+    unlinkat(root_fd, "a", AT_REMOVEDIR);
     rmdir(root);
 }
 
 /* One folder, two files and a link that would lead out. */
 static void make_root(void)
 {
-    if (strcmp(root + sizeof root - 7, "XXXXXX") != 0)
+    if (root_fd >= 0)
         return;
-    if (!mkdtemp(root) || chdir(root) != 0 || mkdir("a", 0700) != 0 || symlink("../..", "out") != 0)
+    if (!mkdtemp(root) || (root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 || mkdirat(root_fd, "a", 0700) != 0 ||
+        symlinkat("../..", root_fd, "out") != 0)
         abort();
     static const char *const files[] = {"f", "a/b"};
     for (size_t i = 0; i < 2; i++) {
-        int fd = open(files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        int fd = openat(root_fd, files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, "abc", 3) != 3)
             abort();
         close(fd);

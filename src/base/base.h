@@ -33,6 +33,11 @@ bool bytes_starts(struct bytes b, struct bytes prefix);
 struct bytes bytes_split(struct bytes *rest, uint8_t separator);
 /* Without blanks, tabs, CR and LF at both ends. */
 struct bytes bytes_trim(struct bytes b);
+/* What stands behind its first n octets (n <= b.n). */
+static inline struct bytes bytes_from(struct bytes b, size_t n)
+{
+    return n ? (struct bytes){b.p + n, b.n - n} : b; /* also where there is no memory behind it */
+}
 /* A decimal number that fits; false for anything else (empty, sign, other octets, overflow). */
 bool bytes_number(struct bytes b, uint64_t *value);
 

@@ -20,6 +20,7 @@ struct rest {
     struct wr answer;
     char url[512];
     char failure[CURL_ERROR_SIZE];
+    bool trusts; /* an authority that was named, not the system's */
 };
 
 /* ---- which server, and as whom ----------------------------------------------------------------------------------- */
@@ -91,6 +92,7 @@ static int set_password(struct rest *r, const char *state)
 /* The one authority that the server's certificate must chain to. */
 static int trust(struct rest *r, const char *ca)
 {
+    r->trusts = true;
     if (curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca) == CURLE_OK &&
         curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL) == CURLE_OK)
         return EXIT_DONE;
@@ -211,6 +213,13 @@ static json_t *ask(struct rest *r, const char *path, int *status)
     CURLcode code = curl_easy_setopt(r->curl, CURLOPT_URL, url);
     if (code == CURLE_OK)
         code = curl_easy_perform(r->curl);
+    if (code == CURLE_SSL_CACERT_BADFILE && !r->trusts) { /* a small system has none */
+        *status = cli_fail(r->cli, EXIT_UNREACHED,
+                           "cannot ask the server at %s: this system knows no authority that could vouch for its certificate; "
+                           "name one with --ca",
+                           r->url);
+        return NULL;
+    }
     if (code == CURLE_SSL_CACERT_BADFILE) {
         *status = cli_fail(r->cli, EXIT_USAGE, "the authority's certificate cannot be used: %s",
                            r->failure[0] ? r->failure : curl_easy_strerror(code));

@@ -19,11 +19,6 @@ static int weight(struct bytes b)
     return is_letter(b.p[0]) ? b.p[0] : b.p[0] + 256;
 }
 
-static struct bytes rest_of(struct bytes b, size_t n)
-{
-    return n ? (struct bytes){b.p + n, b.n - n} : b;
-}
-
 static int compare_part(struct bytes a, struct bytes b)
 {
     while (a.n || b.n) {
@@ -31,8 +26,8 @@ static int compare_part(struct bytes a, struct bytes b)
             int wa = weight(a), wb = weight(b);
             if (wa != wb)
                 return wa < wb ? -1 : 1;
-            a = rest_of(a, 1);
-            b = rest_of(b, 1);
+            a = bytes_from(a, 1);
+            b = bytes_from(b, 1);
         }
         struct bytes x = span_cut(&a, is_digit), y = span_cut(&b, is_digit);
         int order = number_compare(x, y);
@@ -51,7 +46,7 @@ static void split(struct bytes v, struct bytes part[3])
     part[2] = BYTES("0");
     for (size_t i = part[1].n; i-- > 0;)
         if (part[1].p[i] == '-') {
-            part[2] = rest_of(part[1], i + 1);
+            part[2] = bytes_from(part[1], i + 1);
             part[1].n = i;
             break;
         }

@@ -180,7 +180,7 @@ static void advance(struct reading *r)
         n++;
     n = n || r->rest.n == 0 ? n : 1;
     r->word = (struct bytes){r->rest.p, n};
-    r->rest = (struct bytes){r->rest.p + n, r->rest.n - n};
+    r->rest = bytes_from(r->rest, n);
 }
 
 static bool is(struct bytes word, const char *text)

@@ -87,8 +87,10 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part)
     a->again = false;
     part->settled = false;
     clear_report(a);
-    if (!a->busy)
-        arena_reset(&a->arena);
+    if (a->busy)
+        return;
+    arena_reset(&a->arena);
+    a->tags.asked = false; /* whoever began anew did not answer */
 }
 
 /* ---- the store -----------------------------------------------------------------------------------------------------
@@ -112,6 +114,7 @@ void assessment_locate(struct assessment *a)
     if (a->busy)
         return;
     tags_free(&a->tags);
+    a->unknown = false; /* what was stored before this is found */
     a->request.in.endpoint = a->report.endpoint;
     a->request.tags = &a->tags;
     if (!submit(a, WORK_POSITION)) {
@@ -198,7 +201,6 @@ static void conclude(struct assessment *a, const char *why)
 static void ask_for_the_unknown(struct assessment *a)
 {
     a->resumed = a->unknown || (a->tags.more && a->tags.told);
-    a->unknown = false;
     if (a->resumed && a->host->linger)
         a->host->linger(a->host->context);
 }
@@ -294,6 +296,12 @@ static void note_position(struct assessment *a, const struct store_request *r)
     a->unknown |= r->out.receipt.new_software > 0;
 }
 
+static bool store_tags_told(struct assessment *a)
+{
+    a->tags.more |= a->unknown; /* what came in this exchange is not asked for yet */
+    return tags_to_store(&a->tags) && submit(a, WORK_TAGS);
+}
+
 static void report_done(struct assessment *a)
 {
     const struct store_request *r = &a->request;
@@ -315,7 +323,7 @@ static void report_done(struct assessment *a)
             return;
         if (a->software_stored < a->software_count)
             why = "the server is busy: try again later";
-        else if (a->tags.record_count && submit(a, WORK_TAGS))
+        else if (store_tags_told(a))
             return;
     } else {
         if (r->status == STORE_CONFLICT && a->on_conflict && a->on_conflict(a->swima, &r->out.receipt)) {
@@ -340,7 +348,7 @@ static void tags_done(struct assessment *a, const struct store_request *r)
                  (const char *)a->report.endpoint.p, r->error.text);
     else
         a->tags.told = true;
-    a->tags.record_count = 0;
+    a->tags.record_count = a->tags.wanted_count = 0;
     if (a->request_exchange != a->exchange && a->again) {
         store_again(a);
         return;
@@ -385,15 +393,18 @@ static void request_done(struct store_request *r)
     case WORK_POSITION:
         a->position_status = r->status;
         a->position = r->out.position;
-        /* Noted before it is asked: an endpoint that cannot bear the question is not asked every time. */
-        if (r->status == STORE_OK && tags_found_any(&a->tags) && submit(a, WORK_ASKED))
+        /* Noted before it is asked: an endpoint that cannot bear the question is not asked every time. Behind a verdict
+         * it costs nobody anything, and who is killed over it may be asked again. */
+        if (r->status == STORE_OK && !a->resumed && tags_found_any(&a->tags) && submit(a, WORK_ASKED))
             break;
-        a->tags.wanted_count = 0;
+        if (!a->resumed)
+            a->tags.wanted_count = 0;
         position_done(a, r);
         break;
     case WORK_ASKED:
         if (r->status != STORE_OK)
             a->tags.wanted_count = 0;
+        a->tags.noted = true;
         position_done(a, r);
         break;
     case WORK_TAGS:

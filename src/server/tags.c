@@ -90,7 +90,9 @@ enum store_status tags_store(struct store *s, struct tags *t, struct error *erro
             count++;
     if (count) /* in the rows' order: two servers that store the same tags do not wait for each other in a circle */
         qsort(tags, count, sizeof *tags, by_software);
-    enum store_status status = count ? store_tags(s, t->endpoint, time_now(), tags, count, error) : STORE_OK;
+    enum store_status status = t->noted ? STORE_OK : tags_mark(s, t, error);
+    if (status == STORE_OK && count)
+        status = store_tags(s, t->endpoint, time_now(), tags, count, error);
     arena_free(&a);
     return status;
 }

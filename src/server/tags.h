@@ -18,6 +18,7 @@ struct tags {
     size_t wanted_count;
     bool more;             /* there are more than one exchange asks for */
     bool asked, told;      /* once an exchange; what came of it is stored */
+    bool noted;            /* that it is asked is written down; else it is, with what comes of it */
     struct bytes *records; /* one a wanted: what came, or empty */
     size_t record_count;
 };
@@ -29,6 +30,11 @@ void tags_look(struct store *s, struct tags *t, const struct store_position *p);
 static inline bool tags_found_any(const struct tags *t)
 {
     return t->wanted_count || t->absent;
+}
+/* Something came, or it is still to be noted that nothing did. */
+static inline bool tags_to_store(const struct tags *t)
+{
+    return t->record_count || (t->asked && !t->noted);
 }
 enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
 /* Reads what came and stores the tags that are what they were asked for; the others are as if they had not come. */
