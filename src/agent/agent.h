@@ -206,7 +206,7 @@ struct agent_inventory {
     size_t max_attribute; /* a larger answer is refused with SWIMA_RESPONSE_TOO_LARGE or cut to a partial event list; 0: 16 MiB */
     struct agent_verdict *heard; /* as in agent_posture; counts what was sent, too */
     const struct agent_tag_style *tags; /* records of what is installed are tags of this style; NULL: tags without files */
-    uint32_t model; /* of records: SWID_MODEL_2015 or SWID_MODEL_COSWID */
+    uint32_t model; /* of records: SWID_MODEL_… */
     bool leaves; /* with the verdict, so what the server asks about what it was told it must ask now. agent_assess() sets it */
 };
 

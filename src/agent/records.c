@@ -22,6 +22,7 @@ struct agent_records {
     struct wr tag;
     struct swid_xml xml;
     struct swid_coswid *cbor;
+    struct swid_2009 *old;
     struct agent_tags *files; /* from the first record with files on */
     bool plain;               /* without files from here on */
 };
@@ -31,7 +32,7 @@ struct agent_records *agent_records_new(const struct agent_inventory *inventory,
     struct agent_records *m = calloc(1, sizeof *m);
     if (m)
         *m = (struct agent_records){
-            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * SWID_TAG_MAX), .plain = !inventory->tags};
+            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * SWID_TAG_MAX), .plain = !inventory->tags || inventory->model == SWID_MODEL_2009}; /* which has no files */
     return m;
 }
 
@@ -41,6 +42,7 @@ void agent_records_free(struct agent_records *m)
         return;
     agent_tags_end(m->files, false);
     swid_coswid_free(m->cbor);
+    swid_2009_free(m->old);
     wr_free(&m->tag);
     free(m);
 }
@@ -59,10 +61,15 @@ static struct swid_sink *begin(void *context, const struct journal_record *r)
     struct agent_records *m = context;
     (void)r;
     wr_reset(&m->tag);
-    if (m->inventory->model != SWID_MODEL_COSWID) {
+    if (m->inventory->model == SWID_MODEL_2015) {
         m->xml = swid_xml_of(&m->tag, SWID_RECORD);
         m->xml.hashes = m->plain ? 0 : m->inventory->tags->hashes;
         return &m->xml.sink;
+    }
+    if (m->inventory->model == SWID_MODEL_2009) {
+        swid_2009_free(m->old);
+        m->old = swid_2009_new(&m->tag, SWID_RECORD);
+        return m->old ? swid_2009_sink(m->old) : NULL;
     }
     swid_coswid_free(m->cbor);
     m->cbor = swid_coswid_new(&m->tag, m->limit, true);
@@ -105,7 +112,7 @@ struct bytes agent_records_tag(struct agent_records *m, const struct journal_rec
 {
     if (!m->plain && r->installed && make_full(m, r))
         return wr_view(&m->tag);
-    if (m->inventory->model != SWID_MODEL_COSWID)
+    if (m->inventory->model == SWID_MODEL_2015)
         return agent_record_tag(&m->tag, r);
     m->limit = SWID_TAG_MAX;
     struct swid_sink *sink = begin(m, r);

@@ -1,5 +1,6 @@
 /* muster assess: one assessment of this machine by a policy server. */
 #include "cli/assess.h"
+#include "cli/tag_out.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -208,15 +209,16 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
 static bool take_tags(struct cli *cli, struct prepared *p)
 {
     const char *tags = cli_value(cli, "tags"), *format = cli_value(cli, "tag-format");
-    bool full = tags && strcmp(tags, "full") == 0, coswid = format && strcmp(format, "coswid") == 0;
-    p->inventory.model = coswid ? SWID_MODEL_COSWID : SWID_MODEL_2015;
+    bool full = tags && strcmp(tags, "full") == 0, known = tag_format_find(format, &p->inventory.model);
     snprintf(p->cache, sizeof p->cache, "%s/hashes.db", cli_state(cli));
     p->tags = (struct agent_tag_style){.full = true, .hashes = MEASURE_SHA256, .root = cli_root(cli), .cache = p->cache};
     p->inventory.tags = full ? &p->tags : NULL;
     if (tags && !full && strcmp(tags, "plain") != 0)
         cli_usage(cli, "--tags is plain or full, not \"%s\"", tags);
-    else if (format && !coswid && strcmp(format, "swid") != 0)
-        cli_usage(cli, "--tag-format is swid or coswid, not \"%s\"", format);
+    else if (!known)
+        cli_usage(cli, "--tag-format is swid, swid2009 or coswid, not \"%s\"", format);
+    else if (full && p->inventory.model == SWID_MODEL_2009)
+        cli_usage(cli, "--tags full wants --tag-format swid or coswid: tags of ISO/IEC 19770-2:2009 have no files");
     else
         return true;
     return false;

@@ -20,7 +20,7 @@ enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
      MESSAGE_MIN, MESSAGE_MAX},                                                                                        \
     {"tags", "KIND", "the tags that the server asks for, plain or full: full ones tell every file with its SHA-256, which are "  \
      "kept in the state folder (default: plain)"},                                                                     \
-    {"tag-format", "FORMAT", "what tags are written in, swid or coswid (default: swid)"},                                         \
+    {"tag-format", "FORMAT", "what tags are written in: swid, swid2009, coswid (default: swid)"},                                         \
     {"language", "TAG", "in which the server shall explain itself (default: en)"},                                     \
     {"default-password", "yes|no", "whether a factory default password is in use, which nobody but you knows (default: no)"}
 /* clang-format on */

@@ -8,13 +8,13 @@ enum { DOCUMENT_MAX = 24 << 20 }; /* octets of a tag that has to be held: CoSWID
 static void pass(struct tag_out *o, enum swid_status failed)
 {
     o->sink.failed = failed;
-    if (!o->coswid && !o->as_json)
+    if (o->model != SWID_MODEL_COSWID && !o->as_json)
         cli_out(o->cli); /* what has gathered leaves */
 }
 
 static struct swid_sink *inner(struct tag_out *o)
 {
-    return o->coswid ? swid_coswid_sink(o->cbor) : &o->xml.sink;
+    return o->cbor ? swid_coswid_sink(o->cbor) : o->old ? swid_2009_sink(o->old) : &o->xml.sink;
 }
 
 static void on_open(struct swid_sink *s, const struct swid_node *node)
@@ -33,22 +33,38 @@ static void on_close(struct swid_sink *s, enum swid_element element)
     pass(o, to->failed);
 }
 
+bool tag_format_find(const char *format, uint32_t *model)
+{
+    static const char *const names[] = {[SWID_MODEL_2015] = "swid", [SWID_MODEL_2009] = "swid2009", [SWID_MODEL_COSWID] = "coswid"};
+    *model = SWID_MODEL_2015;
+    for (uint32_t i = 0; format && i <= ARRAY_LENGTH(names); i++) {
+        if (i == ARRAY_LENGTH(names))
+            return false;
+        *model = i;
+        if (strcmp(format, names[i]) == 0)
+            break;
+    }
+    return true;
+}
+
 int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
 {
     const char *format = cli_value(cli, "format"), *separator = cli_value(cli, "doc-separator");
     *o = (struct tag_out){.sink = {.open = on_open, .close = on_close},
                           .cli = cli,
-                          .coswid = format && strcmp(format, "coswid") == 0,
                           .as_json = cli_json(cli),
                           .pretty = cli_flag(cli, "pretty"),
                           .schema_location = cli_flag(cli, "schema-location"),
                           .separator = separator ? separator : "\n",
                           .text = wr_of(DOCUMENT_MAX)};
-    if (format && !o->coswid && strcmp(format, "swid") != 0)
-        return cli_usage(cli, "--format takes swid or coswid, not \"%s\"", format);
-    if (o->coswid && (o->pretty || o->schema_location))
+    if (!tag_format_find(format, &o->model))
+        return cli_usage(cli, "--format takes swid, swid2009 or coswid, not \"%s\"", format);
+    bool coswid = o->model == SWID_MODEL_COSWID;
+    if (o->model == SWID_MODEL_2009 && o->schema_location)
+        return cli_usage(cli, "--schema-location is of ISO/IEC 19770-2:2015, not of 2009");
+    if (coswid && (o->pretty || o->schema_location))
         return cli_usage(cli, "--pretty and --schema-location are of XML, CoSWID has neither");
-    if (o->coswid && !o->as_json && isatty(STDOUT_FILENO))
+    if (coswid && !o->as_json && isatty(STDOUT_FILENO))
         return cli_usage(cli, "CoSWID is binary: send it to a file, or take --json");
     if (o->as_json) {
         o->json = cli_json_begin(cli, schema);
@@ -59,17 +75,24 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
 
 struct swid_sink *tag_out_document(struct tag_out *o)
 {
-    bool held = o->coswid || o->as_json;
+    bool coswid = o->model == SWID_MODEL_COSWID, held = coswid || o->as_json;
+    struct wr *to = held ? &o->text : cli_out(o->cli);
+    enum swid_layout layout = o->pretty ? SWID_PRETTY : SWID_LINE;
     if (!held && o->count)
-        wr_str(cli_out(o->cli), o->separator);
+        wr_str(to, o->separator);
     wr_reset(&o->text);
     o->sink.failed = SWID_OK;
-    if (o->coswid) {
+    if (coswid) {
         swid_coswid_free(o->cbor);
-        o->cbor = swid_coswid_new(&o->text, DOCUMENT_MAX, true);
+        o->cbor = swid_coswid_new(to, DOCUMENT_MAX, true);
         return o->cbor ? &o->sink : NULL;
     }
-    o->xml = swid_xml_of(held ? &o->text : cli_out(o->cli), o->pretty ? SWID_PRETTY : SWID_LINE);
+    if (o->model == SWID_MODEL_2009) {
+        swid_2009_free(o->old);
+        o->old = swid_2009_new(to, layout);
+        return o->old ? &o->sink : NULL;
+    }
+    o->xml = swid_xml_of(to, layout);
     o->xml.schema_location = o->schema_location;
     o->xml.hashes = o->hashes;
     return &o->sink;
@@ -83,7 +106,7 @@ static void put_item(struct tag_out *o, struct bytes name, struct bytes version,
     json_text(j, "version", version);
     if (software_id.n)
         json_text(j, "software_id", software_id);
-    if (o->coswid)
+    if (o->model == SWID_MODEL_COSWID)
         json_hex(j, "coswid", wr_view(&o->text));
     else
         json_text(j, "tag", wr_view(&o->text));
@@ -99,7 +122,7 @@ bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes ver
     }
     if (o->as_json)
         put_item(o, name, version, software_id);
-    else if (o->coswid)
+    else if (o->model == SWID_MODEL_COSWID)
         wr_bytes(cli_out(o->cli), wr_view(&o->text));
     o->count++;
     cli_out(o->cli);
@@ -112,8 +135,9 @@ void tag_out_end(struct tag_out *o)
         json_array_end(&o->json);
         json_object_end(&o->json);
     }
-    if (o->as_json || (!o->coswid && !o->pretty && o->count))
+    if (o->as_json || (o->model != SWID_MODEL_COSWID && !o->pretty && o->count))
         wr_str(cli_out(o->cli), "\n");
     swid_coswid_free(o->cbor);
+    swid_2009_free(o->old);
     wr_free(&o->text);
 }

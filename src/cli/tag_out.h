@@ -9,7 +9,7 @@
 /* Options that tag_out_begin() reads. */
 /* clang-format off */
 #define TAG_OUT_OPTIONS                                                                                                \
-    {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default) or coswid (RFC 9393)"},                         \
+    {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default), swid2009 (its first edition) or coswid (RFC 9393)"},  \
     {"pretty", NULL, "XML on indented lines"},                                                                         \
     {"schema-location", NULL, "XML with xsi:schemaLocation"}
 /* clang-format on */
@@ -19,15 +19,19 @@
 struct tag_out {
     struct swid_sink sink; /* first: what document() hands out */
     struct cli *cli;
-    bool coswid, as_json, pretty, schema_location;
+    uint32_t model; /* SWID_MODEL_… */
+    bool as_json, pretty, schema_location;
     unsigned hashes; /* enum measure_hash: whose namespaces each document declares */
     const char *separator;
     struct swid_xml xml;
     struct swid_coswid *cbor;
+    struct swid_2009 *old;
     struct wr text; /* a whole document, where it cannot leave while it is made */
     struct json json;
     size_t count;
 };
+/* The data model that a value of --format means; NULL is the default. False: none. */
+bool tag_format_find(const char *format, uint32_t *model);
 /* EXIT_DONE, or what was said: then there is nothing to end. `schema` is the JSON document's. */
 int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema);
 /* A document begins. NULL: no memory. */

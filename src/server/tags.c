@@ -130,7 +130,7 @@ void tags_take(struct tags *t, const struct pa_list *records)
         struct store_untagged key = {.software_id = item.software_id};
         const struct store_untagged *w = bsearch(&key, t->wanted, t->wanted_count, sizeof key, by_software_id);
         if (!w || !item.record.n || item.record.n > SWID_FULL_TAG_MAX || item.model_vendor != PEN_IETF ||
-            (item.model != SWID_MODEL_2015 && item.model != SWID_MODEL_COSWID) || t->records[w - t->wanted].p)
+            item.model > SWID_MODEL_COSWID || t->records[w - t->wanted].p)
             continue;
         struct bytes copy = arena_copy(&t->arena, item.record);
         t->records[w - t->wanted] = copy;

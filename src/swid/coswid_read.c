@@ -625,8 +625,18 @@ enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struc
 }
 
 /* XML begins with "<", a blank, or a byte order mark; no map and no tag of CBOR does. */
+bool swid_is_xml(struct bytes octets)
+{
+    return octets.n && (memchr("<\xef\xfe\xff \t\r\n", octets.p[0], 8) || (octets.n > 1 && octets.p[0] == 0));
+}
+
 enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error)
 {
-    bool xml = octets.n && (memchr("<\xef\xfe\xff \t\r\n", octets.p[0], 8) || (octets.n > 1 && octets.p[0] == 0));
-    return xml ? swid_xml_read(octets, to, error) : swid_coswid_read(octets, to, error);
+    if (!swid_is_xml(octets))
+        return swid_coswid_read(octets, to, error);
+    enum swid_status status = swid_xml_read(octets, to, error);
+    if (status != SWID_OTHER_MODEL)
+        return status;
+    error->text[0] = 0;
+    return swid_2009_read(octets, to, error);
 }

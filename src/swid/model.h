@@ -64,6 +64,9 @@ struct swid_element_row {
 };
 extern const struct swid_element_row swid_elements[SWID_ELEMENTS];
 
+/* The first octets can be of XML, and of no CoSWID. */
+bool swid_is_xml(struct bytes octets);
+
 static inline bool swid_may_hold(enum swid_element parent, enum swid_element child)
 {
     return swid_elements[parent].children >> child & 1;
@@ -95,6 +98,8 @@ static inline size_t swid_writable(const uint8_t *p, size_t n, bool controls)
 }
 /* Appends text with U+FFFD in place of every octet that cannot be written. */
 void swid_put_clean(struct wr *w, struct bytes text, bool controls);
+/* Appends text as XML has it, in an attribute or between tags, the rest as above. */
+void swid_put_escaped(struct wr *w, struct bytes text, bool controls);
 bool swid_is_clean(struct bytes text, bool controls);
 
 /* Writers: every name and root can be written as it is. */

@@ -604,15 +604,21 @@ static void stray(struct swid_sink *s, const char *name, const char *of)
     wr_free(&detail);
 }
 
+/* SV-9: the rules are of tags of 2015, whatever else is read. */
+static enum swid_status read_2015(struct bytes tag, struct swid_sink *to, struct error *error)
+{
+    return swid_is_xml(tag) ? swid_xml_read(tag, to, error) : swid_coswid_read(tag, to, error);
+}
+
 enum swid_status swid_validate(struct bytes tag, swid_report *report, void *context, struct error *error)
 {
     struct validation v = {
         .sink = {.open = learn, .close = learnt}, .report = report, .context = context, .arena = arena_of(1 << 20)};
-    enum swid_status status = swid_read(tag, &v.sink, error);
+    enum swid_status status = read_2015(tag, &v.sink, error);
     if (status == SWID_OK) {
         v.sink = (struct swid_sink){.open = check, .close = checked, .stray = stray};
         v.depth = 0;
-        status = swid_read(tag, &v.sink, error);
+        status = read_2015(tag, &v.sink, error);
     }
     arena_free(&v.arena);
     return status;

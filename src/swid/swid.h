@@ -34,7 +34,7 @@ enum swid_status {
     SWID_OK = 0,
     SWID_TOO_LARGE,
     SWID_MALFORMED,   /* no XML, too deep, with a document type, or without name, tagId or tagCreator */
-    SWID_OTHER_MODEL, /* XML of another kind, a tag of 2009 for example */
+    SWID_OTHER_MODEL, /* XML of another kind */
     SWID_NO_MEMORY,
 };
 enum {
@@ -57,10 +57,12 @@ void swid_tag_write(struct wr *w, const struct swid_tag *tag);
 void swid_put_product(struct wr *w, struct bytes tag_id, struct bytes package, struct bytes version);
 /* Reads a tag of any generator; texts are copied into the arena, `error` says what is wrong with it. */
 enum swid_status swid_tag_read(struct bytes xml, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
-/* The same of whichever of XML and CoSWID the first octets say. */
+/* The same of whichever of the three formats it is. */
 enum swid_status swid_tag_read_any(struct bytes octets, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
 /* The same of CoSWID; a tagId of 16 octets reads "urn:uuid:…" (SWIMA-R92). */
 enum swid_status swid_tag_read_coswid(struct bytes cbor, struct arena *a, struct swid_tag *tag, struct error *error) MUST_USE;
+/* The SWIMA data model of a tag, as its first octets or its root element say; of what is none, any. */
+uint32_t swid_model_of(struct bytes octets);
 /* The software identifier is the one that the tag carries: regid, two underscores, tagId (RFC 8412 §6.1.2). */
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id);
 
@@ -133,7 +135,10 @@ enum swid_status swid_xml_read(struct bytes xml, struct swid_sink *to, struct er
  * enum swid_element, directories and files by their names as two sorted lists are merged. A COSE signature is
  * SWID_OTHER_MODEL. */
 enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struct error *error) MUST_USE;
-/* Whichever of the two the first octets say. */
+/* The same of XML of ISO/IEC 19770-2:2009: name, version, tagId and who stands in which role; the rest is passed over. SWID_OTHER_MODEL: it is
+ * none. */
+enum swid_status swid_2009_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
+/* Whichever of the three the first octets and the root element say. */
 enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error) MUST_USE;
 
 enum swid_layout {
@@ -165,6 +170,13 @@ struct swid_coswid;
 struct swid_coswid *swid_coswid_new(struct wr *w, size_t max, bool tagged) MUST_USE;
 struct swid_sink *swid_coswid_sink(struct swid_coswid *c);
 void swid_coswid_free(struct swid_coswid *c);
+
+/* Writes XML of ISO/IEC 19770-2:2009 into w when the root is closed: what that edition demands. It has no files, and nothing of Meta or links. A
+ * text is at most 64 KiB. NULL without memory. */
+struct swid_2009;
+struct swid_2009 *swid_2009_new(struct wr *w, enum swid_layout layout) MUST_USE;
+struct swid_sink *swid_2009_sink(struct swid_2009 *x);
+void swid_2009_free(struct swid_2009 *x);
 
 /* ---- files of a tag ---------------------------------------------------------------------------------------------- */
 

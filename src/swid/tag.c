@@ -137,6 +137,21 @@ enum swid_status swid_tag_read_any(struct bytes octets, struct arena *a, struct 
     return read_with(swid_read, octets, a, tag, error);
 }
 
+static void see_root(struct swid_sink *s, const struct swid_node *node)
+{
+    (void)node;
+    s->failed = SWID_TOO_LARGE; /* enough was seen */
+}
+
+uint32_t swid_model_of(struct bytes octets)
+{
+    struct swid_sink s = {.open = see_root, .close = leave};
+    struct error ignored;
+    if (!swid_is_xml(octets))
+        return SWID_MODEL_COSWID;
+    return swid_xml_read(octets, &s, &ignored) == SWID_OTHER_MODEL ? SWID_MODEL_2009 : SWID_MODEL_2015;
+}
+
 bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id)
 {
     struct bytes regid, tag_id;

@@ -27,9 +27,11 @@ static const char *escape(uint8_t c)
 
 /* What cannot stand in XML becomes U+FFFD: names and versions come out of files that anybody may have written
  * (SWIMA-R95, RFC 8412 §8.5). Octets are copied in runs, as almost none is escaped. */
-static void put_text(struct wr *w, struct bytes text, bool controls)
+void swid_put_escaped(struct wr *w, struct bytes text, bool controls)
 {
     size_t from = 0;
+    if (!text.n) /* and perhaps no pointer to add to */
+        return;
     for (size_t i = 0, n; i < text.n; i += n ? n : 1) {
         n = swid_writable(text.p + i, text.n - i, controls);
         const char *other = n == 0 ? "\xef\xbf\xbd" : n == 1 ? escape(text.p[i]) : NULL;
@@ -69,7 +71,7 @@ static void put_attributes(struct swid_xml *x, const struct swid_node *node)
         wr_u8(x->w, ' ');
         wr_bytes(x->w, swid_qualified(r, name));
         wr_str(x->w, "=\"");
-        put_text(x->w, node->value[r->attribute], holds_controls(x));
+        swid_put_escaped(x->w, node->value[r->attribute], holds_controls(x));
         wr_u8(x->w, '"');
     }
 }
