@@ -70,6 +70,8 @@ struct journal_record {
     uint32_t id; /* Record Identifier: unique and stable (SWIMA-R14) */
     uint8_t source;
     struct bytes software_id, name, version, arch, source_name, source_version, locator;
+    struct bytes tag; /* the software's own one, as its file was; p NULL: it has none */
+    uint32_t model;   /* of that tag */
     enum pkg_state state;
     bool installed;
     int64_t since; /* when it came (installed) or went (removed), with its precision */

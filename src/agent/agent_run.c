@@ -17,7 +17,7 @@ enum {
     PATIENCE = 5,    /* times the delay: what is not still by then is collected all the same */
     RETRY_MS = 1000, /* the journal was busy, or could not be written */
     RETRY_MAX_MS = 60000,
-    WATCHES = 32,
+    WATCHES = 256,
 };
 
 struct agent {
@@ -37,6 +37,7 @@ struct agent {
 
     /* The package managers. */
     struct net_watch *watches[WATCHES];
+    size_t watch_count;
     struct net_timer *quiet;
     unsigned delay;                     /* a package manager writes many files for one change */
     uint64_t first_change, last_change; /* not collected yet; 0: none */
@@ -193,24 +194,29 @@ static void on_change(void *context)
 
 static void forget_watches(struct agent *g)
 {
-    for (size_t i = 0; i < WATCHES; i++) {
-        net_watch_stop(g->watches[i]);
-        g->watches[i] = NULL;
-    }
+    while (g->watch_count)
+        net_watch_stop(g->watches[--g->watch_count]);
+}
+
+static void watch_one(void *context, const char *path)
+{
+    struct agent *g = context;
+    char whole[PATH_MAX];
+    const char *root = strcmp(g->collection->root, "/") == 0 ? "" : g->collection->root;
+    if (g->watch_count < WATCHES && (size_t)snprintf(whole, sizeof whole, "%s%s", root, path) < sizeof whole)
+        g->watches[g->watch_count++] = net_watch_start(g->loop, whole, on_change, g);
 }
 
 /* Anew each time: files are replaced and logs rotated, which a watch does not follow. */
 static void watch(struct agent *g)
 {
-    size_t n = 0;
     forget_watches(g);
     for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
-        for (const char *const *path = (*m)->watch; path && *path && n < WATCHES; path++) {
-            char whole[PATH_MAX];
-            const char *root = g->collection->root;
-            if ((size_t)snprintf(whole, sizeof whole, "%s%s", strcmp(root, "/") == 0 ? "" : root, *path) < sizeof whole)
-                g->watches[n++] = net_watch_start(g->loop, whole, on_change, g);
-        }
+        for (const char *const *path = (*m)->watch; path && *path; path++)
+            watch_one(g, *path);
+    for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
+        if ((*m)->folders)
+            (*m)->folders(g->collection->root, watch_one, g);
 }
 
 /* Watches first, then reads: what happens between the two is a change that has not been collected. */

@@ -26,9 +26,9 @@ struct bytes agent_record_tag(struct wr *w, const struct journal_record *r);
  * NULL: no memory. */
 struct agent_records;
 struct agent_records *agent_records_new(const struct agent_inventory *inventory, size_t max) MUST_USE;
-/* Valid until the next one; empty if there can be none. */
-struct bytes agent_records_tag(struct agent_records *m, const struct journal_record *r);
-/* From here on without files. False: they were so before (m may be NULL). */
+/* Valid until the next one; empty if there can be none. *model: its data model (vendor 0). */
+struct bytes agent_records_tag(struct agent_records *m, const struct journal_record *r, uint32_t *model);
+/* From here on without files. False: that makes nothing smaller (m may be NULL). */
 bool agent_records_go_plain(struct agent_records *m);
 void agent_records_free(struct agent_records *m);
 

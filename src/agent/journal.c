@@ -36,6 +36,8 @@ static const char *const migrations[] = {
     "ALTER TABLE head ADD COLUMN root TEXT;",
     /* Who asks for the tag of an identifier does not wait for all records that ever were. */
     "CREATE INDEX record_software_id ON record(software_id);",
+    /* What software brought of its own; of what is gone, too (SWIMA-R27, RFC 8412 §3.6.1). */
+    "CREATE TABLE tag(record INTEGER PRIMARY KEY, model INTEGER NOT NULL, locator TEXT, octets BLOB NOT NULL) STRICT;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 

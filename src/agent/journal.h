@@ -18,6 +18,8 @@ enum journal_status journal_status_of(enum db_status status) MUST_USE;
 sqlite3_stmt *journal_statement(struct journal *j, const char *sql, enum journal_status *status, struct error *error);
 /* Steps; true on a row. At the end or after a failure false, with *status set. */
 bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *status, struct error *error) MUST_USE;
+/* For struct pkg_sink: reads the tag that software brought, into the arena, which is emptied first. */
+bool agent_read_tag(struct arena *a, struct pkg_package *p, struct pkg_tag *tag, struct error *error) MUST_USE;
 /* The file is damaged: keep it aside and begin anew. */
 enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
 
@@ -47,6 +49,7 @@ struct entry {
     enum pkg_state state;
     enum pkg_precision precision;
     int64_t installed_at; /* as the package manager says, TIME_UNKNOWN */
+    struct pkg_tag tag;   /* empty but for what brought its own; of what the journal knows without its octets */
     int64_t since, replaced_at; /* replaced_at: when another version took its place unseen, or 0 */
     bool waiting;               /* the record's row is not written yet */
     bool dirty;                 /* what stands here is not written yet */
@@ -61,6 +64,8 @@ struct entry_set {
 };
 /* A copy of p; NULL if there is no memory. Source texts that equal name and version take no room. */
 struct entry *entry_add(struct entry_set *set, const struct pkg_package *p) MUST_USE;
+/* Of the same name, architecture and version and, if it is known by its own tag, the same identifier at the same place. */
+struct entry *entry_find_exact(const struct entry_set *set, const struct pkg_package *p);
 /* The first entry of that name, or the next one after `after`. */
 struct entry *entry_find(const struct entry_set *set, struct bytes name, const struct entry *after);
 /* Takes it out and frees it. */

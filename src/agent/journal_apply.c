@@ -27,6 +27,16 @@ static struct memory_key record_key(const struct run *r, struct bytes name, stru
     return memory_key((uint8_t)(DOMAIN_RECORD + 4 * r->manager->source), name, arch, version);
 }
 
+/* What brought its own tag is known by identifier and place, too. */
+static struct memory_key own_key(const struct run *r, struct memory_key key, const struct pkg_tag *tag)
+{
+    if (!tag || !tag->software_id.n)
+        return key;
+    struct memory_key own = memory_key((uint8_t)(DOMAIN_RECORD + 4 * r->manager->source), tag->software_id, tag->locator, (struct bytes){0});
+    uint64_t first = key.first ^ own.first;
+    return (struct memory_key){first ? first : 1, key.second ^ own.second};
+}
+
 static struct memory_key name_key(const struct run *r, struct bytes name, struct bytes arch)
 {
     return memory_key((uint8_t)(DOMAIN_NAME + 4 * r->manager->source), name, arch, (struct bytes){0});
@@ -39,9 +49,9 @@ static bool knows(const struct run *r, struct memory_key key)
 }
 
 /* Nothing was ever told of it: of no version of it, unless each version goes its own way. */
-static bool is_unheard_of(const struct run *r, struct bytes name, struct bytes arch, struct bytes version)
+static bool is_unheard_of(const struct run *r, struct bytes name, struct bytes arch, struct bytes version, const struct pkg_tag *tag)
 {
-    return !knows(r, r->manager->side_by_side ? record_key(r, name, arch, version) : name_key(r, name, arch));
+    return !knows(r, r->manager->side_by_side ? own_key(r, record_key(r, name, arch, version), tag) : name_key(r, name, arch));
 }
 
 /* The package is believed to be there from now on; without its event. SWIMA-R14, RFC 8412 §3.4.3: a package that comes
@@ -49,16 +59,19 @@ static bool is_unheard_of(const struct run *r, struct bytes name, struct bytes a
 static struct entry *admit(struct run *r, const struct pkg_package *p)
 {
     struct entry *e = entry_add(&r->present, p);
-    struct memory_key key = record_key(r, p->name, p->arch, p->version);
+    struct memory_key key = own_key(r, record_key(r, p->name, p->arch, p->version), p->tag);
     if (!e) {
         run_fail(r, JOURNAL_FAILED, "out of memory");
         return NULL;
     }
     e->dirty = true;
     e->since = TIME_UNKNOWN;
-    if (memory_get(&r->known, key, &e->id))
+    bool known = memory_get(&r->known, key, &e->id);
+    e->id = known ? e->id : ++r->records;
+    if (p->tag && run_put_tag(r, e->id, p->tag) != JOURNAL_OK)
+        return NULL;
+    if (known)
         return e;
-    e->id = ++r->records;
     r->source_records++;
     if (!memory_put(&r->known, key, e->id) || !memory_put(&r->known, name_key(r, p->name, p->arch), 0)) {
         run_fail(r, JOURNAL_FAILED, "out of memory");
@@ -171,7 +184,7 @@ static struct entry *ensure(struct run *r, const struct pkg_event *e)
     if (knows(r, record_key(r, p.name, p.arch, p.version)))
         return NULL; /* two logs tell of the same removal or upgrade; if they do not, the package manager has the last
                         word */
-    if (!there && r->first && is_unheard_of(r, p.name, p.arch, p.version))
+    if (!there && r->first && is_unheard_of(r, p.name, p.arch, p.version, NULL))
         return create_base(r, &p, TIME_UNKNOWN, PKG_BOUND);
     struct moment m = untold(e, there ? there->since : TIME_UNKNOWN);
     if (there && !tell_gone(r, there, &m))
@@ -216,6 +229,7 @@ struct surprise {
     struct moment moment;
     struct entry *entry;
     bool gone;
+    struct entry *altered; /* NULL, or what the package manager has under the same name */
 };
 
 static int by_time(const void *a, const void *b)
@@ -229,12 +243,22 @@ static int by_time(const void *a, const void *b)
     return c ? c : (sb->gone > sa->gone) - (sb->gone < sa->gone); /* the old version goes before the new one comes */
 }
 
-static struct entry *find_exact(const struct entry_set *set, const struct entry *e)
+static struct pkg_package package_of(const struct entry *e)
 {
-    for (struct entry *at = entry_find(set, e->name, NULL); at; at = entry_find(set, e->name, at))
-        if (bytes_equal(at->arch, e->arch) && bytes_equal(at->version, e->version))
-            return at;
-    return NULL;
+    return (struct pkg_package){.name = e->name,
+                                .version = e->version,
+                                .arch = e->arch,
+                                .source_name = e->source_name,
+                                .source_version = e->source_version,
+                                .state = e->state,
+                                .tag = e->tag.software_id.n ? &e->tag : NULL};
+}
+
+/* The same one in another set. */
+static struct entry *find_same(const struct entry_set *set, const struct entry *e)
+{
+    const struct pkg_package p = package_of(e);
+    return entry_find_exact(set, &p);
 }
 
 /* Takes over what the package manager says of a package that both know. */
@@ -263,6 +287,9 @@ static int64_t told_otherwise(const struct run *r, const struct entry *e, enum p
     if (at == TIME_UNKNOWN && r->manager->unpacked) {
         *precision = PKG_BOUND;
         at = r->manager->unpacked(r->options->root, e->name, e->arch);
+    } else if (at == TIME_UNKNOWN && e->tag.octets.n) {
+        *precision = PKG_BOUND;
+        at = e->tag.written_at;
     }
     return at <= r->now ? at : TIME_UNKNOWN;
 }
@@ -271,6 +298,8 @@ static struct moment came(const struct run *r, const struct entry *e, int64_t no
 {
     enum pkg_precision precision;
     int64_t time = told_otherwise(r, e, &precision);
+    if (e->tag.octets.n && time != TIME_UNKNOWN && not_before != TIME_UNKNOWN && time < not_before)
+        not_before = TIME_UNKNOWN; /* it lay there already, and nobody looked */
     if (time == TIME_UNKNOWN || (not_before != TIME_UNKNOWN && time < not_before)) {
         precision = PKG_BOUND;
         time = r->now;
@@ -290,7 +319,7 @@ static bool is_base(const struct run *r, const struct entry *e, int64_t reaches_
         time = reaches_back != TIME_UNKNOWN ? reaches_back : r->now;
     }
     m->time = time;
-    return r->first && is_unheard_of(r, e->name, e->arch, e->version) &&
+    return r->first && is_unheard_of(r, e->name, e->arch, e->version, &e->tag) &&
            (reaches_back == TIME_UNKNOWN || time <= reaches_back);
 }
 
@@ -299,7 +328,10 @@ static bool settle(struct run *r, const struct surprise *s)
     struct entry *e = s->entry;
     if (s->gone)
         return delete (r, e, &s->moment);
-    struct pkg_package p = {.name = e->name, .version = e->version, .arch = e->arch, .state = e->state};
+    if (s->altered) /* SWIMA-R22, R29, RFC 8412 §3.6: other octets, the same record */
+        return put(r, &s->moment, PKG_ALTER, e->id) && run_put_tag(r, e->id, &s->altered->tag) == JOURNAL_OK;
+    struct pkg_package p = package_of(e);
+    p.source_name = p.source_version = (struct bytes){0}; /* agree() has them */
     struct entry *created = create(r, &p, &s->moment);
     return created && agree(r, created, e);
 }
@@ -313,18 +345,33 @@ static struct entry *replaced(const struct run *r, const struct entry *e)
     return NULL;
 }
 
+/* The second since which the journal knows that it was as it stands there. */
+static int64_t known_since(const struct run *r, const struct entry *e)
+{
+    return e->before && r->collected != TIME_UNKNOWN && r->collected > e->since ? r->collected : e->since;
+}
+
+/* When a tag took the place of an older one: a file's own time is a bound, if it is later than what is known already. */
+static struct moment written(const struct run *r, const struct entry *e, const struct pkg_tag *tag)
+{
+    int64_t since = known_since(r, e), time = tag->written_at >= since && tag->written_at <= r->now ? tag->written_at : r->now;
+    return (struct moment){time, since, PKG_BOUND, 0};
+}
+
 /* Fills `surprises` with what differs; false after a failure. */
 static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **present, struct entry **installed,
                            struct surprise *surprises, size_t *count)
 {
     size_t present_count = r->present.count;
     for (size_t i = 0; i < present_count; i++) {
-        struct entry *now = find_exact(&r->installed, present[i]);
+        struct entry *now = find_same(&r->installed, present[i]);
         present[i]->matched = now != NULL;
         if (now && !present[i]->base && !agree(r, present[i], now))
             return false;
         if (now)
             now->matched = true;
+        if (now && now->tag.octets.n && !present[i]->base && !run_is_tag(r, present[i]->id, &now->tag))
+            surprises[(*count)++] = (struct surprise){written(r, present[i], &now->tag), present[i], false, now};
     }
     for (size_t i = 0; i < r->installed.count; i++) {
         struct entry *e = installed[i];
@@ -333,12 +380,7 @@ static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **p
             continue;
         struct entry *old = replaced(r, e);
         if (!old && is_base(r, e, reaches_back, &before_logs)) {
-            struct pkg_package p = {.name = e->name,
-                                    .version = e->version,
-                                    .arch = e->arch,
-                                    .source_name = e->source_name,
-                                    .source_version = e->source_version,
-                                    .state = e->state};
+            struct pkg_package p = package_of(e);
             struct entry *base = create_base(r, &p, before_logs.time, before_logs.precision);
             if (!base)
                 return false;
@@ -349,16 +391,16 @@ static bool find_surprises(struct run *r, int64_t reaches_back, struct entry **p
         struct moment m = came(r, e, since);
         if (old)
             old->replaced_at = m.time;
-        surprises[(*count)++] = (struct surprise){m, e, false};
+        surprises[(*count)++] = (struct surprise){.moment = m, .entry = e};
     }
     for (size_t i = 0; i < present_count; i++) {
         struct entry *e = present[i];
         if (e->matched)
             continue;
-        int64_t since = e->before && r->collected != TIME_UNKNOWN && r->collected > e->since ? r->collected : e->since;
+        int64_t since = known_since(r, e);
         int64_t time = e->replaced_at ? e->replaced_at : r->now > r->newest ? r->now : r->newest;
         struct moment gone = {time, since, PKG_BOUND, 0};
-        surprises[(*count)++] = (struct surprise){gone, e, true};
+        surprises[(*count)++] = (struct surprise){.moment = gone, .entry = e, .gone = true};
     }
     return true;
 }
@@ -375,7 +417,7 @@ static bool settle_base(struct run *r, int64_t reaches_back)
                 continue;
             if (e->since == TIME_UNKNOWN)
                 e->since = reaches_back;
-            struct entry *now = find_exact(&r->installed, e);
+            struct entry *now = find_same(&r->installed, e);
             if (now && !agree(r, e, now))
                 return false;
         }
@@ -418,8 +460,9 @@ enum journal_status run_load(struct run *r)
     enum journal_status status = JOURNAL_OK;
     sqlite3_stmt *s =
         journal_statement(r->j,
-                          "SELECT id, name, arch, version, record, since, precision, state, source_name, source_version"
-                          " FROM record LEFT JOIN present ON record = id WHERE source = ?1",
+                          "SELECT id, name, arch, version, p.record, since, precision, state, source_name, source_version,"
+                          " iif(t.record IS NULL, NULL, software_id), locator FROM record LEFT JOIN present p ON p.record = id"
+                          " LEFT JOIN tag t ON t.record = id WHERE source = ?1",
                           &status, r->error);
     if (!s)
         return status;
@@ -431,10 +474,12 @@ enum journal_status run_load(struct run *r)
                                 .source_name = journal_column_text(s, 8),
                                 .source_version = journal_column_text(s, 9),
                                 .state = (enum pkg_state)sqlite3_column_int(s, 7)};
+        const struct pkg_tag tag = {.software_id = journal_column_text(s, 10), .locator = journal_column_text(s, 11)};
+        p.tag = tag.software_id.n ? &tag : NULL;
         uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
         bool there = sqlite3_column_type(s, 4) != SQLITE_NULL;
         struct entry *e = there ? entry_add(&r->present, &p) : NULL;
-        if ((there && !e) || !memory_put(&r->known, record_key(r, p.name, p.arch, p.version), id) ||
+        if ((there && !e) || !memory_put(&r->known, own_key(r, record_key(r, p.name, p.arch, p.version), p.tag), id) ||
             !memory_put(&r->known, name_key(r, p.name, p.arch), 0)) {
             sqlite3_reset(s);
             error_set(r->error, "out of memory");

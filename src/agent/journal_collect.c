@@ -191,7 +191,15 @@ static enum journal_status source_write(struct run *r, const struct source *sour
 static bool take_installed(void *context, const struct pkg_package *p)
 {
     struct run *r = context;
+    /* SWIMA-R5, R14, RFC 8412 §3.1, §3.4.3: one record an installation; a second file at the same place says the same of it. */
+    if (p->tag && entry_find_exact(&r->installed, p))
+        return true;
     return entry_add(&r->installed, p) ? true : run_fail(r, JOURNAL_FAILED, "out of memory");
+}
+
+static bool read_tag(void *context, struct pkg_package *p, struct pkg_tag *tag, struct error *error)
+{
+    return agent_read_tag(&((struct run *)context)->tag, p, tag, error);
 }
 
 static void take_complaint(void *context, const char *file, size_t line, const char *what, bool unreadable)
@@ -207,7 +215,7 @@ static void take_complaint(void *context, const char *file, size_t line, const c
  * under our hands, once more: logs may not tell of less than the packages show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
-    struct pkg_sink sink = {.context = r, .package = take_installed, .event = run_apply, .complaint = take_complaint};
+    struct pkg_sink sink = {.context = r, .package = take_installed, .read_tag = read_tag, .event = run_apply, .complaint = take_complaint};
     enum pkg_status status = PKG_OK;
     for (int attempt = 0; attempt < 4 && status == PKG_OK; attempt++) {
         uint64_t stamp = r->manager->stamp(r->options->root);
@@ -239,6 +247,8 @@ static enum pkg_status take_absence(struct run *r)
     if (!r->any_manager)
         return PKG_UNREADABLE;
     entry_set_free(&r->installed);
+    if (r->manager->scattered)
+        return PKG_ABSENT;
     r->lost_source = true;
     const char *root = strcmp(r->options->root, "/") == 0 ? "" : r->options->root;
     snprintf(path, sizeof path, "%s%s", root, r->manager->watch[0]);
@@ -387,7 +397,8 @@ static enum journal_status expect_likeness(struct run *r, const struct head *h)
 {
     struct likeness l = {0};
     enum journal_status status = JOURNAL_OK;
-    sqlite3_stmt *s = journal_statement(r->j, "SELECT name, arch FROM present JOIN record ON id = record", &status, r->error);
+    sqlite3_stmt *s = journal_statement(r->j, "SELECT name, arch FROM present JOIN record ON id = record"
+                                              " WHERE id NOT IN (SELECT record FROM tag)", &status, r->error);
     while (s && journal_step(r->j, s, &status, r->error)) {
         struct memory_key key =
             memory_key(DOMAIN_NAME, journal_column_text(s, 0), journal_column_text(s, 1), (struct bytes){0});
@@ -487,6 +498,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
                     .error = error,
                     .software_ids = wr_of(0),
                     .tag_version = wr_of(0),
+                    .tag = arena_of(SWID_READ_MAX),
                     .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
     *report = (struct journal_report){0};
@@ -508,6 +520,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
     }
     wr_free(&r.software_ids);
     wr_free(&r.tag_version);
+    arena_free(&r.tag);
     memory_free(&r.causes);
     free(r.base);
     return status;

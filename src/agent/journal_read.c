@@ -46,8 +46,15 @@ static enum journal_status completeness(struct journal *j, struct error *error)
 
 #define RECORD_COLUMNS                                                                                                 \
     "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, p.state, p.record, "   \
-    "p.since, p.precision"
-#define RECORD_COLUMN_COUNT 12
+    "p.since, p.precision, t.locator, t.model, t.octets"
+#define RECORD_TABLES "LEFT JOIN present p ON p.record = r.id LEFT JOIN tag t ON t.record = r.id"
+#define RECORD_COLUMN_COUNT 15
+
+static struct bytes column_octets(sqlite3_stmt *s, int column)
+{
+    const uint8_t *p = sqlite3_column_blob(s, column);
+    return (struct bytes){p, p ? (size_t)sqlite3_column_bytes(s, column) : 0};
+}
 
 static struct journal_record record_of(sqlite3_stmt *s, int column)
 {
@@ -64,6 +71,9 @@ static struct journal_record record_of(sqlite3_stmt *s, int column)
         .installed = sqlite3_column_type(s, column + 9) != SQLITE_NULL,
         .since = journal_column_time(s, column + 10),
         .precision = (enum pkg_precision)sqlite3_column_int(s, column + 11),
+        .locator = journal_column_text(s, column + 12),
+        .model = (uint32_t)sqlite3_column_int64(s, column + 13),
+        .tag = column_octets(s, column + 14),
     };
 }
 
@@ -128,9 +138,10 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
                which == JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
     enum journal_status status = now ? JOURNAL_OK : fold(j, at == TIME_UNKNOWN ? INT64_MAX : at, &past, error);
     const char *sql = now ? "SELECT " RECORD_COLUMNS
-                            " FROM present p JOIN record r ON r.id = p.record ORDER BY name, arch, version"
+                            " FROM present p JOIN record r ON r.id = p.record LEFT JOIN tag t ON t.record = r.id"
+                            " ORDER BY name, arch, version, software_id"
                           : "SELECT " RECORD_COLUMNS
-                            " FROM record r LEFT JOIN present p ON p.record = r.id ORDER BY name, arch, version";
+                            " FROM record r " RECORD_TABLES " ORDER BY name, arch, version, software_id";
     sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
     while (s && journal_step(j, s, &status, error)) {
         struct journal_record record = record_of(s, 0);
@@ -152,8 +163,8 @@ enum journal_status journal_find(struct journal *j, struct bytes software_id,
     enum journal_status status = JOURNAL_OK;
     sqlite3_stmt *s = journal_statement(j,
                                         "SELECT " RECORD_COLUMNS
-                                        " FROM record r LEFT JOIN present p ON p.record = r.id WHERE r.software_id = ?1"
-                                        " ORDER BY p.record IS NULL, name, arch, version",
+                                        " FROM record r " RECORD_TABLES " WHERE r.software_id = ?1"
+                                        " ORDER BY p.record IS NULL, t.record IS NULL, name, arch, version",
                                         &status, error);
     if (!s)
         return status;
@@ -190,7 +201,7 @@ static struct journal_event event_of(sqlite3_stmt *s)
 #define EVENTS                                                                                                         \
     "SELECT " RECORD_COLUMNS                                                                                           \
     ", e.seq + h.shift, h.epoch, e.time, e.not_before, e.precision, e.action, c.command, c.user"                       \
-    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record LEFT JOIN present p ON p.record = r.id"    \
+    " FROM head h CROSS JOIN event e CROSS JOIN record r ON r.id = e.record " RECORD_TABLES                            \
     " LEFT JOIN cause c ON c.id = e.cause"                                                                             \
     " WHERE e.seq >= ?1 - h.shift"
 
@@ -223,6 +234,7 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
 struct check {
     const struct pkg_manager *manager;
     struct entry_set installed;
+    struct arena tag; /* that is being read */
     bool no_memory;
     uint32_t differences;
     void (*differ)(void *context, const char *what, const struct journal_record *record);
@@ -232,14 +244,27 @@ struct check {
 static bool take_installed(void *context, const struct pkg_package *p)
 {
     struct check *c = context;
+    if (p->tag && entry_find_exact(&c->installed, p)) /* as a run takes it */
+        return true;
     c->no_memory = !entry_add(&c->installed, p);
     return !c->no_memory;
+}
+
+static bool read_tag(void *context, struct pkg_package *p, struct pkg_tag *tag, struct error *error)
+{
+    return agent_read_tag(&((struct check *)context)->tag, p, tag, error);
 }
 
 static void report(struct check *c, const char *what, const struct journal_record *record)
 {
     c->differences++;
     c->differ(c->context, what, record);
+}
+
+static bool is_same_place(const struct entry *e, const struct journal_record *record)
+{
+    return !e->tag.software_id.n ||
+           (bytes_equal(e->tag.software_id, record->software_id) && bytes_equal(e->tag.locator, record->locator));
 }
 
 static bool compare_record(void *context, const struct journal_record *record)
@@ -249,8 +274,10 @@ static bool compare_record(void *context, const struct journal_record *record)
         return true;
     for (struct entry *e = entry_find(&c->installed, record->name, NULL); e;
          e = entry_find(&c->installed, record->name, e))
-        if (bytes_equal(e->arch, record->arch) && bytes_equal(e->version, record->version)) {
+        if (bytes_equal(e->arch, record->arch) && bytes_equal(e->version, record->version) && is_same_place(e, record)) {
             e->matched = true;
+            if (e->tag.octets.n && !bytes_equal(e->tag.octets, record->tag))
+                report(c, "its tag is another one than the journal has", record);
             if (e->state != record->state)
                 report(c, "in another state than the journal says", record);
             return true;
@@ -262,7 +289,7 @@ static bool compare_record(void *context, const struct journal_record *record)
 /* What a run would say of the manager: PKG_OK also where there is nothing to compare. */
 static enum pkg_status check_read(struct check *c, const char *root, bool was_here)
 {
-    struct pkg_sink sink = {c, take_installed, NULL, NULL};
+    struct pkg_sink sink = {.context = c, .package = take_installed, .read_tag = read_tag};
     if (!was_here && !c->manager->present(root))
         return PKG_OK;
     enum pkg_status read = c->manager->installed(root, &sink);
@@ -295,6 +322,8 @@ static enum journal_status check_source(struct journal *j, struct check *c, cons
     for (size_t i = 0; all && i < c->installed.count; i++)
         if (!all[i]->matched) {
             struct journal_record record = {.source = c->manager->source,
+                                            .software_id = all[i]->tag.software_id,
+                                            .locator = all[i]->tag.locator,
                                             .name = all[i]->name,
                                             .version = all[i]->version,
                                             .arch = all[i]->arch,
@@ -319,12 +348,13 @@ enum journal_status journal_check(struct journal *j, const struct journal_option
     *differences = 0;
     /* A source that cannot be read does not hide what differs in the others. */
     for (size_t i = 0; pkg_managers[i] && (status == JOURNAL_OK || status == JOURNAL_INCOMPLETE); i++) {
-        struct check c = {.manager = pkg_managers[i], .differ = differ, .context = context};
+        struct check c = {.manager = pkg_managers[i], .tag = arena_of(SWID_READ_MAX), .differ = differ, .context = context};
         status = check_source(j, &c, options->root, error);
         if (status != JOURNAL_OK)
             worst = status;
         *differences += c.differences;
         entry_set_free(&c.installed);
+        arena_free(&c.tag);
     }
     return worst;
 }

@@ -102,7 +102,10 @@ enum journal_status run_flush_records(struct run *r)
         const struct entry *e = r->new_records[i];
         wr_reset(&r->tag_version);
         pkg_tag_version(r->manager, &r->tag_version, e->version, e->arch);
-        swid_software_id(text, r->creator, &r->product, e->name, wr_view(&r->tag_version));
+        if (e->tag.software_id.n)
+            wr_bytes(text, e->tag.software_id);
+        else
+            swid_software_id(text, r->creator, &r->product, e->name, wr_view(&r->tag_version));
         end[i] = text->n;
     }
     if (text->bad || r->tag_version.bad) {
@@ -135,6 +138,42 @@ enum journal_status run_put_record(struct run *r, struct entry *e)
     r->new_records[r->record_count++] = e;
     e->waiting = true;
     return r->record_count == RECORD_BATCH ? run_flush_records(r) : JOURNAL_OK;
+}
+
+static void bind_blob(sqlite3_stmt *s, int at, struct bytes b)
+{
+    sqlite3_bind_blob64(s, at, b.n ? (const void *)b.p : "", b.n, SQLITE_STATIC);
+}
+
+enum journal_status run_put_tag(struct run *r, uint32_t record, const struct pkg_tag *tag)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(
+        r->j, "INSERT OR REPLACE INTO tag(record, model, locator, octets) VALUES(?1, ?2, ?3, ?4)", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int64(s, 1, record);
+    sqlite3_bind_int64(s, 2, tag->model);
+    journal_bind_text(s, 3, tag->locator);
+    bind_blob(s, 4, tag->octets);
+    return step_done(r, s);
+}
+
+bool run_is_tag(struct run *r, uint32_t record, const struct pkg_tag *tag)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s =
+        journal_statement(r->j, "SELECT 1 FROM tag WHERE record = ?1 AND octets = ?2", &status, r->error);
+    bool same = false;
+    if (s) {
+        sqlite3_bind_int64(s, 1, record);
+        bind_blob(s, 2, tag->octets);
+        same = journal_step(r->j, s, &status, r->error);
+        sqlite3_reset(s);
+    }
+    if (status != JOURNAL_OK)
+        run_fail(r, status, NULL);
+    return same;
 }
 
 enum journal_status run_put_present(struct run *r, struct entry *e)

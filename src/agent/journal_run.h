@@ -44,6 +44,7 @@ struct run {
     struct base_event *base;
     size_t base_count, base_capacity;
     struct wr software_ids, tag_version;
+    struct arena tag; /* that is being read */
     struct memory causes;
     uint32_t cause_count;
 
@@ -70,6 +71,10 @@ enum journal_status run_flush_events(struct run *r) MUST_USE;
 enum journal_status run_put_record(struct run *r, struct entry *e) MUST_USE;
 /* Writes the records that still wait. */
 enum journal_status run_flush_records(struct run *r) MUST_USE;
+/* Keeps a record's own tag, in place of an older one. */
+enum journal_status run_put_tag(struct run *r, uint32_t record, const struct pkg_tag *tag) MUST_USE;
+/* Whether it is the one that is kept; false after a failure, too. */
+bool run_is_tag(struct run *r, uint32_t record, const struct pkg_tag *tag);
 /* Notes that a record is there, and how; that it is gone; what source package it is of. */
 enum journal_status run_put_present(struct run *r, struct entry *e) MUST_USE;
 enum journal_status run_drop_present(struct run *r, struct entry *e) MUST_USE;

@@ -62,6 +62,8 @@ struct entry *entry_add(struct entry_set *set, const struct pkg_package *p)
         return NULL;
     bool same_name = bytes_equal(p->source_name, p->name), same_version = bytes_equal(p->source_version, p->version);
     size_t n = p->name.n + p->arch.n + p->version.n + p->source_name.n + p->source_version.n;
+    if (p->tag)
+        n += p->tag->software_id.n + p->tag->locator.n + p->tag->octets.n;
     struct entry *e = calloc(1, sizeof *e + n);
     if (!e)
         return NULL;
@@ -71,6 +73,12 @@ struct entry *entry_add(struct entry_set *set, const struct pkg_package *p)
     e->version = put_text(&at, p->version);
     e->source_name = same_name ? e->name : put_text(&at, p->source_name);
     e->source_version = same_version ? e->version : put_text(&at, p->source_version);
+    if (p->tag) {
+        e->tag = *p->tag;
+        e->tag.software_id = put_text(&at, p->tag->software_id);
+        e->tag.locator = put_text(&at, p->tag->locator);
+        e->tag.octets = put_text(&at, p->tag->octets);
+    }
     e->state = p->state;
     e->installed_at = p->installed_at;
     e->hash = hash_name(p->name);
@@ -90,6 +98,16 @@ struct entry *entry_find(const struct entry_set *set, struct bytes name, const s
     while (e && (e->hash != hash || !bytes_equal(e->name, name)))
         e = e->next;
     return e;
+}
+
+struct entry *entry_find_exact(const struct entry_set *set, const struct pkg_package *p)
+{
+    const struct pkg_tag none = {0}, *tag = p->tag ? p->tag : &none;
+    for (struct entry *at = entry_find(set, p->name, NULL); at; at = entry_find(set, p->name, at))
+        if (bytes_equal(at->arch, p->arch) && bytes_equal(at->version, p->version) &&
+            bytes_equal(at->tag.software_id, tag->software_id) && bytes_equal(at->tag.locator, tag->locator))
+            return at;
+    return NULL;
 }
 
 void entry_remove(struct entry_set *set, struct entry *e)

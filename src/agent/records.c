@@ -25,6 +25,8 @@ struct agent_records {
     struct swid_2009 *old;
     struct agent_tags *files; /* from the first record with files on */
     bool plain;               /* without files from here on */
+    bool large;               /* a tag that software brought itself has more in it than one without files may have */
+    bool stripped;            /* those, too, are told without what they say of files */
 };
 
 struct agent_records *agent_records_new(const struct agent_inventory *inventory, size_t max)
@@ -32,7 +34,7 @@ struct agent_records *agent_records_new(const struct agent_inventory *inventory,
     struct agent_records *m = calloc(1, sizeof *m);
     if (m)
         *m = (struct agent_records){
-            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * SWID_TAG_MAX), .plain = !inventory->tags || inventory->model == SWID_MODEL_2009}; /* which has no files */
+            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * PKG_TAG_MAX), .plain = !inventory->tags || inventory->model == SWID_MODEL_2009}; /* which has no files */
     return m;
 }
 
@@ -49,10 +51,10 @@ void agent_records_free(struct agent_records *m)
 
 bool agent_records_go_plain(struct agent_records *m)
 {
-    bool were_full = m && !m->plain;
+    bool smaller = m && (!m->plain || (m->large && !m->stripped));
     if (m)
-        m->plain = true;
-    return were_full;
+        m->plain = m->stripped = true;
+    return smaller;
 }
 
 /* SWIMA-R7, R92, RFC 8412 §6: a record is of the data model that its item names. NULL: no memory. */
@@ -108,8 +110,62 @@ static bool make_full(struct agent_records *m, const struct journal_record *r)
     return sink->failed == SWID_OK && !m->tag.bad && m->tag.n <= m->max;
 }
 
-struct bytes agent_records_tag(struct agent_records *m, const struct journal_record *r)
+/* ---- tags that software brought itself ---------------------------------------------------------------------------------- */
+
+/* Passes on what is neither Payload nor Evidence, nor in one of them. */
+struct strip {
+    struct swid_sink sink; /* first */
+    struct swid_sink *to;
+    unsigned within;
+};
+
+static void strip_open(struct swid_sink *s, const struct swid_node *node)
 {
+    struct strip *x = (struct strip *)s;
+    if (x->within || node->element == SWID_PAYLOAD || node->element == SWID_EVIDENCE)
+        x->within++;
+    else
+        x->to->open(x->to, node);
+    s->failed = x->to->failed;
+}
+
+static void strip_close(struct swid_sink *s, enum swid_element element)
+{
+    struct strip *x = (struct strip *)s;
+    if (x->within)
+        x->within--;
+    else
+        x->to->close(x->to, element);
+    s->failed = x->to->failed;
+}
+
+/* In the answer's data model; false: it cannot be. */
+static bool convert(struct agent_records *m, const struct journal_record *r)
+{
+    struct error error = {""};
+    m->limit = m->max;
+    struct strip strip = {.sink = {.open = strip_open, .close = strip_close}, .to = begin(m, r)};
+    return strip.to && swid_read(r->tag, m->stripped ? &strip.sink : strip.to, &error) == SWID_OK && !m->tag.bad;
+}
+
+/* The file's own octets where they are of the answer's data model, and where they cannot be made to be: a tag of 2009 (SWIMA-R91). */
+static struct bytes own_tag(struct agent_records *m, const struct journal_record *r, uint32_t *model)
+{
+    bool strip = m->stripped && r->tag.n > SWID_TAG_MAX;
+    m->large |= r->tag.n > SWID_TAG_MAX;
+    if (r->model != SWID_MODEL_2009 && (strip || r->model != *model) && convert(m, r))
+        return wr_view(&m->tag);
+    wr_reset(&m->tag);
+    *model = r->model;
+    tag_put_own(&m->tag, r);
+    return m->tag.bad ? (struct bytes){NULL, 0} : wr_view(&m->tag);
+}
+
+struct bytes agent_records_tag(struct agent_records *m, const struct journal_record *r, uint32_t *model)
+{
+    *model = m->inventory->model;
+    if (r->tag.n)
+        return own_tag(m, r, model);
     if (!m->plain && r->installed && make_full(m, r))
         return wr_view(&m->tag);
     if (m->inventory->model == SWID_MODEL_2015)

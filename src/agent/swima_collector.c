@@ -16,7 +16,7 @@ enum {
     EVENTS_HEAD = 20,
     METADATA_HEAD = 3,
     DEFAULT_MAX_ATTRIBUTE = 16 << 20,
-    LARGEST_ITEM = 42 + 2 * UINT16_MAX + SWID_TAG_MAX,
+    LARGEST_ITEM = 42 + 2 * UINT16_MAX + 2 * PKG_TAG_MAX,
     MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
     SNAPSHOT_TRIES = 3,
     MAX_FURTHER = 16, /* exchanges that one assessment goes on for the server's questions */
@@ -110,9 +110,11 @@ static const struct pa_type *type_of(const struct answer *a)
     return &pa_types[rows[a->request->earliest_eid != 0][a->records]];
 }
 
-static struct bytes record_of(struct answer *a, const struct journal_record *r)
+/* Its data model is the answer's, but for what software brought and cannot be told in another one (SWIMA-R6, RFC 8412 §3.2). */
+static struct bytes record_of(struct answer *a, const struct journal_record *r, uint32_t *model)
 {
-    return a->records ? agent_records_tag(a->maker, r) : (struct bytes){NULL, 0};
+    *model = r->tag.n && r->model == SWID_MODEL_2009 ? r->model : a->model;
+    return a->records ? agent_records_tag(a->maker, r, model) : (struct bytes){NULL, 0};
 }
 
 /* Appends an item; false if it does not fit (code stays PA_OK) or cannot be said at all. */
@@ -141,14 +143,16 @@ static bool take_record(void *context, const struct journal_record *r)
         a->found[target] = true;
     else if (a->found && a->found[target])
         return true;
+    uint32_t model;
+    const struct bytes record = record_of(a, r, &model);
     const struct pa_sw_inventory_item item = {
         .record_id = r->id,
         .model_vendor = PEN_IETF,
-        .model = (uint8_t)a->model,
+        .model = (uint8_t)model,
         .source = r->source,
         .software_id = r->software_id,
         .locator = r->locator,
-        .record = record_of(a, r),
+        .record = record,
     };
     if (put_item(a, &item))
         return true;
@@ -175,17 +179,19 @@ static bool take_event(void *context, const struct journal_event *e)
     if (!is_wanted(a, e->record.software_id, &target))
         return true;
     event_time(a, e, time);
+    uint32_t model;
+    const struct bytes record = record_of(a, &e->record, &model);
     const struct pa_sw_events_item item = {
         .eid = e->eid,
         .time = {(const uint8_t *)time, TIME_TEXT - 1},
         .record_id = e->record.id,
         .model_vendor = PEN_IETF,
-        .model = (uint8_t)a->model,
+        .model = (uint8_t)model,
         .source = e->record.source,
         .action = (uint8_t)e->action,
         .software_id = e->record.software_id,
         .locator = e->record.locator,
-        .record = record_of(a, &e->record),
+        .record = record,
     };
     if (put_item(a, &item))
         return true;

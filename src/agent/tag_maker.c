@@ -54,6 +54,11 @@ static bool stop(struct agent_tags *t)
 static bool begin(struct agent_tags *t, struct job *j)
 {
     j->sink = t->taker.begin(t->taker.context, &j->record);
+    struct error error;
+    if (j->sink && j->record.tag.n) { /* the software's own one: all of it */
+        j->begun = swid_read(j->record.tag, j->sink, &error) == SWID_OK || j->sink->failed != SWID_OK;
+        return j->begun || stop(t);
+    }
     if (!j->sink || !tag_put_head_with(j->sink, &t->style, &j->record, tag_summary_of(t->summaries, &j->record)))
         return stop(t);
     j->begun = true;
@@ -81,7 +86,8 @@ static bool end(struct agent_tags *t)
     struct job *j = t->first;
     if (j->count)
         swid_files_end(&j->writer);
-    j->sink->close(j->sink, SWID_IDENTITY);
+    if (!j->record.tag.n)
+        j->sink->close(j->sink, SWID_IDENTITY);
     bool go_on = t->taker.end(t->taker.context, &j->record, j->whole);
     drop(t);
     return go_on || stop(t);
@@ -181,7 +187,7 @@ static void sort(struct job *j, bool hierarchic)
 static bool list_files(struct agent_tags *t, struct job *j)
 {
     const struct journal_record *r = &j->record;
-    const struct pkg_manager *m = r->installed ? tag_manager_of(r->source) : NULL;
+    const struct pkg_manager *m = r->installed && !r->tag.n ? tag_manager_of(r->source) : NULL;
     struct listing l = {.tags = t, .job = j};
     const struct pkg_sink sink = {.context = &l, .file = take_file, .complaint = take_complaint};
     if (!m)
@@ -212,7 +218,7 @@ static struct job *job_of(const struct journal_record *r)
         return NULL;
     *j = (struct job){.arena = arena_of(JOB_LIMIT), .record = *r, .whole = true};
     struct bytes *texts[] = {&j->record.software_id, &j->record.name,        &j->record.version, &j->record.arch,
-                             &j->record.source_name, &j->record.source_version, &j->record.locator};
+                             &j->record.source_name, &j->record.source_version, &j->record.locator, &j->record.tag};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         if (!copy(&j->arena, texts[i])) {
             arena_free(&j->arena);

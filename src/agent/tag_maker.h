@@ -12,6 +12,9 @@ bool tag_put_head(struct swid_sink *to, const struct agent_tag_style *style, con
 /* The same with what the package says of itself, for a tag that is about the package; empty: nothing. */
 bool tag_put_head_with(struct swid_sink *to, const struct agent_tag_style *style, const struct journal_record *r, struct bytes summary);
 
+/* The record's own tag (r->tag) as its file has it, ready for a Record field. */
+void tag_put_own(struct wr *w, const struct journal_record *r);
+
 /* What all packages of a root say of themselves. NULL: no memory; the others take it for one that knows nothing. */
 struct tag_summaries;
 struct tag_summaries *tag_summaries_read(const char *root);

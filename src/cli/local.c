@@ -163,6 +163,8 @@ void local_json_package(struct json *j, const struct journal_record *r)
     json_text(j, "version", r->version);
     json_text(j, "arch", r->arch);
     json_str(j, "source", local_source_name(r->source));
+    if (r->locator.n)
+        json_text(j, "locator", r->locator);
 }
 
 void local_json_event(struct json *j, const struct journal_event *e)

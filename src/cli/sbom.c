@@ -57,7 +57,7 @@ static bool add_record(void *context, const struct journal_record *r)
         .state = r->state,
         .installed_at = TIME_UNKNOWN,
     };
-    return !m || pkg_catalogue_add(s->catalogue, m, &p);
+    return !m || r->tag.p /* software of no package: today's bill does not know it either */ || pkg_catalogue_add(s->catalogue, m, &p);
 }
 
 /* The past is the journal's. */

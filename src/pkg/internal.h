@@ -433,7 +433,8 @@ void pkg_platform_parse(struct lines *lines, struct pkg_platform *platform);
     M(apk) \
     M(pacman) \
     M(snap) \
-    M(flatpak)
+    M(flatpak) \
+    M(tags)
 #endif
 #define PKG_MANAGER_EXTERN(name) extern const struct pkg_manager pkg_##name;
 PKG_MANAGERS(PKG_MANAGER_EXTERN)

@@ -43,12 +43,23 @@ enum pkg_state {
 /* The manager's own word: "installed", "half-installed" … */
 const char *pkg_state_name(enum pkg_state s);
 
+/* What software that brought its own tag is known by. Views are valid as those of its package. */
+struct pkg_tag {
+    struct bytes software_id; /* RFC 8412 §6.1.2: of its own tagCreator */
+    struct bytes locator;     /* URI of the folder in which the tag stands */
+    struct bytes octets;      /* of the file, as they are */
+    uint32_t model;           /* SWIMA data model type of them (vendor 0) */
+    int64_t written_at;       /* they were written at that second or before it */
+};
+#define PKG_TAG_MAX ((size_t)4 << 20) /* octets of one */
+
 /* A package that is there now. Views are valid during the call that hands it out. */
 struct pkg_package {
     struct bytes name, version, arch;
     struct bytes source_name, source_version; /* the source package; equal to name and version where the manager says nothing else */
     enum pkg_state state;
     int64_t installed_at; /* the second at which it was installed, where the database itself knows it (rpm), else TIME_UNKNOWN */
+    const struct pkg_tag *tag; /* NULL: its manager tells what it is; else it does so itself (PKG_SOURCE_TAGS) */
 };
 
 /* The numbers of RFC 8412 §5.8. */
@@ -128,6 +139,9 @@ struct pkg_sink {
     bool (*event)(void *context, const struct pkg_event *e);
     bool (*file)(void *context, const struct pkg_file *f);
     bool (*description)(void *context, const struct pkg_description *d);
+    /* Reads tag->octets: name, version and source of the package, identifier and model of the tag, valid until the next call. False: it is no
+     * tag, `error` says why. NULL: software that is known by its own tag alone is not told. */
+    bool (*read_tag)(void *context, struct pkg_package *p, struct pkg_tag *tag, struct error *error);
     /* A line that was not understood (line 0: the whole file): it is skipped, never fatal. `unreadable`: a log that is there could not
      * be read, so that history is shorter than it could be. */
     void (*complaint)(void *context, const char *file, size_t line, const char *what, bool unreadable);
@@ -181,6 +195,9 @@ struct pkg_manager {
     /* Versions of one name and architecture may be there side by side (rpm's kernels): an event speaks of the version that it names and
      * of no other. False: there is at most one, and what an event says of another version means that this one is gone. */
     bool side_by_side;
+    /* There is no database: what lies here and there is all there is. Where nothing is found nothing is there (PKG_ABSENT), and no source of
+     * knowledge is lost. */
+    bool scattered;
     /* A digest of everything `installed` and `history` read, cheap (names, sizes, times, inodes): the same value means that a run would
      * find nothing new. */
     uint64_t (*stamp)(const char *root);
@@ -201,6 +218,8 @@ struct pkg_manager {
     void (*tag_version)(struct wr *w, struct bytes version, struct bytes arch);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */
     const char *const *watch;
+    /* Calls `folder` for those that are to be watched as well, below the root as it is now. May be NULL. */
+    void (*folders)(const char *root, void (*folder)(void *context, const char *path), void *context);
 };
 extern const struct pkg_manager *const pkg_managers[]; /* NULL-terminated; rows in a fixed order */
 const struct pkg_manager *pkg_manager_find(const char *name);

@@ -13,6 +13,7 @@
 static struct root root;
 static struct agent_tag_style style;
 static struct agent_inventory inventory;
+static uint32_t told;
 
 static int setup(void **state)
 {
@@ -82,13 +83,13 @@ static void records_of_what_is_installed_have_files(void **state)
         struct agent_records *m = agent_records_new(&inventory, 1 << 20);
         const struct journal_record here = package(true), gone = package(false);
         for (int turn = 0; turn < 3; turn++) {
-            struct bytes tag = agent_records_tag(m, turn == 1 ? &gone : &here);
+            struct bytes tag = agent_records_tag(m, turn == 1 ? &gone : &here, &told);
             expect_identity(tag);
             assert_int_equal(files_in(tag), turn == 1 ? 0 : 2);
         }
         assert_true(agent_records_go_plain(m));
         assert_false(agent_records_go_plain(m));
-        struct bytes tag = agent_records_tag(m, &here);
+        struct bytes tag = agent_records_tag(m, &here, &told);
         expect_identity(tag);
         assert_int_equal(files_in(tag), 0);
         agent_records_free(m);
@@ -107,7 +108,7 @@ static void a_tag_that_does_not_fit_is_told_without_files(void **state)
         inventory.model = model ? SWID_MODEL_COSWID : SWID_MODEL_2015;
         struct agent_records *m = agent_records_new(&inventory, model ? 300 : 600);
         const struct journal_record here = package(true);
-        struct bytes tag = agent_records_tag(m, &here);
+        struct bytes tag = agent_records_tag(m, &here, &told);
         expect_identity(tag);
         assert_int_equal(files_in(tag), 0);
         agent_records_free(m);
@@ -120,7 +121,7 @@ static void without_a_root_there_are_tags_all_the_same(void **state)
     style.root = "/nonexistent";
     struct agent_records *m = agent_records_new(&inventory, 1 << 20);
     const struct journal_record here = package(true);
-    struct bytes tag = agent_records_tag(m, &here);
+    struct bytes tag = agent_records_tag(m, &here, &told);
     expect_identity(tag);
     assert_int_equal(files_in(tag), 0);
     agent_records_free(m);
@@ -136,9 +137,9 @@ static void bad_identifiers_have_no_tag(void **state)
         struct journal_record bad = package(true);
         const struct journal_record here = package(true);
         bad.software_id = BYTES("nothing to split");
-        assert_int_equal(agent_records_tag(m, &bad).n, 0);
-        expect_identity(agent_records_tag(m, &here));
-        assert_int_equal(files_in(agent_records_tag(m, &here)), 2);
+        assert_int_equal(agent_records_tag(m, &bad, &told).n, 0);
+        expect_identity(agent_records_tag(m, &here, &told));
+        assert_int_equal(files_in(agent_records_tag(m, &here, &told)), 2);
         agent_records_free(m);
     }
 }
