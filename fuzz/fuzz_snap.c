@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena a = arena_of((size_t)1 << 20);
     struct lines lines = lines_of((struct bytes){data, size});
     struct pkg_package p = {0};
-    snap_yaml_read(&lines, &a, &p);
+    struct snap_about about = {0};
+    snap_yaml_read(&lines, &a, &p, &about);
     lines_close(&lines);
     arena_free(&a);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 
 #define FOLDER     "/var/lib/flatpak"
 #define CONFIG     FOLDER "/repo/config"
+enum { DEPTH_MAX = 64 }; /* folders within one another */
 #define DEPLOY_MAX ((size_t)4 << 20)
 
 static const char *const kinds[] = {FOLDER "/app", FOLDER "/runtime"};
@@ -158,6 +160,9 @@ static bool active_link(const struct ref *ref, char path[PATH_MAX], struct stat 
 struct reading {
     const struct pkg_sink *sink;
     struct wr deploy, version;
+    struct bytes name, arch, wanted; /* whose files are told */
+    size_t root_length;
+    bool found, partial;
 };
 
 static void read_deploy(struct wr *deploy, const char *active)
@@ -175,13 +180,13 @@ static void read_deploy(struct wr *deploy, const char *active)
         close(fd);
 }
 
-static bool take_ref(void *context, const struct ref *ref)
+/* The package of a deployed commit, whose views live until the next one; false: it is not deployed, half removed, or not a commit's name. */
+static bool read_ref(struct reading *r, const struct ref *ref, struct pkg_package *p)
 {
-    struct reading *r = context;
     char path[PATH_MAX], commit[65];
     struct stat st;
     if (!active_link(ref, path, &st))
-        return true; /* not deployed, or half removed */
+        return false;
     ssize_t n = readlink(path, commit, sizeof commit);
     read_deploy(&r->deploy, path);
     struct bytes version = flatpak_deploy_version(wr_view(&r->deploy)), branch = bytes_of(ref->branch);
@@ -190,28 +195,151 @@ static bool take_ref(void *context, const struct ref *ref)
         wr_fmt(&r->version, "%.*s+", (int)version.n, (const char *)version.p);
     wr_bytes(&r->version, branch);
     wr_fmt(&r->version, "+g%.*s", n > 12 ? 12 : n > 0 ? (int)n : 0, commit);
-    struct pkg_package p = {.name = bytes_of(ref->name),
-                            .version = wr_view(&r->version),
-                            .arch = bytes_of(ref->arch),
-                            .state = PKG_STATE_INSTALLED,
-                            .installed_at = TIME_UNKNOWN};
-    p.source_name = p.name;
-    p.source_version = p.version;
-    if (n == 64 && is_word(p.name) && is_word(p.version) && is_word(p.arch))
-        return r->sink->package(r->sink->context, &p);
+    *p = (struct pkg_package){.name = bytes_of(ref->name),
+                              .version = wr_view(&r->version),
+                              .arch = bytes_of(ref->arch),
+                              .state = PKG_STATE_INSTALLED,
+                              .installed_at = TIME_UNKNOWN};
+    p->source_name = p->name;
+    p->source_version = p->version;
+    if (n == 64 && is_word(p->name) && is_word(p->version) && is_word(p->arch))
+        return true;
     complain_to(r->sink, path, 0, "not a commit's name, or odd words: skipped", false);
-    return true;
+    return false;
+}
+
+static bool take_ref(void *context, const struct ref *ref)
+{
+    struct reading *r = context;
+    struct pkg_package p;
+    return !read_ref(r, ref, &p) || r->sink->package(r->sink->context, &p);
+}
+
+static enum pkg_status read_refs(const char *root, struct reading *r, bool (*take)(void *context, const struct ref *ref))
+{
+    if (!flatpak_present(root))
+        return missing_in(root, FOLDER);
+    r->deploy = wr_of(DEPLOY_MAX);
+    r->version = wr_of(0);
+    enum pkg_status status = each_ref(root, take, r);
+    wr_free(&r->deploy);
+    wr_free(&r->version);
+    return status;
 }
 
 static enum pkg_status flatpak_installed(const char *root, const struct pkg_sink *sink)
 {
-    struct reading r = {.sink = sink, .deploy = wr_of(DEPLOY_MAX), .version = wr_of(0)};
-    if (!flatpak_present(root))
-        return missing_in(root, FOLDER);
-    enum pkg_status status = each_ref(root, take_ref, &r);
-    wr_free(&r.deploy);
-    wr_free(&r.version);
-    return status;
+    return read_refs(root, &(struct reading){.sink = sink}, take_ref);
+}
+
+/* ---- what it says of itself ---------------------------------------------------------------------------------------- */
+
+/* The value of a key of the keyfile "metadata", whichever group it stands in; a view into the line. */
+static struct bytes metadata_value(struct lines *lines, struct bytes key)
+{
+    struct bytes line;
+    bool whole;
+    while (lines_next(lines, &line, &whole)) {
+        struct bytes value = line, name = bytes_trim(bytes_split(&value, '='));
+        if (value.p && bytes_equal(name, key))
+            return bytes_trim(value);
+    }
+    return (struct bytes){0};
+}
+
+/* An application needs its runtime, which both name as NAME/ARCH/BRANCH. */
+static bool describe_ref(void *context, const struct ref *ref)
+{
+    struct reading *r = context;
+    char path[PATH_MAX], own[PATH_MAX];
+    struct lines lines;
+    struct pkg_package p;
+    if (!read_ref(r, ref, &p))
+        return true;
+    bool named = snprintf(path, sizeof path, "%s/active/metadata", ref->branch_folder) < PATH_MAX;
+    snprintf(own, sizeof own, "%s/%s/%s", ref->name, ref->arch, ref->branch);
+    if (!named || lines_open(&lines, path) != PKG_OK)
+        lines = lines_of((struct bytes){0});
+    const struct pkg_relation needs = {.name = metadata_value(&lines, BYTES("runtime"))};
+    const struct pkg_relation gives[] = {{.name = p.name, .version = p.version, .compare = PKG_EQUAL}, {.name = bytes_of(own)}};
+    const struct pkg_description d = {.name = p.name,
+                                      .version = p.version,
+                                      .arch = p.arch,
+                                      .needs = &needs,
+                                      .need_count = is_word(needs.name),
+                                      .gives = gives,
+                                      .give_count = ARRAY_LENGTH(gives)};
+    bool go_on = r->sink->description(r->sink->context, &d);
+    lines_close(&lines);
+    return go_on;
+}
+
+static enum pkg_status flatpak_describe(const char *root, const struct pkg_sink *sink)
+{
+    return read_refs(root, &(struct reading){.sink = sink}, describe_ref);
+}
+
+/* ---- its files ------------------------------------------------------------------------------------------------------ */
+
+/* What is below a folder, its entries in the order of their octets; links are told, not followed. False: the sink said so. */
+static bool tell_below(struct reading *r, int in, const char *folder, char path[PATH_MAX], unsigned depth)
+{
+    struct dirent **entries = NULL;
+    size_t n = strlen(path);
+    int fd = openat(in, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int count = fd >= 0 ? scandirat(fd, ".", &entries, NULL, alphasort) : -1;
+    bool go_on = true;
+    if (count < 0 || depth == 0) {
+        r->partial = true;
+        complain_to(r->sink, path, 0, count < 0 ? strerror(errno) : "its folders are nested too deeply", true);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        struct stat st;
+        bool real = strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (go_on && depth && real && (size_t)snprintf(path + n, PATH_MAX - n, "/%s", name) < PATH_MAX - n) {
+            struct pkg_file f = {.path = bytes_of(path + r->root_length)};
+            f.real_path = f.path;
+            f.kind = S_ISDIR(st.st_mode) ? PKG_FILE_DIRECTORY
+                     : S_ISLNK(st.st_mode) ? PKG_FILE_LINK
+                     : S_ISREG(st.st_mode) ? PKG_FILE_REGULAR
+                                           : PKG_FILE_SPECIAL;
+            go_on = r->sink->file(r->sink->context, &f) && (f.kind != PKG_FILE_DIRECTORY || tell_below(r, fd, name, path, depth - 1));
+        }
+        path[n] = 0;
+        free(entries[i]);
+    }
+    free(entries);
+    if (fd >= 0)
+        close(fd);
+    return go_on;
+}
+
+static bool tell_ref(void *context, const struct ref *ref)
+{
+    struct reading *r = context;
+    struct pkg_package p;
+    char path[PATH_MAX], commit[65] = "";
+    struct stat st;
+    if (!bytes_equal(r->name, bytes_of(ref->name)) || !bytes_equal(r->arch, bytes_of(ref->arch)) || !read_ref(r, ref, &p) ||
+        !bytes_equal(p.version, r->wanted) || !active_link(ref, path, &st) || readlink(path, commit, 64) != 64)
+        return true;
+    r->found = true;
+    size_t n = strlen(ref->branch_folder);
+    if (strchr(commit, '/') || (size_t)snprintf(path, sizeof path, "%s/%s", ref->branch_folder, commit) != n + 65)
+        return true;
+    return tell_below(r, AT_FDCWD, path, path, DEPTH_MAX);
+}
+
+/* What stands in the folder of the deployed commit: nobody but flatpak puts files there. */
+static enum pkg_status flatpak_files(struct pkg_files *f, struct bytes name, struct bytes arch, struct bytes version, const struct pkg_sink *sink)
+{
+    size_t root_length = strlen(f->root);
+    while (root_length && f->root[root_length - 1] == '/')
+        root_length--;
+    struct reading r = {.sink = sink, .name = name, .arch = arch, .wanted = version, .root_length = root_length};
+    enum pkg_status status = read_refs(f->root, &r, tell_ref);
+    return status != PKG_OK ? status : !r.found ? PKG_ABSENT : r.partial ? PKG_DAMAGED : PKG_OK;
 }
 
 static bool add_ref(void *context, const struct ref *ref)
@@ -268,5 +396,7 @@ const struct pkg_manager pkg_flatpak = {
     .side_by_side = true,
     .stamp = flatpak_stamp,
     .unpacked = flatpak_unpacked,
+    .files = flatpak_files,
+    .describe = flatpak_describe,
     .watch = (const char *const[]){FOLDER, FOLDER "/app", FOLDER "/runtime", NULL},
 };

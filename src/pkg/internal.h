@@ -379,8 +379,12 @@ bool rpm_file_read(struct bytes line, struct pkg_file *f, uint8_t digest[64]) MU
 
 /* ---- snap.c, flatpak.c --------------------------------------------------------------------------------------------- */
 
+/* What a snap says of itself beside name, version and architecture; texts in the arena, empty: it does not. */
+struct snap_about {
+    struct bytes summary, licence, base, website;
+};
 /* A snap's meta/snap.yaml: version and architecture, in the arena; words that are none are left to the caller. */
-void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p);
+void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p, struct snap_about *about);
 /* The version in the file "deploy" of a deployed commit, empty if there is none; a view into it. */
 struct bytes flatpak_deploy_version(struct bytes deploy);
 

@@ -52,7 +52,20 @@ static void add_arch(struct wr *arch, struct bytes word)
     wr_bytes(arch, word);
 }
 
-void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p)
+/* Keys of the outermost level and what each is kept as. */
+static struct bytes *place_of(struct snap_about *about, struct bytes key)
+{
+    const struct {
+        const char *key;
+        struct bytes *place;
+    } rows[] = {{"summary", &about->summary}, {"license", &about->licence}, {"base", &about->base}, {"website", &about->website}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (bytes_equal(key, bytes_of(rows[i].key)) && rows[i].place->n == 0)
+            return rows[i].place;
+    return NULL;
+}
+
+void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p, struct snap_about *about)
 {
     struct bytes line;
     struct wr arch = wr_of(4096);
@@ -67,6 +80,9 @@ void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p)
         value = bytes_trim(value);
         if (bytes_equal(key, BYTES("version")) && p->version.n == 0)
             p->version = arena_copy(a, scalar(value));
+        struct bytes *place = place_of(about, key);
+        if (place && value.n && !memchr("|>[{&*", value.p[0], 6)) /* a scalar on one line */
+            *place = arena_copy(a, scalar(value));
         if (!listing || value.n < 2 || value.p[0] != '[')
             continue;
         value = (struct bytes){value.p + 1, value.n - 1};
@@ -86,7 +102,9 @@ struct reading {
     json_t *state;
     struct arena arena;
     struct pkg_package *packages;
+    struct snap_about *abouts; /* of each package */
     size_t count, mounted, missing; /* missing: active, but not mounted */
+    bool (*tell)(const struct reading *r, size_t i);
 };
 
 static void complain(const struct reading *r, const char *file, const char *what)
@@ -166,7 +184,7 @@ static void note_tasks(struct reading *r, json_t *snaps)
     }
 }
 
-static bool read_metadata(struct reading *r, const char *name, const char *revision, struct pkg_package *p)
+static bool read_metadata(struct reading *r, const char *name, const char *revision, struct pkg_package *p, struct snap_about *about)
 {
     char file[1024], path[PATH_MAX];
     struct lines lines;
@@ -177,7 +195,7 @@ static bool read_metadata(struct reading *r, const char *name, const char *revis
     }
     if (!found)
         return false;
-    snap_yaml_read(&lines, &r->arena, p);
+    snap_yaml_read(&lines, &r->arena, p, about);
     lines_close(&lines);
     return true;
 }
@@ -194,7 +212,7 @@ static bool take_snap(struct reading *r, const char *name, const json_t *snap)
         complain(r, r->path, "a snap whose name is none: skipped");
         return true;
     }
-    bool known = read_metadata(r, name, revision, &p);
+    bool known = read_metadata(r, name, revision, &p, &r->abouts[r->count]);
     r->mounted += known;
     r->missing += !known && json_is_true(json_object_get(snap, "active"));
     const json_t *linked = json_object_get(snap, LINKED);
@@ -216,7 +234,8 @@ static enum pkg_status read_snaps(struct reading *r)
     json_t *snaps = json_object_get(json_object_get(r->state, "data"), "snaps"), *snap;
     const char *name;
     r->packages = arena_zalloc(&r->arena, json_object_size(snaps) + 1, sizeof *r->packages);
-    if (!r->packages)
+    r->abouts = arena_zalloc(&r->arena, json_object_size(snaps) + 1, sizeof *r->abouts);
+    if (!r->packages || !r->abouts)
         return PKG_NO_MEMORY;
     note_tasks(r, snaps);
     json_object_foreach (snaps, name, snap)
@@ -228,14 +247,45 @@ static enum pkg_status read_snaps(struct reading *r)
         return PKG_UNREADABLE;
     }
     for (size_t i = 0; i < r->count; i++)
-        if (!r->sink->package(r->sink->context, &r->packages[i]))
+        if (!r->tell(r, i))
             return PKG_STOPPED;
     return PKG_OK;
 }
 
-static enum pkg_status snap_installed(const char *root, const struct pkg_sink *sink)
+static bool tell_package(const struct reading *r, size_t i)
 {
-    struct reading r = {.sink = sink, .root = root, .arena = arena_of((size_t)16 << 20)};
+    return r->sink->package(r->sink->context, &r->packages[i]);
+}
+
+/* A snap needs the one that it is built upon; snapd itself, which carries all of them, stands in no metadata. */
+static bool tell_description(const struct reading *r, size_t i)
+{
+    const struct pkg_package *p = &r->packages[i];
+    const struct snap_about *about = &r->abouts[i];
+    const struct pkg_relation gives = {.name = p->name, .version = p->version, .compare = PKG_EQUAL}, needs = {.name = about->base};
+    struct wr licence = wr_of((size_t)64 << 10);
+    if (!licence_put(&licence, about->licence))
+        wr_reset(&licence);
+    const struct pkg_description d = {
+        .name = p->name,
+        .version = p->version,
+        .arch = p->arch,
+        .summary = about->summary,
+        .homepage = about->website,
+        .licence = wr_view(&licence),
+        .needs = &needs,
+        .need_count = is_word(about->base),
+        .gives = &gives,
+        .give_count = 1,
+    };
+    bool go_on = r->sink->description(r->sink->context, &d);
+    wr_free(&licence);
+    return go_on;
+}
+
+static enum pkg_status read_all(const char *root, const struct pkg_sink *sink, bool (*tell)(const struct reading *r, size_t i))
+{
+    struct reading r = {.sink = sink, .tell = tell, .root = root, .arena = arena_of((size_t)16 << 20)};
     if (!path_below(r.path, root, STATE))
         return PKG_UNREADABLE;
     if (access(r.path, F_OK) != 0)
@@ -246,6 +296,16 @@ static enum pkg_status snap_installed(const char *root, const struct pkg_sink *s
     json_decref(r.state);
     arena_free(&r.arena);
     return status;
+}
+
+static enum pkg_status snap_installed(const char *root, const struct pkg_sink *sink)
+{
+    return read_all(root, sink, tell_package);
+}
+
+static enum pkg_status snap_describe(const char *root, const struct pkg_sink *sink)
+{
+    return read_all(root, sink, tell_description);
 }
 
 /* The link "current" is made when a revision becomes the current one. */
@@ -275,6 +335,7 @@ const struct pkg_manager pkg_snap = {
     .installed = snap_installed,
     .stamp = snap_stamp,
     .unpacked = snap_unpacked,
+    .describe = snap_describe,
     .order = &snap_order,
     .watch = (const char *const[]){FOLDER, NULL},
 };

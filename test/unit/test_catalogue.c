@@ -254,6 +254,41 @@ static void apk_is_described(void **state)
     root_remove(&r);
 }
 
+static void snap_and_flatpak_are_described(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    char target[PATH_MAX];
+    root_write(&r, "/var/lib/snapd/state.json",
+               "{\"data\":{\"snaps\":{\"app\":{\"sequence\":[1],\"active\":true,\"current\":\"2\"},\"core22\":{\"sequence\":[1],\"active\":true,"
+               "\"current\":\"9\"}}}}");
+    root_write(&r, "/snap/app/2/meta/snap.yaml", "name: app\nversion: '1'\nsummary: \"does things\"\nlicense: GPL-3.0+\nbase: core22\n"
+                                                 "apps:\n  base: no\ndescription: |\n  license: no\narchitectures: [amd64]\n");
+    root_write(&r, "/snap/core22/9/meta/snap.yaml", "name: core22\nversion: 2024\nsummary: >\n  long\narchitectures:\n- amd64\n");
+    root_write(&r, "/var/lib/flatpak/repo/config", "[core]\n");
+#define COMMIT "d5c723ca84d04131a98a55f6cdf7c5bd21af7f09f2dcde1e4a87a87106b89c71"
+    root_write(&r, "/var/lib/flatpak/app/org.t.App/x86_64/stable/" COMMIT "/metadata", "[Application]\nname=org.t.App\nruntime=org.t.Base/x86_64/45\n");
+    root_write(&r, "/var/lib/flatpak/runtime/org.t.Base/x86_64/44/" COMMIT "/metadata", "[Runtime]\n");
+    root_write(&r, "/var/lib/flatpak/runtime/org.t.Base/x86_64/45/" COMMIT "/metadata", "[Runtime]\nruntime=org.t.Base/x86_64/45\n");
+    static const char *const links[] = {"app/org.t.App/x86_64/stable", "runtime/org.t.Base/x86_64/44", "runtime/org.t.Base/x86_64/45"};
+    for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {
+        snprintf(target, sizeof target, "/var/lib/flatpak/%s/active", links[i]);
+        assert_int_equal(symlink(COMMIT, root_path(&r, target)), 0);
+    }
+    struct pkg_catalogue *c = catalogue_of(&r);
+    char *text = tell(c);
+    assert_string_equal(text, "app amd64 1+r2: core22:amd64\ncore22 amd64 2024+r9:\norg.t.App x86_64 stable+gd5c723ca84d0: org.t.Base:x86_64\n"
+                              "org.t.Base x86_64 44+gd5c723ca84d0:\norg.t.Base x86_64 45+gd5c723ca84d0:\n");
+    size_t count;
+    const struct pkg_item *items = pkg_catalogue_items(c, &count);
+    assert_true(bytes_equal(items[0].licence, BYTES("GPL-3.0-or-later")) && bytes_equal(items[0].summary, BYTES("does things")));
+    assert_true(items[1].described && items[1].licence.n == 0 && items[1].summary.n == 0);
+    assert_int_equal(items[2].depends[0], 4); /* the branch that it names */
+    free(text);
+    pkg_catalogue_free(c);
+    root_remove(&r);
+}
+
 static void pacman_is_described(void **state)
 {
     (void)state;
@@ -355,7 +390,7 @@ int main(void)
         cmocka_unit_test(licences_are_spdx),         cmocka_unit_test(copyright_files_state_licences), cmocka_unit_test(relations_are_read),
         cmocka_unit_test(dependencies_are_resolved), cmocka_unit_test(packages_describe_themselves),   cmocka_unit_test(other_versions_are_not_described),
         cmocka_unit_test(no_manager_is_said),        cmocka_unit_test(apk_is_described),               cmocka_unit_test(pacman_is_described),
-        cmocka_unit_test(rpm_is_described),
+        cmocka_unit_test(rpm_is_described),        cmocka_unit_test(snap_and_flatpak_are_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

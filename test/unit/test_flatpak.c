@@ -132,12 +132,44 @@ static void odd_installations(void **state)
     root_remove(&r);
 }
 
+static bool put_file(void *context, const struct pkg_file *f)
+{
+    static const char kinds[] = "?fdls";
+    wr_fmt(context, "%c %.*s\n", kinds[f->kind], (int)(f->path.n - strlen(FLATPAK)), (const char *)f->path.p + strlen(FLATPAK));
+    assert_true(bytes_equal(f->path, f->real_path));
+    return true;
+}
+
+/* Those of the commit that is deployed, and of no other; links are told, not followed. */
+static void files_of_a_commit_are_told(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct wr w = wr_of(0);
+    struct pkg_files f = {.root = r.path};
+    const struct pkg_sink sink = {.context = &w, .file = put_file};
+    const struct bytes name = BYTES("org.t.App"), arch = BYTES("x86_64"), version = BYTES("stable+gd5c723ca84d0");
+    put_deploy(&r, "app/org.t.App/x86_64/stable", COMMIT, "", 0);
+    root_write(&r, FLATPAK "/app/org.t.App/x86_64/stable/" COMMIT "/files/bin/a b", "x");
+    root_write(&r, FLATPAK "/app/org.t.App/x86_64/stable/other/files/no", "x");
+    assert_int_equal(symlink("/etc", root_path(&r, FLATPAK "/app/org.t.App/x86_64/stable/" COMMIT "/files/etc")), 0);
+    assert_int_equal(manager->files(&f, name, arch, version, &sink), PKG_OK);
+#define IN "/app/org.t.App/x86_64/stable/" COMMIT
+    assert_string_equal(wr_string(&w), "f " IN "/deploy\nd " IN "/files\nd " IN "/files/bin\nf " IN "/files/bin/a b\nl " IN "/files/etc\n");
+    assert_int_equal(manager->files(&f, name, arch, BYTES("stable+g000000000000"), &sink), PKG_ABSENT);
+    assert_int_equal(manager->files(&f, BYTES("org.t"), arch, version, &sink), PKG_ABSENT);
+    pkg_files_end(&f);
+    wr_free(&w);
+    root_remove(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_are_found),
         cmocka_unit_test(branches_stand_side_by_side),
         cmocka_unit_test(odd_installations),
+        cmocka_unit_test(files_of_a_commit_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

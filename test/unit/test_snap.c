@@ -42,7 +42,8 @@ static void metadata_in_every_form(void **state)
         struct arena a = arena_of(1 << 16);
         struct lines lines = lines_of(bytes_of(rows[i].yaml));
         struct pkg_package p = {0};
-        snap_yaml_read(&lines, &a, &p);
+        struct snap_about about = {0};
+        snap_yaml_read(&lines, &a, &p, &about);
         lines_close(&lines);
         if (!bytes_equal(p.version, bytes_of(rows[i].version)) || !bytes_equal(p.arch, bytes_of(rows[i].arch)))
             fail_msg("\"%s\": %.*s, %.*s", rows[i].yaml, (int)p.version.n, p.version.p, (int)p.arch.n, p.arch.p);
