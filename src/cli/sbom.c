@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,13 +164,23 @@ static size_t tell_depends(void *context, size_t i, const uint32_t **on)
     return s->items[i].depend_count;
 }
 
+/* Where the manager's list tells paths alone, the disk tells what they are. */
+static bool is_regular(const struct sbom *s, const struct pkg_file *f)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    const char *root = cli_root(s->cli);
+    int n = snprintf(path, sizeof path, "%s%.*s", strcmp(root, "/") == 0 ? "" : root, (int)f->real_path.n, (const char *)f->real_path.p);
+    return n > 0 && (size_t)n < sizeof path && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static bool take_file(void *context, const struct pkg_file *f)
 {
     struct sbom *s = context;
     const struct swid_bill_file file = {f->real_path, pkg_hash_name(f->hash), f->digest};
     if (s->measure)
         s->stopped = !measure_file(s->measure, f->real_path, NULL);
-    else if (f->kind == PKG_FILE_REGULAR)
+    else if (f->kind == PKG_FILE_REGULAR || (f->kind == PKG_FILE_UNKNOWN && is_regular(s, f)))
         s->stopped = !s->take(s->to, &file);
     return !s->stopped;
 }
