@@ -1,6 +1,7 @@
 /* CoSWID (RFC 9393) in CBOR's deterministic encoding (RFC 8949 §4.2.1): definite lengths, keys in the order of their
  * octets. Both want to know a map before it is written, so what an element holds is gathered encoded, level by level,
  * until it is closed. */
+#include "swid/cbor_items.h"
 #include "swid/model.h"
 
 #include <cbor.h>
@@ -33,23 +34,6 @@ struct swid_coswid {
     struct frame frames[SWID_DEPTH_MAX];
 };
 
-/* ---- heads
- * --------------------------------------------------------------------------------------------------------------- */
-
-#define PUT_HEAD(name, encode)                                                                                         \
-    static void name(struct wr *w, uint64_t n)                                                                         \
-    {                                                                                                                  \
-        unsigned char head[9];                                                                                         \
-        wr_bytes(w, (struct bytes){head, encode(n, head, sizeof head)});                                               \
-    }
-PUT_HEAD(put_uint, cbor_encode_uint)
-PUT_HEAD(put_negint, cbor_encode_negint)
-PUT_HEAD(put_bytes_head, cbor_encode_bytestring_start)
-PUT_HEAD(put_text_head, cbor_encode_string_start)
-PUT_HEAD(put_array_head, cbor_encode_array_start)
-PUT_HEAD(put_map_head, cbor_encode_map_start)
-PUT_HEAD(put_tag, cbor_encode_tag)
-
 /* CW-R11, RFC 9393 §2.1: text is Network Unicode. */
 static void put_clean_text(struct wr *w, struct bytes text)
 {
@@ -58,7 +42,7 @@ static void put_clean_text(struct wr *w, struct bytes text)
         swid_put_clean(&clean, text, true);
         text = wr_view(&clean);
     }
-    put_text_head(w, text.n);
+    swid_cbor_put_text_head(w, text.n);
     wr_bytes(w, text);
     wr_free(&clean);
 }
@@ -90,9 +74,9 @@ static bool put_int(struct wr *w, const struct swid_row *row, struct bytes v)
         (negative && n > (uint64_t)INT64_MAX))
         return false;
     if (negative)
-        put_negint(w, n - 1);
+        swid_cbor_put_negint(w, n - 1);
     else
-        put_uint(w, n);
+        swid_cbor_put_uint(w, n);
     return true;
 }
 
@@ -103,11 +87,11 @@ static bool put_time(struct wr *w, const struct swid_row *row, struct bytes v)
     int64_t t;
     if (!time_parse(v, &t) || t == TIME_UNKNOWN)
         return false;
-    put_tag(w, 1);
+    swid_cbor_put_tag(w, 1);
     if (t < 0)
-        put_negint(w, (uint64_t)(-1 - t));
+        swid_cbor_put_negint(w, (uint64_t)(-1 - t));
     else
-        put_uint(w, (uint64_t)t);
+        swid_cbor_put_uint(w, (uint64_t)t);
     return true;
 }
 
@@ -126,7 +110,7 @@ static bool put_id(struct wr *w, const struct swid_row *row, struct bytes v)
     }
     if (!uuid || !swid_unhex((struct bytes){digits, 32}, octets, sizeof octets, &count))
         return put_text(w, row, v);
-    put_bytes_head(w, sizeof octets);
+    swid_cbor_put_bytes_head(w, sizeof octets);
     wr_bytes(w, (struct bytes){octets, sizeof octets});
     return true;
 }
@@ -138,7 +122,7 @@ static bool put_code(struct wr *w, const struct swid_row *row, struct bytes v)
     bool negative;
     uint64_t n;
     if (number)
-        put_uint(w, (uint64_t)number);
+        swid_cbor_put_uint(w, (uint64_t)number);
     else if (!swid_integer(v, &negative, &n) ||
              (!negative && n <= INT16_MAX && swid_code_word(row->type, (int64_t)n)) || !put_int(w, row, v))
         put_clean_text(w, v);
@@ -154,7 +138,7 @@ static bool put_roles(struct wr *w, const struct swid_row *row, struct bytes v)
     for (size_t i = 0; i < v.n; i++)
         count += v.p[i] == ' ';
     if (count > 1)
-        put_array_head(w, count);
+        swid_cbor_put_array_head(w, count);
     for (; v.n; count--)
         put_code(w, row, bytes_split(&v, ' '));
     return count == 0;
@@ -166,9 +150,9 @@ static bool put_digest(struct wr *w, const struct swid_hash_row *hash, struct by
     size_t n;
     if (!hash->number || v.n != 2 * hash->octets || !swid_unhex(v, octets, sizeof octets, &n))
         return false;
-    put_array_head(w, 2);
-    put_uint(w, hash->number);
-    put_bytes_head(w, n);
+    swid_cbor_put_array_head(w, 2);
+    swid_cbor_put_uint(w, hash->number);
+    swid_cbor_put_bytes_head(w, n);
     wr_bytes(w, (struct bytes){octets, n});
     return true;
 }
@@ -229,7 +213,7 @@ static void put_attribute(struct swid_coswid *c, struct frame *f, const struct s
     begin_pair(f);
     if (keyed) {
         *keys |= (uint64_t)1 << row->key;
-        put_uint(&f->own, (uint64_t)row->key);
+        swid_cbor_put_uint(&f->own, (uint64_t)row->key);
         wr_bytes(&f->own, wr_view(&c->value));
     } else {
         put_clean_text(&f->own, swid_qualified(row, name));
@@ -260,9 +244,9 @@ static size_t kinds(const struct frame *f)
 /* CW-R1: one child is bare. */
 static void put_children(struct frame *f, const struct children *c)
 {
-    put_uint(&f->own, swid_elements[c->element].key);
+    swid_cbor_put_uint(&f->own, swid_elements[c->element].key);
     if (c->count > 1)
-        put_array_head(&f->own, c->count);
+        swid_cbor_put_array_head(&f->own, c->count);
     wr_bytes(&f->own, wr_view(&c->maps));
 }
 
@@ -288,8 +272,8 @@ static void gather_children(struct frame *f)
     sort_children(f);
     if (within) {
         begin_pair(f);
-        put_uint(&f->own, PATH_ELEMENTS);
-        put_map_head(&f->own, kinds(f));
+        swid_cbor_put_uint(&f->own, PATH_ELEMENTS);
+        swid_cbor_put_map_head(&f->own, kinds(f));
     }
     for (size_t i = 0; i < CHILD_KINDS; i++) {
         if (!f->children[i].count)
@@ -318,7 +302,7 @@ static void put_map(struct wr *w, struct frame *f)
             f->pairs[k] = f->pairs[k - 1];
             f->pairs[k - 1] = swap;
         }
-    put_map_head(w, f->pair_count);
+    swid_cbor_put_map_head(w, f->pair_count);
     for (size_t i = 0; i < f->pair_count; i++)
         wr_bytes(w, view(f, i));
 }
@@ -374,7 +358,7 @@ static void on_close(struct swid_sink *s, enum swid_element element)
     struct frame *f = &c->frames[--c->depth];
     struct wr *w = c->depth ? room_of(&c->frames[c->depth - 1], element) : c->w;
     if (c->depth == 0 && c->tagged) /* CW-R9, RFC 9393 §8 */
-        put_tag(w, COSWID_TAG);
+        swid_cbor_put_tag(w, COSWID_TAG);
     gather_children(f);
     put_map(w, f);
     if (f->own.bad || w->bad || c->value.bad)

@@ -122,6 +122,7 @@ struct swid_sink {
     /* NULL, or hears of what the schema does not know: an element or, in `of`, an attribute of no foreign namespace. */
     void (*stray)(struct swid_sink *s, const char *name, const char *of);
     enum swid_status failed; /* set by the sink: the reader stops with it */
+    bool has_signature;      /* set by the reader: the tag carries a signature, which nobody has checked */
 };
 /* An element without children. */
 void swid_leaf(struct swid_sink *s, const struct swid_node *node);
@@ -132,8 +133,8 @@ void swid_leaf(struct swid_sink *s, const struct swid_node *node);
  * failure is void. */
 enum swid_status swid_xml_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
 /* The same of CoSWID (RFC 9393), bare or with tag 1398229316, of any length encoding; children come in the order of
- * enum swid_element, directories and files by their names as two sorted lists are merged. A COSE signature is
- * SWID_OTHER_MODEL. */
+ * enum swid_element, directories and files by their names as two sorted lists are merged. Of a signed one (COSE_Sign1,
+ * RFC 9393 §7) what it is that was signed; the signature is not checked. */
 enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struct error *error) MUST_USE;
 /* The same of XML of ISO/IEC 19770-2:2009: name, version, tagId and who stands in which role; the rest is passed over. SWID_OTHER_MODEL: it is
  * none. */
@@ -177,6 +178,27 @@ struct swid_2009;
 struct swid_2009 *swid_2009_new(struct wr *w, enum swid_layout layout) MUST_USE;
 struct swid_sink *swid_2009_sink(struct swid_2009 *x);
 void swid_2009_free(struct swid_2009 *x);
+
+/* ---- signed CoSWID: COSE_Sign1 (RFC 9052 §4.2, RFC 9393 §7) ----------------------------------------------------- */
+
+enum { SWID_CHAIN_MAX = 8 };
+struct swid_cose {
+    int algorithm;                       /* its number in IANA's registry: -7 is ES256 */
+    struct bytes chain[SWID_CHAIN_MAX];  /* x5chain (RFC 9360): certificates in DER, the signer's first; nobody has checked them */
+    size_t chain_count;
+    struct bytes payload, signature;
+    struct bytes protected; /* the header that is signed */
+};
+/* The octets begin as a COSE_Sign1 does. */
+bool swid_is_cose(struct bytes octets);
+/* Views into `octets`. What it is of must be stated to be CoSWID, within what is signed, and nothing may be critical. */
+enum swid_status swid_cose_read(struct bytes octets, struct swid_cose *c, struct error *error) MUST_USE;
+/* Appends the octets that the signature is of: Sig_structure, RFC 9052 §4.4. */
+void swid_cose_signed(struct wr *w, const struct swid_cose *c);
+/* Appends the signature of these octets; false: it cannot. */
+typedef bool swid_signer(void *context, struct bytes octets, struct wr *signature);
+/* Appends c's payload with a signature of its algorithm and with its chain, which is signed, too. False: `sign` failed, or no room. */
+bool swid_cose_write(struct wr *w, struct swid_cose *c, swid_signer *sign, void *context) MUST_USE;
 
 /* ---- files of a tag ---------------------------------------------------------------------------------------------- */
 

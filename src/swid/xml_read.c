@@ -79,7 +79,8 @@ static void open_element(struct reading *r, enum swid_element element, const cha
     r->path[r->depth++] = element;
 }
 
-#define ISO SWID_NAMESPACE_2015 " "
+#define ISO  SWID_NAMESPACE_2015 " "
+#define DSIG "http://www.w3.org/2000/09/xmldsig# "
 
 static enum swid_element element_of(struct reading *r, const char *joined)
 {
@@ -108,6 +109,8 @@ static void XMLCALL on_start(void *context, const char *name, const char **attri
         stop(r, SWID_MALFORMED, "its elements are nested too deeply");
         return;
     }
+    /* Wherever it stands: whether that is the right place is for those to say who check it. */
+    r->to->has_signature |= strcmp(name, DSIG "Signature") == 0;
     enum swid_element element = r->skipped ? SWID_ELEMENTS : element_of(r, name);
     if (element == SWID_ELEMENTS)
         r->skipped++;

@@ -636,8 +636,8 @@ static void hostile_cbor_is_refused(void **state)
         {"a1021c", "no CBOR", SWID_MALFORMED},
         {"a10200", "no map", SWID_MALFORMED},
         {"80", "no map", SWID_OTHER_MODEL},
-        {"d2a0", "COSE", SWID_OTHER_MODEL},
-        {"da53574944d28440a04040", "COSE", SWID_OTHER_MODEL},
+        {"d2a0", "list of four", SWID_MALFORMED},
+        {"da53574944d28440a04040", "leaves open", SWID_MALFORMED},
         {"c1a0", "another", SWID_OTHER_MODEL},
         {"da53574944da53574944da53574944da53574944a0", "another", SWID_OTHER_MODEL},
     };
