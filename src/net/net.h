@@ -29,6 +29,37 @@ bool net_pbkdf2_sha256(struct bytes password, struct bytes salt, uint32_t iterat
 /* Unpredictable octets. */
 bool net_random(uint8_t *p, size_t n) MUST_USE;
 
+/* ---- signatures over octets, and who made them ---------------------------------------------------------------------- */
+
+enum { NET_CHAIN_MAX = 8 };
+/* What a key signs with, by COSE's numbers (RFC 9053 §2, RFC 8230 §2): the key's type and curve decide. */
+enum net_algorithm { NET_ES256 = -7, NET_EDDSA = -8, NET_ES384 = -35, NET_ES512 = -36, NET_PS256 = -37 };
+
+struct net_signer; /* a private key and its certificate */
+/* Out of a PKCS #12 file. Refused are keys without a certificate, weak ones, and certificates that are out of date or for something else.
+ * NULL: `error` says why. */
+struct net_signer *net_signer_new(const char *path, struct bytes password, struct error *error) MUST_USE;
+void net_signer_free(struct net_signer *s); /* may be NULL */
+enum net_algorithm net_signer_algorithm(const struct net_signer *s);
+/* The certificate and its issuers without the root, in DER; how many. Views into the signer. */
+size_t net_signer_chain(const struct net_signer *s, struct bytes chain[NET_CHAIN_MAX]);
+/* The signer's own EVP_PKEY, for a library that signs by itself. */
+struct evp_pkey_st *net_signer_key(const struct net_signer *s);
+/* Appends the signature as COSE has it: ECDSA's two numbers one behind the other. */
+bool net_sign(const struct net_signer *s, struct bytes octets, struct wr *to) MUST_USE;
+/* The signature is of these octets and by the key of this certificate (DER), whoever issued it. */
+bool net_signature_holds(int algorithm, struct bytes certificate, struct bytes octets, struct bytes signature,
+                         struct error *why) MUST_USE;
+
+struct net_trust; /* certificates that are believed, as they are or as issuers */
+/* Out of a file of PEM. NULL: `error` says why. */
+struct net_trust *net_trust_new(const char *path, struct error *error) MUST_USE;
+void net_trust_free(struct net_trust *t); /* may be NULL */
+/* The first certificate leads to a believed one, now: a signature does not say when it was made. */
+bool net_trust_check(const struct net_trust *t, const struct bytes *chain, size_t count, struct error *why) MUST_USE;
+/* Appends the subject as RFC 4514 writes it (control characters and what is no ASCII are escaped). False: no certificate. */
+bool net_certificate_subject(struct bytes der, struct wr *to) MUST_USE;
+
 /* ---- loops ------------------------------------------------------------------------------------------------------ */
 
 struct net_loop;
