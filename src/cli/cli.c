@@ -525,19 +525,22 @@ static bool find_root(struct cli *cli)
     return false;
 }
 
-/* Replaces this process by PROGRAM, which stands in the folder of this executable. */
+bool cli_find_program(const char *program, char path[PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+    while (n > 0 && self[n - 1] != '/')
+        n--;
+    snprintf(path, PATH_MAX, "%.*s%s", n > 0 ? (int)n : 0, self, program);
+    return access(path, X_OK) == 0;
+}
+
+/* Replaces this process by PROGRAM. */
 static int run_program(const struct cli *cli, const char *program, char **argv)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0)
-        return cli_fail(cli, EXIT_INTERNAL, "cannot tell where this program stands: %s", strerror(errno));
-    path[n] = 0;
-    char *slash = strrchr(path, '/');
-    if (!slash || (size_t)(slash + 1 - path) + strlen(program) + 1 > sizeof path)
-        return cli_fail(cli, EXIT_INTERNAL, "the path of this program is too long");
-    memcpy(slash + 1, program, strlen(program) + 1);
-    execv(path, argv);
+    char path[PATH_MAX];
+    if (cli_find_program(program, path))
+        execv(path, argv);
     return cli_fail(cli, EXIT_INTERNAL, "this command is carried out by %s, which cannot be started: %s; install it beside muster", path,
                     strerror(errno));
 }

@@ -5,6 +5,8 @@
 
 #include "base/base.h"
 
+#include <limits.h>
+
 /* Exit statuses (product: "Exit status"). */
 enum {
     EXIT_DONE = 0,
@@ -71,6 +73,9 @@ int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 void cli_put_cell(struct wr *w, struct bytes text, size_t width);
 /* The cells of a line of --plain: tabs between them, a line feed behind the last; a tab or line feed within one becomes a blank. */
 void cli_put_plain(struct wr *w, const struct bytes *cells, size_t count);
+
+/* The path of a program that stands beside this one, as it would be. False: it is not there (errno). */
+bool cli_find_program(const char *program, char path[PATH_MAX]);
 
 /* Output of data: a writer to stdout. JSON documents begin with "schema": "muster.NAME/1". */
 struct json cli_json_begin(struct cli *cli, const char *schema); /* opens the object */

@@ -31,6 +31,8 @@ static int convert(struct cli *cli, const char *path, struct bytes octets, struc
     struct error error = {""};
     if (swid_read(octets, &h->sink, &error) != SWID_OK)
         return cli_usage(cli, "%s: %s", path, error.text);
+    if (h->sink.has_signature && !cli_flag(cli, "drop-signature"))
+        return cli_usage(cli, "%s is signed, and the signature is of the form it has now: --drop-signature converts the tag without it", path);
     int code = tag_out_begin(out, cli, "tag");
     if (code != EXIT_DONE)
         return code;
@@ -59,6 +61,7 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
     TAG_OUT_OPTIONS,
+    {"drop-signature", NULL, "convert a signed tag, too: its signature, of which nothing is checked, is left out"},
     {NULL, NULL, NULL},
 };
 

@@ -3,12 +3,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DOCUMENT_MAX = 24 << 20 }; /* octets of a tag that has to be held: CoSWID, and texts in JSON */
+enum { DOCUMENT_MAX = 24 << 20 }; /* octets of a tag that has to be held: CoSWID, texts in JSON, what is signed */
+
+static bool is_held(const struct tag_out *o)
+{
+    return o->model == SWID_MODEL_COSWID || o->as_json || o->signer;
+}
 
 static void pass(struct tag_out *o, enum swid_status failed)
 {
     o->sink.failed = failed;
-    if (o->model != SWID_MODEL_COSWID && !o->as_json)
+    if (!is_held(o))
         cli_out(o->cli); /* what has gathered leaves */
 }
 
@@ -56,7 +61,8 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
                           .pretty = cli_flag(cli, "pretty"),
                           .schema_location = cli_flag(cli, "schema-location"),
                           .separator = separator ? separator : "\n",
-                          .text = wr_of(DOCUMENT_MAX)};
+                          .text = wr_of(DOCUMENT_MAX),
+                          .signed_text = wr_of(0)};
     if (!tag_format_find(format, &o->model))
         return cli_usage(cli, "--format takes swid, swid2009 or coswid, not \"%s\"", format);
     bool coswid = o->model == SWID_MODEL_COSWID;
@@ -66,23 +72,24 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
         return cli_usage(cli, "--pretty and --schema-location are of XML, CoSWID has neither");
     if (coswid && !o->as_json && isatty(STDOUT_FILENO))
         return cli_usage(cli, "CoSWID is binary: send it to a file, or take --json");
-    if (o->as_json) {
+    int code = tag_signer_open(cli, coswid, &o->signer);
+    if (code == EXIT_DONE && o->as_json) {
         o->json = cli_json_begin(cli, schema);
         json_array_begin(&o->json, "items");
     }
-    return EXIT_DONE;
+    return code;
 }
 
 struct swid_sink *tag_out_document(struct tag_out *o)
 {
-    bool coswid = o->model == SWID_MODEL_COSWID, held = coswid || o->as_json;
+    bool held = is_held(o);
     struct wr *to = held ? &o->text : cli_out(o->cli);
     enum swid_layout layout = o->pretty ? SWID_PRETTY : SWID_LINE;
     if (!held && o->count)
         wr_str(to, o->separator);
     wr_reset(&o->text);
     o->sink.failed = SWID_OK;
-    if (coswid) {
+    if (o->model == SWID_MODEL_COSWID) {
         swid_coswid_free(o->cbor);
         o->cbor = swid_coswid_new(to, DOCUMENT_MAX, true);
         return o->cbor ? &o->sink : NULL;
@@ -98,7 +105,7 @@ struct swid_sink *tag_out_document(struct tag_out *o)
     return &o->sink;
 }
 
-static void put_item(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id)
+static void put_item(struct tag_out *o, struct bytes text, struct bytes name, struct bytes version, struct bytes software_id)
 {
     struct json *j = &o->json;
     json_object_begin(j, NULL);
@@ -107,23 +114,38 @@ static void put_item(struct tag_out *o, struct bytes name, struct bytes version,
     if (software_id.n)
         json_text(j, "software_id", software_id);
     if (o->model == SWID_MODEL_COSWID)
-        json_hex(j, "coswid", wr_view(&o->text));
+        json_hex(j, "coswid", text);
     else
-        json_text(j, "tag", wr_view(&o->text));
+        json_text(j, "tag", text);
     json_object_end(j);
+}
+
+/* What has been held goes out. */
+static void put_document(struct tag_out *o, struct bytes text, struct bytes name, struct bytes version, struct bytes software_id)
+{
+    if (o->as_json)
+        put_item(o, text, name, version, software_id);
+    else if (o->model != SWID_MODEL_COSWID && o->count)
+        wr_str(cli_out(o->cli), o->separator);
+    if (!o->as_json)
+        wr_bytes(cli_out(o->cli), text);
 }
 
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id)
 {
     if (o->sink.failed != SWID_OK) {
-        cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID and --json",
+        cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID, --json and --sign",
                  (int)name.n, (const char *)name.p);
         return false;
     }
-    if (o->as_json)
-        put_item(o, name, version, software_id);
-    else if (o->model == SWID_MODEL_COSWID)
-        wr_bytes(cli_out(o->cli), wr_view(&o->text));
+    struct error error = {""};
+    wr_reset(&o->signed_text);
+    if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error)) {
+        cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s cannot be signed: %s", (int)name.n, (const char *)name.p, error.text);
+        return false;
+    }
+    if (is_held(o))
+        put_document(o, wr_view(o->signer ? &o->signed_text : &o->text), name, version, software_id);
     o->count++;
     cli_out(o->cli);
     return cli_flush(o->cli);
@@ -139,5 +161,7 @@ void tag_out_end(struct tag_out *o)
         wr_str(cli_out(o->cli), "\n");
     swid_coswid_free(o->cbor);
     swid_2009_free(o->old);
+    tag_signer_close(o->signer);
     wr_free(&o->text);
+    wr_free(&o->signed_text);
 }

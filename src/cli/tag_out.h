@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "cli/cli.h"
+#include "cli/tag_signature.h"
 #include "swid/swid.h"
 
 /* Options that tag_out_begin() reads. */
@@ -11,11 +12,12 @@
 #define TAG_OUT_OPTIONS                                                                                                \
     {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default), swid2009 (its first edition) or coswid (RFC 9393)"},  \
     {"pretty", NULL, "XML on indented lines"},                                                                         \
-    {"schema-location", NULL, "XML with xsi:schemaLocation"}
+    {"schema-location", NULL, "XML with xsi:schemaLocation"},                                                          \
+    TAG_SIGN_OPTIONS
 /* clang-format on */
 
 /* Tags on their way to standard output: as they are, with a separator between any two (CoSWID: none, a CBOR sequence), or with --json as texts
- * of its items. XML leaves while it is made. */
+ * of its items. XML leaves while it is made, unless it is signed. */
 struct tag_out {
     struct swid_sink sink; /* first: what document() hands out */
     struct cli *cli;
@@ -26,7 +28,8 @@ struct tag_out {
     struct swid_xml xml;
     struct swid_coswid *cbor;
     struct swid_2009 *old;
-    struct wr text; /* a whole document, where it cannot leave while it is made */
+    struct wr text, signed_text; /* a whole document, where it cannot leave while it is made */
+    struct tag_signer *signer;   /* or NULL */
     struct json json;
     size_t count;
 };

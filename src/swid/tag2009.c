@@ -211,6 +211,7 @@ struct reading {
     char path[LEVELS][32];      /* of the elements below the root; "": no name that matters */
     enum field field;           /* whose text is being read; FIELDS: none */
     struct wr text[FIELDS];
+    bool has_signature;
     enum swid_status status;
     const char *why;
 };
@@ -253,6 +254,7 @@ static void XMLCALL on_start(void *context, const char *joined, const char **att
         memcpy(at, name, fits ? n : 0);
         at[fits ? n : 0] = 0;
     }
+    r->has_signature |= strcmp(joined, "http://www.w3.org/2000/09/xmldsig# Signature") == 0;
     r->depth++;
     r->field = field_of(r);
 }
@@ -358,6 +360,7 @@ enum swid_status swid_2009_read(struct bytes xml, struct swid_sink *to, struct e
         XML_ParserFree(r.parser);
     }
     if (r.status == SWID_OK) {
+        to->has_signature |= r.has_signature;
         tell(&r, to);
         r.status = to->failed;
         r.why = "it cannot be taken any further";
