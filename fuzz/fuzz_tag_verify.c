@@ -48,8 +48,7 @@ static void take_file(void *context, const struct swid_file *f)
 
 static void differ(void *context, enum agent_file_state s, struct bytes path)
 {
-    (void)s;
-    if (path.n == 0 || path.p[0] != '/')
+    if (s >= AGENT_FILE_STATES || path.n == 0 || path.p[0] != '/')
         abort();
     ++*(size_t *)context;
 }

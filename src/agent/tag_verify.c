@@ -2,9 +2,11 @@
  * measuring room. Only evidence, where a file too many is news, keeps all its paths. */
 #include "agent/tag_maker.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATHS_MAX ((size_t)512 << 20) /* octets of a tag's paths, and of where they begin */
@@ -215,9 +217,15 @@ static void take_unreadable(void *context, struct bytes path)
 static bool walk_top(struct verify *v, struct error *error)
 {
     char self[64], *path = arena_string(&v->arena, v->top);
-    int fd = path ? tag_open_below(v->root, path) : -1;
-    if (fd < 0) /* its files are told as missing already */
+    struct stat st;
+    int root = open(v->root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root >= 0 && path ? measure_open_below(root, path) : -1;
+    if (root >= 0)
+        close(root);
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode)) { /* its files are told as missing already */
+        if (fd >= 0)
+            close(fd);
         return path != NULL;
+    }
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     const struct tag_walk w = {.root = fd, .file = take_entry, .unreadable = take_unreadable, .context = v};
     v->measure = measure_begin(&(struct measure_options){.root = self, .follow = true, .threads = 1, .take = take_added, .context = v}, error);

@@ -12,7 +12,7 @@
 #define LINKS_MAX 40 /* as the kernel's */
 
 /* The kernel follows no link out of the root, not even while folders are being moved. */
-int below_open(int root, const char *path)
+int measure_open_below(int root, const char *path)
 {
     static _Atomic bool missing;
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};

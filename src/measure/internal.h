@@ -9,9 +9,7 @@
 
 /* ---- below.c: paths below a root ------------------------------------------------------------------------------------- */
 
-/* Opens `path` (relative to the root or absolute, which is the same) with O_PATH, links followed below the root only. -1 with errno. */
-int below_open(int root, const char *path);
-/* The same where the kernel has no openat2(): component by component. */
+/* measure_open_below() where the kernel has no openat2(): component by component. */
 int below_walk(int root, const char *path);
 
 /* ---- reader.c: one thread's reading ------------------------------------------------------------------------------------ */

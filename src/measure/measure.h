@@ -56,6 +56,10 @@ bool measure_flush(struct measure *m) MUST_USE;
  * which may be NULL. Files not yet answered are dropped. */
 void measure_end(struct measure *m, bool complete);
 
+/* Opens `path` (relative to the root or absolute, which is the same) with O_PATH and O_CLOEXEC; links are followed below the root only. -1 with
+ * errno. */
+int measure_open_below(int root, const char *path) MUST_USE;
+
 /* ---- octets that come from elsewhere than a file below a root ----------------------------------------------------------- */
 
 struct measure_hasher; /* any number of contents, one after the other; for one thread */

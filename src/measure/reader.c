@@ -89,7 +89,7 @@ static const char *enter_folder(struct reader *r, const char *path)
             close(r->folder);
         memcpy(r->folder_path, path, n);
         r->folder_path[n] = 0;
-        r->folder = below_open(r->root, n ? r->folder_path : "/");
+        r->folder = measure_open_below(r->root, n ? r->folder_path : "/");
     }
     return slash ? slash + 1 : path;
 }
@@ -141,7 +141,7 @@ static enum measure_state read_file(struct reader *r, int folder, const char *na
 /* Where the link leads, below the root. */
 static int follow_link(struct reader *r, const char *path, struct stat *st)
 {
-    int fd = below_open(r->root, path);
+    int fd = measure_open_below(r->root, path);
     if (fd >= 0 && fstat(fd, st) != 0) {
         close(fd);
         fd = -1;

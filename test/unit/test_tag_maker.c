@@ -289,6 +289,19 @@ static void evidence_is_compared_with_the_disk(void **state)
     expect_differences(tag, "changed /opt/a\nmissing /opt/link\nmissing /opt/c/d/e\nadded /opt/b\nadded /opt/a-b/b/c\nadded /opt/f/g/h\n");
 }
 
+/* What the tag takes for a folder is a link, or a file: the former is looked into below the root, in the latter there is nothing to add. */
+static void evidence_of_a_linked_folder_is_looked_into(void **state)
+{
+    (void)state;
+    root_write(&root, "/usr/lib/a", "1");
+    root_write(&root, "/usr/lib/b", "2");
+    link_to("/usr/lib", "/lib");
+    expect_differences(BYTES("<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\" name=\"x\" tagId=\"x\"><Entity "
+                             "name=\"x\" role=\"tagCreator\"/><Evidence><Directory root=\"/\" name=\"lib\"><File name=\"a\" size=\"1\"/></Directory>"
+                             "<Directory root=\"/usr/lib\" name=\"b\"><File name=\"c\" size=\"1\"/></Directory></Evidence></SoftwareIdentity>"),
+                       "missing /usr/lib/b/c\nadded /lib/b\n");
+}
+
 static void paths_that_are_not_there_leave_no_tag(void **state)
 {
     (void)state;
@@ -356,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_package_without_a_list_has_a_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(many_packages_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_is_compared_with_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(evidence_of_a_linked_folder_is_looked_into, setup, teardown),
         cmocka_unit_test_setup_teardown(paths_that_are_not_there_leave_no_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(any_tag_is_compared_as_far_as_it_tells, setup, teardown),
     };
