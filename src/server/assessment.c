@@ -115,12 +115,28 @@ void assessment_locate(struct assessment *a)
         return;
     tags_free(&a->tags);
     a->unknown = false; /* what was stored before this is found */
+    a->tags.verify = a->host->verify;
     a->request.in.endpoint = a->report.endpoint;
     a->request.tags = &a->tags;
     if (!submit(a, WORK_POSITION)) {
         a->positioned = true;
         a->position_status = STORE_UNAVAILABLE;
     }
+}
+
+/* Files that are not as their reference says: known from before, or since the tags of this exchange are stored. They add to a verdict that
+ * lets the endpoint in. */
+static void judge_files(struct assessment *a)
+{
+    struct assessment_part *p = a->software_part;
+    const struct policy *policy = a->host->policy ? a->host->policy : &policy_default;
+    if (!p || (!p->finding && (p->access != NEA_ACCESS_ALLOWED || !a->tags.differing)))
+        return;
+    policy_judge_files(policy, a->tags.differing, nea_peer_language(p->connection), &a->files, &p->language);
+    p->finding = &a->files;
+    p->result = a->files.result;
+    p->access = a->files.access;
+    snprintf(p->reason, sizeof p->reason, "%s", a->files.reason);
 }
 
 /* The worst of the verdicts: the first that does not let the endpoint in. */
@@ -182,6 +198,7 @@ static void point_to_help(const struct assessment *a)
 /* Nothing is acknowledged that is not committed: `why` NULL tells that it is. */
 static void conclude(struct assessment *a, const char *why)
 {
+    judge_files(a);
     for (size_t i = 0; i < a->part_count; i++) {
         const struct assessment_part *p = &a->parts[i];
         if (why)
@@ -224,8 +241,9 @@ static bool submit_report(struct assessment *a)
     return submit(a, WORK_REPORT);
 }
 
-static void store_findings(struct assessment *a)
+static void store_exchange(struct assessment *a)
 {
+    judge_files(a);
     const struct assessment_part *verdict = worst(a);
     if (a->resumed && !a->stored_session)
         a->stored_session = a->last_session;
@@ -268,7 +286,7 @@ void assessment_stand(struct assessment *a, struct assessment_part *part)
     for (size_t i = 0; i < a->part_count; i++)
         if (!a->parts[i].settled)
             return;
-    store_findings(a);
+    store_exchange(a);
 }
 
 static void let_go(struct assessment *a)
@@ -283,7 +301,7 @@ static void store_again(struct assessment *a)
 {
     a->again = false;
     let_go(a);
-    store_findings(a);
+    store_exchange(a);
 }
 
 static void note_position(struct assessment *a, const struct store_request *r)
@@ -430,7 +448,7 @@ void assessment_decided(struct assessment *a, enum nea_result result, enum nea_a
     a->request.in.verdict.finished = time_now();
     a->request.in.verdict.result = (int)result;
     a->request.in.verdict.access = (int)access;
-    a->request.in.verdict.reason = a->report.reason;
+    a->request.in.verdict.reason = bytes_of(worst(a)->reason); /* of a part, which lives as long as the request */
     a->stored_session = 0;
     if (!submit(a, WORK_VERDICT))
         log_line(LOG_WARNING, "%.*s: the queue to the store is full, its verdict is not noted",

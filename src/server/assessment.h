@@ -32,6 +32,7 @@ struct assessment_host {
     void *context;
     struct net_loop *loop;
     const struct policy *policy; /* NULL: the default */
+    unsigned verify; /* how many tags an exchange asks for to compare them with their references */
 };
 
 /* What goes into one report of software; the rest of the report is the assessment's. */
@@ -75,6 +76,8 @@ struct assessment {
 
     /* The SWIMA validator's, which depends on what is stored. */
     void *swima;
+    struct assessment_part *software_part; /* whose verdict takes in what is known of files */
+    struct policy_finding files;
     void (*on_position)(void *swima);
     /* The report does not continue what is stored; true: the validator asks anew. */
     bool (*on_conflict)(void *swima, const struct store_receipt *receipt);

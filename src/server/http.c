@@ -200,18 +200,32 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct web
     return result;
 }
 
-/* A page of another origin can make a browser that has logged in send a form, but not this type (RFC 9110 §8.3, the Fetch standard's
+/* A page of another origin can make a browser that has logged in send a form, but not one of these types (RFC 9110 §8.3, the Fetch standard's
  * "simple" requests). */
-static bool is_json(struct MHD_Connection *connection)
+static bool has_type(struct MHD_Connection *connection, const char *const *types)
 {
     struct bytes type = bytes_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type"));
     struct bytes name = bytes_trim(bytes_split(&type, ';'));
-    static const char json[] = "application/json";
-    return name.n == sizeof json - 1 && strncasecmp((const char *)name.p, json, name.n) == 0;
+    for (; *types; types++)
+        if (name.n == strlen(*types) && strncasecmp((const char *)name.p, *types, name.n) == 0)
+            return true;
+    return false;
 }
 
-/* Login first: who has none learns nothing of a route but that it is there. */
-static void answer(struct http_server *h, struct MHD_Connection *connection, struct web_request *r)
+static void check_type(struct MHD_Connection *connection, struct web_request *r)
+{
+    static const char *const json[] = {"application/json", NULL};
+    static const char *const tags[] = {"application/swid+xml", "application/swid+cbor", NULL}; /* RFC 9393 §6.4 */
+    if (strcmp(r->route->method, "GET") == 0)
+        return;
+    if (r->route->upload_max && !has_type(connection, tags))
+        web_problem(r, 415, "this takes a tag: send it with Content-Type: application/swid+xml or application/swid+cbor");
+    else if (!r->route->upload_max && !has_type(connection, json))
+        web_problem(r, 415, "this changes something: send it with Content-Type: application/json");
+}
+
+/* Login first: who has none learns nothing of a route but that it is there, and sends no body. */
+static void admit(struct http_server *h, struct MHD_Connection *connection, struct web_request *r)
 {
     const char *authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     unsigned scopes = r->route && r->route->scope ? web_login_scopes(h->login, authorization) : 0;
@@ -225,12 +239,12 @@ static void answer(struct http_server *h, struct MHD_Connection *connection, str
                         "admin.txt (HTTP Basic); both are in the server's state folder");
         return;
     }
-    if (r->status)
-        return;
-    if (strcmp(r->route->method, "GET") != 0 && !is_json(connection)) {
-        web_problem(r, 415, "this changes something: send it with Content-Type: application/json");
-        return;
-    }
+    if (!r->status)
+        check_type(connection, r);
+}
+
+static void answer(struct http_server *h, struct web_request *r)
+{
     r->connected = h->connected;
     if (r->route->needs_store && !(r->store = thread_store(h, r)))
         return;
@@ -265,26 +279,54 @@ static bool has_body(struct MHD_Connection *connection)
            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+/* Before its first octet. */
+static void expect_upload(struct http_server *h, struct MHD_Connection *connection, struct web_request *r)
+{
+    uint64_t length = 0;
+    const char *said = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    if (!r->status && !r->route->upload_max)
+        web_problem(r, 413, "this request has no body");
+    if (r->status)
+        return;
+    admit(h, connection, r);
+    r->admitted = true;
+    r->upload = wr_of(r->route->upload_max);
+    if (!r->status && said && (!bytes_number(bytes_of(said), &length) || length > r->route->upload_max))
+        web_problem(r, 413, "this takes at most %zu octets", r->route->upload_max);
+}
+
+/* False: it has become too large, without having said so; nobody listens to the rest. */
+static bool take_upload(struct web_request *r, const char *upload, size_t *size)
+{
+    wr_bytes(&r->upload, (struct bytes){(const uint8_t *)upload, *size});
+    *size = 0;
+    return !r->upload.bad;
+}
+
 static enum MHD_Result request_comes(void *context, struct MHD_Connection *connection, const char *url,
                                      const char *method, const char *version, const char *upload, size_t *upload_size,
                                      void **request)
 {
     struct http_server *h = context;
     struct web_request *r = *request;
-    (void)url, (void)version, (void)upload;
-    if (!r || *upload_size)
+    (void)url, (void)version;
+    if (!r || (*upload_size && !r->admitted))
         return MHD_NO;
+    if (*upload_size)
+        return take_upload(r, upload, upload_size) ? MHD_YES : MHD_NO;
     if (!r->began) { /* the header fields are there; a body would follow */
         r->began = true;
         web_parse(r, method, r->target, time_now());
         if (!has_body(connection))
             return MHD_YES;
+        expect_upload(h, connection, r);
         /* Answered at once, the connection closes behind it: not one octet of the body is stored. */
-        if (!r->status)
-            web_problem(r, 413, "no request here has a body");
-        return send_answer(connection, r);
+        return r->status ? send_answer(connection, r) : MHD_YES;
     }
-    answer(h, connection, r);
+    if (!r->admitted)
+        admit(h, connection, r);
+    if (!r->status)
+        answer(h, r);
     return send_answer(connection, r);
 }
 

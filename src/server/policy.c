@@ -11,10 +11,11 @@ struct texts {
 };
 
 enum { NO = 0, YES = 1 };
+#define NO_FIELD SIZE_MAX
 
 static const struct {
     const char *name;
-    size_t field; /* of struct store_report: 0 no, 1 yes, anything else: not known */
+    size_t field; /* of struct store_report: 0 no, 1 yes, anything else: not known; NO_FIELD: no part of a posture */
     struct texts texts[LANGUAGES];
 } checks[POLICY_CHECKS] = {
     [POLICY_FORWARDING] =
@@ -33,6 +34,14 @@ static const struct {
           {"ein werkseitiges Kennwort ist in Gebrauch",
            "es ist nicht bekannt, ob ein werkseitiges Kennwort in Gebrauch ist",
            "Werkseitiges Kennwort\nBitte \xc3\xa4ndern Sie das werkseitige Kennwort"}}},
+    [POLICY_FILES] =
+        {"files",
+         NO_FIELD,
+         {{"files of installed packages are not as their reference tag says", NULL,
+           "Changed Files\nPlease find out why files of installed packages were changed, and install the packages anew"},
+          {"Dateien installierter Pakete sind nicht so, wie ihre Referenz sagt", NULL,
+           "Ver\xc3\xa4nderte Dateien\nBitte kl\xc3\xa4ren Sie, warum Dateien installierter Pakete ver\xc3\xa4ndert sind, und "
+           "installieren Sie die Pakete neu"}}},
 };
 
 static const struct {
@@ -46,7 +55,7 @@ static const struct {
 };
 
 const struct policy policy_default = {
-    .actions = {[POLICY_FORWARDING] = POLICY_ALLOW, [POLICY_DEFAULT_PASSWORD] = POLICY_DENY}};
+    .actions = {[POLICY_FORWARDING] = POLICY_ALLOW, [POLICY_DEFAULT_PASSWORD] = POLICY_DENY, [POLICY_FILES] = POLICY_ALLOW}};
 
 /* ---- configuration ----------------------------------------------------------------------------------------------- */
 
@@ -54,7 +63,7 @@ bool policy_parse(struct policy *p, struct bytes text, struct error *error)
 {
     bool named[POLICY_CHECKS] = {false};
     if (!text.n) {
-        error_set(error, "--check is empty: a check is forwarding or default-password, with =allow, =quarantine or =deny");
+        error_set(error, "--check is empty: a check is forwarding, default-password or files, with =allow, =quarantine or =deny");
         return false;
     }
     while (text.p) {
@@ -65,7 +74,7 @@ bool policy_parse(struct policy *p, struct bytes text, struct error *error)
         while (i < ARRAY_LENGTH(actions) && !bytes_equal(action, bytes_of(actions[i].name)))
             i++;
         if (check == POLICY_CHECKS || i == ARRAY_LENGTH(actions)) {
-            error_set(error, "--check \"%.*s\": a check is forwarding or default-password, with =allow, =quarantine or =deny",
+            error_set(error, "--check \"%.*s\": a check is forwarding, default-password or files, with =allow, =quarantine or =deny",
                       (int)(name.n < 100 ? name.n : 100), (const char *)name.p);
             return false;
         }
@@ -160,14 +169,28 @@ static void judge_one(const struct policy *p, size_t check, int value, enum lang
         append(f->remediation, sizeof f->remediation, "\n", said->remediation);
 }
 
-void policy_judge(const struct policy *p, const struct store_report *report, struct bytes accept_language,
-                  struct policy_finding *f, const char **language)
+static enum language begin(struct bytes accept_language, struct policy_finding *f, const char **language)
 {
     enum language l = choose(accept_language);
     *f = (struct policy_finding){.told = NEA_COMPLIANT, .result = NEA_COMPLIANT, .access = NEA_ACCESS_ALLOWED};
     *language = languages[l];
+    return l;
+}
+
+void policy_judge(const struct policy *p, const struct store_report *report, struct bytes accept_language,
+                  struct policy_finding *f, const char **language)
+{
+    enum language l = begin(accept_language, f, language);
     for (size_t i = 0; i < POLICY_CHECKS; i++)
-        judge_one(p, i, *(const int *)(const void *)((const char *)report + checks[i].field), l, f);
+        if (checks[i].field != NO_FIELD)
+            judge_one(p, i, *(const int *)(const void *)((const char *)report + checks[i].field), l, f);
     if (f->access != NEA_ACCESS_ALLOWED)
         f->told = f->result; /* advice beside it does not soften the verdict */
+}
+
+void policy_judge_files(const struct policy *p, int64_t differing, struct bytes accept_language, struct policy_finding *f,
+                        const char **language)
+{
+    enum language l = begin(accept_language, f, language);
+    judge_one(p, POLICY_FILES, differing > 0 ? YES : NO, l, f);
 }

@@ -6,13 +6,13 @@
 #include "store/store.h"
 
 enum policy_action { POLICY_ALLOW, POLICY_QUARANTINE, POLICY_DENY };
-enum policy_check { POLICY_FORWARDING, POLICY_DEFAULT_PASSWORD, POLICY_CHECKS };
+enum policy_check { POLICY_FORWARDING, POLICY_DEFAULT_PASSWORD, POLICY_FILES, POLICY_CHECKS };
 
 struct policy {
     enum policy_action actions[POLICY_CHECKS];
     const char *help; /* a URI for users who have something to mend, as the administrator gave it; NULL: none */
 };
-/* Forwarding: allow, with the advice to mend it; a factory default password: deny. */
+/* Forwarding, and files that are not as a reference tag says: allow, with the advice to mend it; a factory default password: deny. */
 extern const struct policy policy_default;
 /* Reads "forwarding=deny,default-password=allow" over what stands in *p: each check once, and one at least. */
 bool policy_parse(struct policy *p, struct bytes text, struct error *error) MUST_USE;
@@ -25,8 +25,13 @@ struct policy_finding {
     char reason[256], said[256]; /* in English for the record, in the endpoint's language for its user; "" = none */
     char remediation[512];       /* in its language, "" = none */
 };
+/* All checks of a posture. */
 void policy_judge(const struct policy *p, const struct store_report *report, struct bytes accept_language,
                   struct policy_finding *f, const char **language);
+/* The check of files: of how many packages they differ from the reference. What nobody has compared denies nothing: there need not be a
+ * reference, and an endpoint need not have files to tell (product: scripts may rely on it). */
+void policy_judge_files(const struct policy *p, int64_t differing, struct bytes accept_language, struct policy_finding *f,
+                        const char **language);
 /* Of the languages we have the one that an Accept-Language value (RFC 9110 §12.5.4) likes best: "en" or "de". */
 const char *policy_language(struct bytes accept_language);
 

@@ -1,6 +1,7 @@
 /* What the API offers: one row a route. Handlers turn the store's items into JSON, as they come. */
 #include "nea/nea.h"
-#include "server/web.h"
+#include "server/routes.h"
+#include "swid/swid.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,17 +10,10 @@
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
-/* {"schema", …, "items": […], "next": cursor or null} */
-struct list {
-    struct json j;
-    uint64_t after, next;
-    unsigned limit;
-};
-
-static struct list list_begin(struct web_request *r, const char *schema)
+struct route_list route_list_begin(struct web_request *r, const char *schema)
 {
     const struct web_value *v = r->values;
-    struct list l = {
+    struct route_list l = {
         .j = json_of(&r->body),
         .after = v[WEB_CURSOR].given ? v[WEB_CURSOR].number : v[WEB_AFTER].number,
         .limit = v[WEB_LIMIT].given ? (unsigned)v[WEB_LIMIT].number : DEFAULT_LIMIT,
@@ -29,7 +23,7 @@ static struct list list_begin(struct web_request *r, const char *schema)
     return l;
 }
 
-static void store_problem(struct web_request *r, enum store_status status, const struct error *error)
+void route_store_problem(struct web_request *r, enum store_status status, const struct error *error)
 {
     if (status == STORE_NOT_FOUND) {
         web_problem(r, 404, "no endpoint has this number or name");
@@ -44,11 +38,11 @@ static void store_problem(struct web_request *r, enum store_status status, const
         web_problem(r, 500, "the store failed: %s", error->text);
 }
 
-static void list_end(struct web_request *r, struct list *l, enum store_status status, const struct error *error)
+void route_list_end(struct web_request *r, struct route_list *l, enum store_status status, const struct error *error)
 {
     char cursor[24];
     if (status != STORE_OK) {
-        store_problem(r, status, error);
+        route_store_problem(r, status, error);
         return;
     }
     snprintf(cursor, sizeof cursor, "%" PRIu64, l->next);
@@ -60,7 +54,7 @@ static void list_end(struct web_request *r, struct list *l, enum store_status st
 
 /* ---- items ------------------------------------------------------------------------------------------------------- */
 
-static void put_text(struct json *j, const char *key, struct bytes b)
+void route_put_text(struct json *j, const char *key, struct bytes b)
 {
     if (b.n)
         json_text(j, key, b);
@@ -81,10 +75,10 @@ static void put_endpoint(const struct web_request *r, struct json *j, const stru
 {
     json_number(j, "id", e->id);
     json_text(j, "name", e->name);
-    put_text(j, "device_id", e->device_id);
-    put_text(j, "product", e->product);
-    put_text(j, "version", e->version);
-    put_text(j, "address", e->address);
+    route_put_text(j, "device_id", e->device_id);
+    route_put_text(j, "product", e->product);
+    route_put_text(j, "version", e->version);
+    route_put_text(j, "address", e->address);
     json_time(j, "first_seen", e->first_seen);
     json_time(j, "last_seen", e->last_seen);
     json_bool(j, "connected", r->connected && connected_now(r->connected, e->id));
@@ -96,7 +90,7 @@ static void put_endpoint(const struct web_request *r, struct json *j, const stru
     put_known_bool(j, "default_password", e->default_password);
     json_str(j, "result", e->result < 0 ? NULL : nea_result_name((enum nea_result)e->result));
     json_str(j, "access", e->access < 0 ? NULL : nea_access_name((enum nea_access)e->access));
-    put_text(j, "reason", e->reason);
+    route_put_text(j, "reason", e->reason);
 }
 
 struct endpoints {
@@ -117,11 +111,11 @@ static bool add_endpoint(void *context, const struct store_endpoint *e)
 /* What its tag tells; null while there is none, or it does not say. `source` is the number of the source that reported it. */
 static void put_package(struct json *j, const struct store_package *p)
 {
-    put_text(j, "package", p->name);
-    put_text(j, "version", p->version);
-    put_text(j, "arch", p->arch);
-    put_text(j, "source_package", p->source);
-    put_text(j, "source_version", p->source_version);
+    route_put_text(j, "package", p->name);
+    route_put_text(j, "version", p->version);
+    route_put_text(j, "arch", p->arch);
+    route_put_text(j, "source_package", p->source);
+    route_put_text(j, "source_version", p->source_version);
 }
 
 /* SWIMA carries no precision: a time is the endpoint's word, unless it can only be a bound. */
@@ -161,9 +155,9 @@ static bool add_event(void *context, const struct store_history_event *e)
     json_str(j, "action", action_name(e->action));
     json_text(j, "software_id", e->software_id);
     /* An identifier does not tell them (its + ~ : are folded); its tag does, once it is known. */
-    put_text(j, "name", e->package.name);
-    put_text(j, "version", e->package.version);
-    put_text(j, "arch", e->package.arch);
+    route_put_text(j, "name", e->package.name);
+    route_put_text(j, "version", e->package.version);
+    route_put_text(j, "arch", e->package.arch);
     json_number(j, "source", e->source);
     json_time(j, "learnt", e->learnt);
     json_object_end(j);
@@ -175,11 +169,11 @@ static bool add_event(void *context, const struct store_history_event *e)
 static void get_endpoints(struct web_request *r)
 {
     struct error error = {0};
-    struct list l = list_begin(r, "muster.endpoints/1");
+    struct route_list l = route_list_begin(r, "muster.endpoints/1");
     json_array_begin(&l.j, "items");
     struct endpoints all = {.request = r, .j = &l.j};
     enum store_status status = store_endpoints(r->store, l.after, l.limit, add_endpoint, &all, &l.next, &error);
-    list_end(r, &l, status, &error);
+    route_list_end(r, &l, status, &error);
 }
 
 static bool put_one(void *context, const struct store_endpoint *e)
@@ -201,11 +195,13 @@ static void get_endpoint(struct web_request *r)
     enum store_status status = store_endpoint(r->store, r->argument, put_one, &one, &error);
     if (status == STORE_OK && (status = store_known_since(r->store, one.id, &since, &error)) == STORE_OK)
         json_time(&j, "known_since", since);
+    if (status == STORE_OK)
+        status = route_put_verified(r, &j, one.id, &error);
     json_object_end(&j);
     if (status == STORE_OK)
         web_json(r);
     else
-        store_problem(r, status, &error);
+        route_store_problem(r, status, &error);
 }
 
 struct whose {
@@ -225,24 +221,24 @@ static bool put_whose(void *context, const struct store_endpoint *e)
 }
 
 /* A list that belongs to the endpoint in the path. False: the request is answered. */
-static bool list_of_endpoint(struct web_request *r, const char *schema, struct list *l, int64_t *id)
+bool route_list_of_endpoint(struct web_request *r, const char *schema, struct route_list *l, int64_t *id)
 {
     struct error error = {0};
-    *l = list_begin(r, schema);
+    *l = route_list_begin(r, schema);
     struct whose whose = {.j = &l->j};
     enum store_status status = store_endpoint(r->store, r->argument, put_whose, &whose, &error);
     *id = whose.id;
     if (status != STORE_OK)
-        store_problem(r, status, &error);
+        route_store_problem(r, status, &error);
     return status == STORE_OK;
 }
 
 static void get_software(struct web_request *r)
 {
     struct error error = {0};
-    struct list l;
+    struct route_list l;
     int64_t id;
-    if (!list_of_endpoint(r, "muster.software/1", &l, &id))
+    if (!route_list_of_endpoint(r, "muster.software/1", &l, &id))
         return;
     int64_t at = r->values[WEB_AT].time, known_at = r->values[WEB_KNOWN_AT].time;
     json_time(&l.j, "at", at);
@@ -250,19 +246,19 @@ static void get_software(struct web_request *r)
     json_array_begin(&l.j, "items");
     enum store_status status =
         store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
-    list_end(r, &l, status, &error);
+    route_list_end(r, &l, status, &error);
 }
 
 static void get_events(struct web_request *r)
 {
     struct error error = {0};
-    struct list l;
+    struct route_list l;
     int64_t id;
-    if (!list_of_endpoint(r, "muster.events/1", &l, &id))
+    if (!route_list_of_endpoint(r, "muster.events/1", &l, &id))
         return;
     json_array_begin(&l.j, "items");
     enum store_status status = store_events(r->store, id, l.after, l.limit, add_event, &l.j, &l.next, &error);
-    list_end(r, &l, status, &error);
+    route_list_end(r, &l, status, &error);
 }
 
 static bool put_id(void *context, const struct store_endpoint *e)
@@ -278,7 +274,7 @@ static void post_reassess(struct web_request *r)
     int64_t id = 0;
     enum store_status status = store_endpoint(r->store, r->argument, put_id, &id, &error);
     if (status != STORE_OK) {
-        store_problem(r, status, &error);
+        route_store_problem(r, status, &error);
         return;
     }
     switch (r->connected ? connected_reassess(r->connected, id) : CONNECTED_NOT) {
@@ -327,35 +323,13 @@ static void get_health(struct web_request *r)
     web_json(r);
 }
 
-static void put_tag(void *context, struct bytes octets)
-{
-    struct web_request *r = context;
-    wr_bytes(&r->body, octets);
-}
-
-static void get_tag(struct web_request *r)
-{
-    struct error error = {0};
-    enum store_status status = store_tag(r->store, r->argument, put_tag, r, &error);
-    if (status == STORE_NOT_FOUND) {
-        web_problem(r, 404, "no tag is known of this software");
-        return;
-    }
-    if (status != STORE_OK) {
-        store_problem(r, status, &error);
-        return;
-    }
-    r->status = 200;
-    r->type = r->body.n && r->body.p[0] == '<' ? "application/swid+xml" : "application/swid+cbor"; /* RFC 9393 §6.4 */
-}
-
 static void get_totals(struct web_request *r)
 {
     struct error error = {0};
     struct store_totals t;
     enum store_status status = store_totals(r->store, &t, &error);
     if (status != STORE_OK) {
-        store_problem(r, status, &error);
+        route_store_problem(r, status, &error);
         return;
     }
     struct json j = json_of(&r->body);
@@ -387,8 +361,17 @@ const struct web_route web_routes[] = {
      "What was installed, removed and altered on an endpoint, in the order of its event identifiers."},
     {"POST", "/api/v1/endpoints/{id}/reassess", WEB_WRITE, 0, true, post_reassess,
      "Begins a new assessment of an endpoint that is connected now."},
-    {"GET", "/api/v1/software/{id}/tag", WEB_READ, 0, true, get_tag,
-     "The SWID tag of a software as the first endpoint reported it, by its number or identifier."},
+    {"GET", "/api/v1/endpoints/{id}/findings", WEB_READ, PAGING, true, route_get_findings,
+     "Files of what is installed on an endpoint that are not as the reference tag says, or not as another endpoint told first."},
+    {"GET", "/api/v1/software/{id}/tag", WEB_READ, P(KIND), true, route_get_tag,
+     "The SWID tag of a software, by its number or identifier: the reference, or as the first endpoint reported it."},
+    {"GET", "/api/v1/tags", WEB_READ, PAGING, true, route_get_tags, "The tags that are known: of which software, who gave them, and when."},
+    {"GET", "/api/v1/tags/{id}", WEB_READ, P(KIND), true, route_get_tag, "The same as /api/v1/software/{id}/tag."},
+    {"POST", "/api/v1/tags", WEB_WRITE, 0, true, route_post_tag,
+     "Takes a tag (SWID of 2015, or CoSWID) as the reference of its software. What endpoints tell of their files is compared with it.",
+     .upload_max = SWID_FULL_TAG_MAX},
+    {"GET", "/api/v1/files", WEB_READ, PAGING | P(SHA256) | P(PATH), true, route_get_files,
+     "Which packages a file belongs to, by its digest or its path, and which endpoints have them now."},
     {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds."},
     {"GET", "/healthz", WEB_PUBLIC, 0, true, get_health,
      "200 while the server can answer from its store, else 503. Needs no login."},

@@ -231,6 +231,7 @@ static int start_listening(struct server *s)
         *w = (struct worker){.loop = net_loop_new(), .store = s->store, .logins = s->logins, .connected = s->connected, .out = wr_of(0)};
         w->limits.max_batch = s->options->max_message;
         w->policy = &s->policy;
+        w->verify = s->options->verify;
         w->mutual = s->options->mutual;
         if (!w->loop) {
             error_set(&s->error, "no memory for a worker");

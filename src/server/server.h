@@ -8,7 +8,7 @@
 struct nea_mutual;
 
 /* The smallest message bound leaves room for a first batch with all that a posture consists of; software comes in segments. */
-enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16 };
+enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16, SERVER_VERIFY_MAX = 64 };
 
 struct server_options {
     const char *state;   /* folder: pki/, admin.txt, token.txt, server.db, server.json (addresses of the running server) */
@@ -21,7 +21,8 @@ struct server_options {
     size_t max_message;  /* bound of a PT-TLS message accepted, SERVER_MESSAGE_MIN to _MAX; 0: default */
     unsigned max_streams;
     unsigned max_strangers; /* connections of one source (IPv4 address, IPv6 /64) that have not authenticated, up to SERVER_STRANGERS_MAX; 0: 256 */
-    const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…" over the default policy; NULL: as it is */
+    const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…,files=…" over the default policy; NULL: as it is */
+    unsigned verify;     /* tags that each exchange asks for to compare them with their references, up to SERVER_VERIFY_MAX; 0: none */
     const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
     const struct nea_mutual *mutual; /* how endpoints that want to may assess this server; NULL: they may not. For all threads */
     bool json; /* the ready line is the document that server.json holds */

@@ -222,7 +222,8 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
                                        .linger = linger,
                                        .context = s,
                                        .loop = s->worker->loop,
-                                       .policy = s->worker->policy};
+                                       .policy = s->worker->policy,
+                                       .verify = s->worker->verify};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};
     struct nea_config config = {

@@ -65,6 +65,8 @@ static void write_one(struct store *s, struct store_request *r)
     switch (r->work) {
     case WORK_REPORT:
         r->status = store_report(s, &r->in.report, &r->out.receipt, &r->error);
+        if (r->status == STORE_OK && r->tags && r->tags->differing) /* it may have removed that */
+            tags_recount(s, r->tags, r->out.receipt.endpoint);
         break;
     case WORK_VERDICT:
         r->status = store_verdict(s, r->in.verdict.session, r->in.verdict.finished, r->in.verdict.result,

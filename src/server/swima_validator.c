@@ -109,6 +109,7 @@ static bool on_conflict(void *state, const struct store_receipt *receipt)
     if (v->restarted)
         return false;
     v->part->settled = false;
+    v->part->finding = NULL;
     v->assessment->software_count = v->assessment->software_stored = 0;
     v->assessment->position.known = true;
     v->assessment->position.epoch = receipt->epoch;
@@ -476,6 +477,7 @@ static void *create(void *context, struct nea_connection *c)
     v->assessment = context;
     v->part = assessment_join(context, c);
     v->assessment->swima = v;
+    v->assessment->software_part = v->part;
     v->assessment->on_position = on_position;
     v->assessment->on_conflict = on_conflict;
     assessment_locate(v->assessment);
@@ -485,6 +487,7 @@ static void *create(void *context, struct nea_connection *c)
 static void begin_handshake(void *state)
 {
     struct swima *v = state;
+    v->part->finding = NULL;
     assessment_reopen(v->assessment, v->part);
     subscription_reopen(&v->subscription);
     v->state = SWIMA_START;
@@ -549,6 +552,7 @@ static void destroy(void *state)
 {
     struct swima *v = state;
     v->assessment->swima = NULL;
+    v->assessment->software_part = NULL;
     v->assessment->on_position = NULL;
     v->assessment->on_conflict = NULL;
     free(v);

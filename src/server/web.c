@@ -13,6 +13,9 @@ const struct web_parameter web_parameters[WEB_PARAMETERS] = {
     [WEB_AFTER] = {"after", WEB_NUMBER, 0, INT64_MAX, "the same as cursor"},
     [WEB_AT] = {"at", WEB_TIME, 0, 0, "as it was then: RFC 3339, a date, or -7d; default: now"},
     [WEB_KNOWN_AT] = {"known_at", WEB_TIME, 0, 0, "only what had been learnt by then; default: all that is known"},
+    [WEB_KIND] = {"kind", WEB_TEXT, 0, 0, "reference or reported; default: the one that counts"},
+    [WEB_SHA256] = {"sha256", WEB_TEXT, 0, 0, "a file's digest: 64 hexadecimal digits"},
+    [WEB_PATH] = {"path", WEB_TEXT, 0, 0, "a file's whole path"},
 };
 
 static const struct {
@@ -27,6 +30,7 @@ static const struct {
     {409, "Conflict"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
     {500, "Internal Server Error"},
     {503, "Service Unavailable"},
 };
@@ -38,6 +42,7 @@ struct web_request *web_request_new(void)
         return NULL;
     r->arena = arena_of(REQUEST_MAX);
     r->body = wr_of(0);
+    r->upload = wr_of(1);
     for (size_t i = 0; i < WEB_PARAMETERS; i++)
         r->values[i].time = TIME_UNKNOWN;
     return r;
@@ -48,6 +53,7 @@ void web_request_free(struct web_request *r)
     if (!r)
         return;
     wr_free(&r->body);
+    wr_free(&r->upload);
     arena_free(&r->arena);
     free(r);
 }
@@ -173,6 +179,9 @@ static void find_route(struct web_request *r, const char *method, struct bytes p
 
 static bool read_value(const struct web_parameter *p, struct bytes text, int64_t now, struct web_value *value)
 {
+    value->text = text;
+    if (p->kind == WEB_TEXT)
+        return true;
     if (p->kind == WEB_NUMBER)
         return bytes_number(text, &value->number) && value->number >= p->min && value->number <= p->max;
     return time_parse_option((const char *)text.p, now, &value->time); /* decode() ended it with a NUL */

@@ -12,8 +12,8 @@ enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1, WEB_WRITE = 2 };
 
 /* ---- parameters of a query --------------------------------------------------------------------------------------- */
 
-enum web_kind { WEB_NUMBER, WEB_TIME };
-enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_PARAMETERS };
+enum web_kind { WEB_NUMBER, WEB_TIME, WEB_TEXT };
+enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_KIND, WEB_SHA256, WEB_PATH, WEB_PARAMETERS };
 struct web_parameter {
     const char *name;
     enum web_kind kind;
@@ -26,6 +26,7 @@ struct web_value {
     bool given;
     uint64_t number;
     int64_t time; /* TIME_UNKNOWN unless given */
+    struct bytes text;
 };
 
 /* ---- routes ------------------------------------------------------------------------------------------------------ */
@@ -38,6 +39,7 @@ struct web_route {
     bool needs_store;
     void (*handle)(struct web_request *);
     const char *doc;
+    size_t upload_max; /* octets of the body that it takes; 0: none */
 };
 extern const struct web_route web_routes[];
 extern const size_t web_route_count;
@@ -46,11 +48,13 @@ extern const size_t web_route_count;
 
 struct web_request {
     bool began;                    /* http.c: its header fields have been seen */
+    bool admitted;                 /* http.c: its login was looked at, and a body may come */
     struct bytes target;           /* http.c: as it came */
     const struct web_route *route; /* NULL while none matched */
     struct arena arena;            /* everything that was decoded */
     struct bytes argument;         /* what stood for {…} */
     struct web_value values[WEB_PARAMETERS];
+    struct wr upload;            /* the request's body; bad: it was too large */
     struct connected *connected; /* who has a session now; NULL: nobody */
     struct store *store; /* of this thread; set where the route needs one */
 

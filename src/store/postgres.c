@@ -11,7 +11,7 @@
 /* Of pg_type.h, which does not come with libpq. */
 enum { OID_BYTEA = 17, OID_INT8 = 20, OID_BYTEA_ARRAY = 1001, OID_INT8_ARRAY = 1016 };
 
-enum { PARAMETERS_MAX = 9 };
+enum { PARAMETERS_MAX = 10 };
 #define MIGRATION_LOCK "5579012401" /* any number that nobody else takes */
 
 struct connection {

@@ -6,14 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX 1000
 #define EVENT_BITS                                                                                                     \
     16 /* of a cursor: the event's place in its change, below the change's number; BLOB_MEMBERS_MAX fits */
-
-static unsigned page_size(unsigned limit)
-{
-    return limit == 0 ? 1 : limit > PAGE_MAX ? PAGE_MAX : limit;
-}
 
 /* ---- endpoints ------------------------------------------------------------------------------------------------------
  */

@@ -109,4 +109,10 @@ enum store_status sql_end(struct rows *rows) MUST_USE;
 enum store_status sql_ask_number(struct store *s, enum statement statement, const struct value *values, size_t count,
                                  int64_t *number, struct error *error) MUST_USE;
 
+/* Items of an answer, whatever was asked for. */
+static inline unsigned page_size(unsigned limit)
+{
+    return limit == 0 ? 1 : limit > 1000 ? 1000 : limit;
+}
+
 #endif

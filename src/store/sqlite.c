@@ -31,7 +31,7 @@ static enum store_status status_of(enum db_status status)
 
 /* ---- zip($1, $2, …): lists side by side as rows (a, b, …) --------------------------------------------------------- */
 
-enum { ZIP_COLUMNS = 4 };
+enum { ZIP_COLUMNS = 5 };
 
 struct zip {
     sqlite3_vtab_cursor base;
@@ -43,8 +43,8 @@ static int zip_connect(sqlite3 *handle, void *context, int argc, const char *con
                        char **message)
 {
     (void)context, (void)argc, (void)argv, (void)message;
-    int code = sqlite3_declare_vtab(handle, "CREATE TABLE x(a, b, c, d, list_a HIDDEN, list_b HIDDEN,"
-                                            " list_c HIDDEN, list_d HIDDEN)");
+    int code = sqlite3_declare_vtab(handle, "CREATE TABLE x(a, b, c, d, e, list_a HIDDEN, list_b HIDDEN,"
+                                            " list_c HIDDEN, list_d HIDDEN, list_e HIDDEN)");
     if (code == SQLITE_OK && !(*out = sqlite3_malloc(sizeof **out)))
         code = SQLITE_NOMEM;
     if (code == SQLITE_OK)
@@ -200,7 +200,7 @@ static sqlite3_stmt *prepare(struct connection *c, enum statement statement, str
         return NULL;
     for (int i = 1; i <= sqlite3_bind_parameter_count(p); i++) {
         const char *name = sqlite3_bind_parameter_name(p, i);
-        if (name[1] != '0' + i || name[2]) /* SQLite numbers them as they come */
+        if (strtol(name + 1, NULL, 10) != i) /* SQLite numbers them as they come */
             bug("statement %s: its parameters are not in order", statements[statement].name);
     }
     return c->prepared[statement] = p;

@@ -98,11 +98,106 @@ STATEMENT(TAGS_RELEASED, "n",
           " tags_due = CASE WHEN w.n < 2000 THEN 1 ELSE 0 END FROM (SELECT count(*) AS n, max(id) AS last FROM (SELECT id FROM software"
           " WHERE id >= (SELECT tags_from FROM endpoint WHERE id = $1) ORDER BY id LIMIT 2000) AS v) AS w"
           " WHERE endpoint.id = $1 AND endpoint.tags_due = 0")
-STATEMENT(TAG_ADD, "nnnbbbbbb",
-          "INSERT INTO tag(software, endpoint, learnt, octets, package, version, arch, source, source_version)"
-          " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(software) DO NOTHING")
+/* A report never replaces a reference, nor another endpoint's report; its own it does, but for one that tells files by one that tells none. */
+STATEMENT(TAG_ADD, "nnnbbbbbbn",
+          "INSERT INTO tag(software, endpoint, learnt, octets, package, version, arch, source, source_version, files)"
+          " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(software) DO UPDATE SET learnt = excluded.learnt,"
+          " octets = excluded.octets, package = excluded.package, version = excluded.version, arch = excluded.arch, source = excluded.source,"
+          " source_version = excluded.source_version, files = excluded.files"
+          " WHERE tag.kind = 0 AND tag.endpoint = excluded.endpoint AND (excluded.files > 0 OR tag.files = 0)")
+STATEMENT(TAG_BESIDE, "nnbnn",
+          "INSERT INTO tag_beside(software, endpoint, learnt, octets, files) SELECT t.software, $1, $2, $3, $4 FROM tag t WHERE t.software = $5"
+          " AND t.kind = 1 ON CONFLICT(software) DO UPDATE SET learnt = excluded.learnt, octets = excluded.octets, files = excluded.files"
+          " WHERE tag_beside.endpoint = excluded.endpoint AND (excluded.files > 0 OR tag_beside.files = 0)")
+STATEMENT(TAG_PUT_ASIDE, "n",
+          "INSERT INTO tag_beside(software, endpoint, learnt, octets, files) SELECT software, endpoint, learnt, octets, files FROM tag"
+          " WHERE software = $1 AND kind = 0 ON CONFLICT(software) DO NOTHING")
+STATEMENT(TAG_REFERENCE, "nnbbbbbbbn",
+          "INSERT INTO tag(software, endpoint, kind, learnt, who, octets, package, version, arch, source, source_version, files)"
+          " VALUES($1, 0, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(software) DO UPDATE SET endpoint = 0, kind = 1,"
+          " learnt = excluded.learnt, who = excluded.who, octets = excluded.octets, package = excluded.package, version = excluded.version,"
+          " arch = excluded.arch, source = excluded.source, source_version = excluded.source_version, files = excluded.files")
 STATEMENT(TAG_CAME, "n", "DELETE FROM tag_asked WHERE software = $1")
-STATEMENT(TAG_GET, "n", "SELECT octets FROM tag WHERE software = $1")
+/* $2: the kind, or -1 for the one that counts. */
+STATEMENT(TAG_GET, "nn",
+          "SELECT octets FROM tag WHERE software = $1 AND ($2 = -1 OR kind = $2) UNION ALL SELECT octets FROM tag_beside WHERE software = $1"
+          " AND $2 = 0")
+STATEMENT(TAGS, "nn",
+          "SELECT t.software, s.identifier, t.kind, t.who, t.endpoint, e.name, t.learnt, f.files, b.endpoint, d.name, b.learnt, g.files,"
+          " t.package, t.version, t.arch FROM tag t JOIN software s ON s.id = t.software LEFT JOIN endpoint e ON e.id = t.endpoint LEFT JOIN file_set f"
+          " ON f.id = t.files LEFT JOIN tag_beside b ON b.software = t.software LEFT JOIN endpoint d ON d.id = b.endpoint LEFT JOIN file_set g"
+          " ON g.id = b.files WHERE t.software > $1 ORDER BY t.software LIMIT $2")
+
+/* ---- files of tags ---- */
+
+/* Held until the transaction ends: a new set and a new reference of one software never miss each other. */
+STATEMENT(SOFTWARE_LOCK, "n", "UPDATE software SET learnt = learnt WHERE id = $1")
+STATEMENT(FILE_SET_FIND, "nb", "SELECT id FROM file_set WHERE software = $1 AND digest = $2")
+STATEMENT(FILE_SET_ADD, "nnb", "INSERT INTO file_set(software, files, digest) VALUES($1, $2, $3) RETURNING id")
+STATEMENT(FILE_PATHS_ADD, "NB",
+          "INSERT INTO file_path(head, path) SELECT z.a, z.b FROM zip($1, $2) AS z WHERE NOT EXISTS (SELECT 1 FROM file_path p"
+          " WHERE p.head = z.a AND p.path = z.b)")
+#define FILE_ROWS(lists)                                                                                               \
+    "(SELECT (SELECT min(p.id) FROM file_path p WHERE p.head = z.a AND p.path = z.b) AS path, z.c AS head, z.d AS extent, z.e AS sha256" \
+    " FROM zip(" lists ") AS z) AS w"
+#define SAME_FILE "f.path = w.path AND f.head = w.head AND f.extent = w.extent AND f.sha256 = w.sha256"
+STATEMENT(FILES_ADD, "NBNNB",
+          "INSERT INTO file(path, head, extent, sha256) SELECT w.path, w.head, w.extent, w.sha256 FROM " FILE_ROWS("$1, $2, $3, $4, $5")
+          " WHERE NOT EXISTS (SELECT 1 FROM file f WHERE " SAME_FILE ")")
+STATEMENT(FILE_SET_FILL, "nNBNNB",
+          "INSERT INTO file_of_set(file_set, file) SELECT $1, (SELECT min(f.id) FROM file f WHERE " SAME_FILE ") FROM "
+          FILE_ROWS("$2, $3, $4, $5, $6"))
+STATEMENT(FILE_SETS_OF, "n", "SELECT id FROM file_set WHERE software = $1 ORDER BY id")
+STATEMENT(FILE_SET_DIFFERS, "nn", "UPDATE file_set SET differs = $1 WHERE id = $2")
+STATEMENT(FILES_OF_SET, "n",
+          "SELECT p.path, f.extent, f.sha256 FROM file_of_set l JOIN file f ON f.id = l.file JOIN file_path p ON p.id = f.path"
+          " WHERE l.file_set = $1 ORDER BY p.path")
+/* A set that nobody tells and no tag has. */
+#define FORGOTTEN                                                                                                      \
+    " = $1 AND NOT EXISTS (SELECT 1 FROM told o WHERE o.file_set = $1) AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.software = $2"      \
+    " AND t.files = $1) AND NOT EXISTS (SELECT 1 FROM tag_beside b WHERE b.software = $2 AND b.files = $1)"
+STATEMENT(FILE_SET_EMPTY, "nn", "DELETE FROM file_of_set WHERE file_set" FORGOTTEN)
+STATEMENT(FILE_SET_DROP, "nn", "DELETE FROM file_set WHERE id" FORGOTTEN)
+STATEMENT(TAG_FILES, "n", "SELECT files FROM tag WHERE software = $1 AND kind = 1")
+STATEMENT(TOLD_SET, "nn", "SELECT file_set FROM told WHERE endpoint = $1 AND software = $2")
+STATEMENT(TOLD_PUT, "nnnn",
+          "INSERT INTO told(endpoint, software, file_set, learnt, asked, bare) VALUES($1, $2, $3, $4, $4, 0) ON CONFLICT(endpoint, software)"
+          " DO UPDATE SET learnt = CASE WHEN told.file_set = excluded.file_set THEN told.learnt ELSE excluded.learnt END,"
+          " file_set = excluded.file_set, asked = excluded.asked, bare = 0")
+STATEMENT(TOLD_BARE, "nnn", "UPDATE told SET bare = $1 WHERE endpoint = $2 AND software = $3")
+STATEMENT(TOLD_ASKED, "nnN",
+          "INSERT INTO told(endpoint, software, file_set, learnt, asked, bare) SELECT $1, z.a, 0, 0, $2, 0 FROM zip($3) AS z WHERE 1 = 1"
+          " ON CONFLICT(endpoint, software) DO UPDATE SET asked = excluded.asked")
+/* Software ($1) that has a reference with files, what was not asked of the endpoint for the longest first. */
+STATEMENT(VERIFIABLE, "Nnn",
+          "SELECT t.software, s.identifier, d.file_set, d.bare, f.differs FROM zip($1) AS z CROSS JOIN tag t JOIN software s ON s.id = t.software"
+          " LEFT JOIN told d ON d.endpoint = $2 AND d.software = t.software LEFT JOIN file_set f ON f.id = d.file_set"
+          " WHERE t.software = z.a AND t.kind = 1 AND t.files > 0 ORDER BY coalesce(d.asked, 0), t.software LIMIT $3")
+STATEMENT(TOLD_DIFFERING, "n",
+          "SELECT t.software FROM told t JOIN file_set f ON f.id = t.file_set WHERE t.endpoint = $1 AND f.differs > 0 ORDER BY t.software")
+/* Also where a reference is not there, and another endpoint has reported first. */
+STATEMENT(TOLD_OTHERWISE, "nn",
+          "SELECT t.software, s.identifier, g.kind, g.files, t.file_set, CASE WHEN g.kind = 1 AND g.learnt > t.learnt THEN g.learnt ELSE t.learnt END,"
+          " g.package, g.version, g.arch FROM told t JOIN tag g ON g.software = t.software JOIN software s ON s.id = t.software"
+          " WHERE t.endpoint = $1 AND t.software >= $2 AND t.file_set > 0 AND g.files > 0 AND g.files <> t.file_set ORDER BY t.software")
+/* A file number fits 31 bits of a cursor, below its set's. */
+#define FILE_FOUND                                                                                                     \
+    "SELECT (l.file_set << 31) | f.id, l.file_set, p.path, f.extent, f.sha256, s.id, s.identifier, g.kind, g.files, b.files, g.package, g.version,"  \
+    " g.arch FROM "
+#define FILE_ITEMS                                                                                                     \
+    " JOIN file_of_set l ON l.file = f.id JOIN file_set q ON q.id = l.file_set JOIN software s ON s.id = q.software JOIN tag g"      \
+    " ON g.software = s.id LEFT JOIN tag_beside b ON b.software = s.id WHERE "
+#define FILE_PAGE " AND ((l.file_set << 31) | f.id) > $3 ORDER BY 1 LIMIT $4"
+STATEMENT(FILES_BY_SHA256, "nbnn",
+          FILE_FOUND "file f JOIN file_path p ON p.id = f.path" FILE_ITEMS "f.head = $1 AND f.sha256 = $2" FILE_PAGE)
+STATEMENT(FILES_BY_PATH, "nbnn",
+          FILE_FOUND "file_path p JOIN file f ON f.path = p.id" FILE_ITEMS "p.head = $1 AND p.path = $2" FILE_PAGE)
+/* Endpoints that have or had a software, with all that each has now. */
+STATEMENT(OWNERS, "nnn",
+          "SELECT e.id, e.name, e.retired, n.members, t.file_set FROM (SELECT DISTINCT c.endpoint FROM change_block b JOIN change c ON c.change_set ="
+          " b.change_set WHERE b.block = $1 >> 6 AND ((b.created | b.deleted) >> CAST($1 & 63 AS INT4)) & 1 = 1 AND c.endpoint > $2"
+          " ORDER BY c.endpoint LIMIT $3) AS w JOIN endpoint e ON e.id = w.endpoint JOIN present n ON n.endpoint = w.endpoint"
+          " LEFT JOIN told t ON t.endpoint = w.endpoint AND t.software = $1 ORDER BY e.id")
 
 /* ---- reading ---- */
 

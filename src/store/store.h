@@ -110,10 +110,22 @@ struct store_untagged {
     int64_t id;
     struct bytes software_id;
 };
+/* A file as a tag tells it. */
+struct store_file {
+    struct bytes path;
+    int64_t size; /* -1: not told */
+    bool mutable;
+    struct bytes sha256; /* empty: not told */
+};
+/* Reported: what an endpoint says of itself, believed as no more than that. Reference: given by the administrator, or signed by who is trusted;
+ * it is the tag in every answer, and no report replaces it. */
+enum store_tag_kind { STORE_REPORTED = 0, STORE_REFERENCE = 1, STORE_TAG_ANY = -1 };
 struct store_tag {
     int64_t software;
-    struct bytes octets; /* as reported */
+    struct bytes octets; /* as they came */
     struct store_package package;
+    const struct store_file *files; /* a path that stands twice counts once */
+    size_t file_count;
 };
 #define STORE_TAGS_AGAIN 86400 /* seconds until whom else an identifier is asked of, or the same endpoint again */
 
@@ -130,12 +142,34 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
 enum store_status store_tags_absent(struct store *s, int64_t now, int64_t *endpoint, struct error *error) MUST_USE;
 /* Within a transaction: what that endpoint brought may be asked of anybody who has it. A part at a time: once more while it is still absent. */
 enum store_status store_tags_release(struct store *s, int64_t endpoint, int64_t now, struct error *error) MUST_USE;
-/* Within a transaction: tags that the endpoint gave. A software that has one keeps it. */
+/* Within a transaction: tags that the endpoint gave. A reference stays what it is, and so does another endpoint's report; what this one says of
+ * its files is kept beside them, so that what differs can be told. */
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
                              struct error *error) MUST_USE;
-/* A software's tag, by row identifier or by the software identifier itself. */
-enum store_status store_tag(struct store *s, struct bytes id_or_text, void (*visit)(void *, struct bytes octets), void *context,
-                            struct error *error) MUST_USE;
+/* Within a transaction: the reference tag of a software, which nobody needs to have; the last one given counts. tag->software is not looked at.
+ * `who` gave or signed it. *software: its number. */
+enum store_status store_reference(struct store *s, struct bytes software_id, struct bytes who, int64_t now, const struct store_tag *tag,
+                                  int64_t *software, struct error *error) MUST_USE;
+/* A software's tag of that kind, by row identifier or by the software identifier itself. */
+enum store_status store_tag(struct store *s, struct bytes id_or_text, enum store_tag_kind kind, void (*visit)(void *, struct bytes octets),
+                            void *context, struct error *error) MUST_USE;
+
+/* ---- spot checks: what endpoints say of files, beside the references --------------------------------------------------- */
+
+/* Software that the endpoint has now and that has a reference with files, the longest not asked of it first; as store_untagged(). */
+enum store_status store_unverified(struct store *s, int64_t endpoint, unsigned limit, size_t octets, struct arena *a, struct store_untagged *list,
+                                   size_t *count, struct error *error) MUST_USE;
+/* Within a transaction: these are being asked of the endpoint. */
+enum store_status store_verifying(struct store *s, int64_t endpoint, int64_t now, const struct store_untagged *list, size_t count,
+                                  struct error *error) MUST_USE;
+/* Of the software that the endpoint has now: how many have a reference with files; of how many of them it told its files; how many of those told
+ * none when it was last asked (whatever it told before stands); in how many, and in how many files, it differs. */
+struct store_verified {
+    int64_t references, compared, bare, differing, findings;
+};
+enum store_status store_verified(struct store *s, int64_t endpoint, struct store_verified *v, struct error *error) MUST_USE;
+/* `differing` alone, which costs nothing where nothing differs. */
+enum store_status store_differing(struct store *s, int64_t endpoint, int64_t *differing, struct error *error) MUST_USE;
 
 /* ---- reading: `at` is a valid time (TIME_UNKNOWN: now); `known_at` a transaction time (TIME_UNKNOWN: all that is known) -------------- */
 
@@ -184,6 +218,62 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
 enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
                                bool (*visit)(void *, const struct store_history_event *), void *context, uint64_t *next,
                                struct error *error) MUST_USE;
+
+/* Which tag each software has, in the order of their numbers; `reported` is what an endpoint reported where the tag is a reference. */
+struct store_tag_origin {
+    struct bytes who;      /* of a reference */
+    int64_t endpoint;      /* of a report; 0: there is none */
+    struct bytes endpoint_name;
+    int64_t learnt, files; /* files: 0 if it tells none */
+};
+struct store_tag_item {
+    int64_t software;
+    struct bytes software_id;
+    struct store_package package; /* name, version, arch */
+    enum store_tag_kind kind;
+    struct store_tag_origin origin, reported;
+};
+enum store_status store_tag_list(struct store *s, uint64_t after, unsigned limit, bool (*visit)(void *, const struct store_tag_item *),
+                                 void *context, uint64_t *next, struct error *error) MUST_USE;
+
+/* One file of what an endpoint told that is not as the tag says; files that the tag calls mutable may be as they are. */
+enum store_difference { STORE_CHANGED, STORE_MISSING, STORE_ADDED };
+struct store_finding {
+    int64_t software;
+    struct bytes software_id;
+    struct store_package package; /* name, version, arch */
+    enum store_tag_kind against;  /* STORE_REPORTED: another endpoint told it otherwise first, and nobody knows who is right */
+    enum store_difference what;
+    struct bytes path;
+    struct store_file wanted, told; /* path empty: it is not there */
+    int64_t learnt; /* when the difference could be known first */
+};
+/* Of software that the endpoint has now. */
+enum store_status store_findings(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
+                                 bool (*visit)(void *, const struct store_finding *), void *context, uint64_t *next,
+                                 struct error *error) MUST_USE;
+
+/* A file by its digest or its path (the other one empty), once for each package and each set of files that tells it. */
+struct store_owner {
+    int64_t id;
+    struct bytes name;
+    bool told; /* the endpoint itself tells this file; else it has the package, and told nothing of its files */
+};
+struct store_found_file {
+    struct store_file file;
+    int64_t software;
+    struct bytes software_id;
+    struct store_package package; /* name, version, arch */
+    enum store_tag_kind kind;     /* of the tag that tells it, */
+    bool deviation;               /* unless only endpoints do whose files are not those of any tag: then REPORTED */
+    const struct store_owner *owners;
+    size_t owner_count;
+    bool more; /* owners, than the first STORE_OWNERS_MAX */
+};
+enum { STORE_OWNERS_MAX = 1000 };
+enum store_status store_files(struct store *s, struct bytes sha256, struct bytes path, uint64_t after, unsigned limit,
+                              bool (*visit)(void *, const struct store_found_file *), void *context, uint64_t *next,
+                              struct error *error) MUST_USE;
 
 /* Counts for /healthz and the page: endpoints, distinct software, change sets, changes, sessions. */
 struct store_totals {

@@ -1,7 +1,7 @@
-/* Tags: which software has none yet, of whom it was asked when, and what came. A tag is stored once a software, and the
- * first who reports it is the one who is believed; it stays a report. */
-#include "store/set.h"
-#include "store/sql.h"
+/* Tags: which software has none yet, of whom it was asked when, and what came. A tag is stored once a software and kind, and the first who
+ * reports it is the one who is believed; it stays a report. A reference is the tag, whoever reports what. */
+#include "store/files.h"
+#include "store/write.h"
 
 #define OLDEST 20000 /* untagged software that one question looks at, the longest unasked first */
 
@@ -66,19 +66,86 @@ enum store_status store_tags_release(struct store *s, int64_t endpoint, int64_t 
     return sql_guard_end(s, status, error);
 }
 
+/* What it told of the files before is forgotten, once nobody tells it. */
+static enum store_status tell_files(struct store *s, int64_t endpoint, int64_t now, int64_t software, int64_t set, struct error *error)
+{
+    int64_t old = 0;
+    struct value key[] = {NUM(endpoint), NUM(software)};
+    if (!set)
+        return POST(s, ST_TOLD_BARE, error, NUM(now), NUM(endpoint), NUM(software));
+    enum store_status status = sql_ask_number(s, ST_TOLD_SET, key, ARRAY_LENGTH(key), &old, error);
+    if (status == STORE_OK || status == STORE_NOT_FOUND)
+        status = POST(s, ST_TOLD_PUT, error, NUM(endpoint), NUM(software), NUM(set), NUM(now));
+    return status == STORE_OK && old && old != set ? files_forget(s, software, old, error) : status;
+}
+
+static enum store_status store_report_of(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *t, struct error *error)
+{
+    const struct store_package *p = &t->package;
+    int64_t set = 0;
+    enum store_status status = files_put(s, t->software, t->files, t->file_count, &set, error);
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_ADD, error, NUM(t->software), NUM(endpoint), NUM(now), OCT(t->octets), OCT(p->name), OCT(p->version),
+                      OCT(p->arch), OCT(p->source), OCT(p->source_version), NUM(set));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_BESIDE, error, NUM(endpoint), NUM(now), OCT(t->octets), NUM(set), NUM(t->software));
+    if (status == STORE_OK)
+        status = tell_files(s, endpoint, now, t->software, set, error);
+    return status == STORE_OK ? POST(s, ST_TAG_CAME, error, NUM(t->software)) : status;
+}
+
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
                              struct error *error)
 {
     enum store_status status = sql_guard_begin(s, error);
     if (status != STORE_OK)
         return status;
-    for (size_t i = 0; i < count && status == STORE_OK; i++) {
-        const struct store_package *p = &tags[i].package;
-        status = POST(s, ST_TAG_ADD, error, NUM(tags[i].software), NUM(endpoint), NUM(now), OCT(tags[i].octets), OCT(p->name),
-                      OCT(p->version), OCT(p->arch), OCT(p->source), OCT(p->source_version));
-        if (status == STORE_OK)
-            status = POST(s, ST_TAG_CAME, error, NUM(tags[i].software));
-    }
+    for (size_t i = 0; i < count && status == STORE_OK; i++)
+        status = store_report_of(s, endpoint, now, &tags[i], error);
+    return sql_guard_end(s, status, error);
+}
+
+static enum store_status number_of(struct store *s, struct bytes software_id, int64_t now, int64_t *software, struct error *error)
+{
+    struct store_receipt receipt = {0};
+    struct name name = {.text = software_id};
+    struct work w = {.s = s, .a = &s->scratch, .receipt = &receipt, .error = error, .learnt = now};
+    arena_reset(&s->scratch);
+    enum store_status status = intern_names(&w, &name, 1);
+    *software = name.id;
+    return status;
+}
+
+static enum store_status put_reference(struct store *s, struct bytes who, int64_t now, const struct store_tag *t, int64_t software,
+                                       struct error *error)
+{
+    const struct store_package *p = &t->package;
+    int64_t set = 0, old = 0;
+    struct value key = NUM(software);
+    enum store_status status = files_put(s, software, t->files, t->file_count, &set, error);
+    if (status == STORE_OK)
+        status = sql_ask_number(s, ST_TAG_FILES, &key, 1, &old, error);
+    if (status == STORE_OK || status == STORE_NOT_FOUND)
+        status = POST(s, ST_TAG_PUT_ASIDE, error, NUM(software));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_REFERENCE, error, NUM(software), NUM(now), OCT(who), OCT(t->octets), OCT(p->name), OCT(p->version),
+                      OCT(p->arch), OCT(p->source), OCT(p->source_version), NUM(set));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_CAME, error, NUM(software));
+    if (status == STORE_OK && old && old != set)
+        status = files_forget(s, software, old, error);
+    return status == STORE_OK ? files_compare_all(s, software, set, error) : status;
+}
+
+enum store_status store_reference(struct store *s, struct bytes software_id, struct bytes who, int64_t now, const struct store_tag *tag,
+                                  int64_t *software, struct error *error)
+{
+    enum store_status status = sql_guard_begin(s, error);
+    if (status != STORE_OK)
+        return status;
+    status = number_of(s, software_id, now, software, error);
+    if (status == STORE_OK)
+        status = put_reference(s, who, now, tag, *software, error);
     return sql_guard_end(s, status, error);
 }
 
@@ -104,7 +171,7 @@ static enum store_status find_software(struct store *s, struct bytes id_or_text,
     return sql_end(&rows);
 }
 
-enum store_status store_tag(struct store *s, struct bytes id_or_text, void (*visit)(void *, struct bytes),
+enum store_status store_tag(struct store *s, struct bytes id_or_text, enum store_tag_kind kind, void (*visit)(void *, struct bytes),
                             void *context, struct error *error)
 {
     struct rows rows;
@@ -113,10 +180,40 @@ enum store_status store_tag(struct store *s, struct bytes id_or_text, void (*vis
     enum store_status status = find_software(s, id_or_text, &id, error);
     if (status != STORE_OK)
         return status;
-    for (ASK(s, ST_TAG_GET, &rows, error, NUM(id)); sql_next(&rows, error); found = true)
+    for (ASK(s, ST_TAG_GET, &rows, error, NUM(id), NUM(kind)); sql_next(&rows, error); found = true)
         visit(context, sql_octets(&rows, 0));
     status = sql_end(&rows);
     if (status == STORE_OK && !found)
         error_set(error, "no tag is known of this software");
     return status == STORE_OK && !found ? STORE_NOT_FOUND : status;
+}
+
+enum store_status store_tag_list(struct store *s, uint64_t after, unsigned limit, bool (*visit)(void *, const struct store_tag_item *),
+                                 void *context, uint64_t *next, struct error *error)
+{
+    struct rows rows;
+    uint64_t last = after;
+    bool go_on = true;
+    *next = 0;
+    limit = page_size(limit);
+    if (after > INT64_MAX)
+        return STORE_OK;
+    for (ASK(s, ST_TAGS, &rows, error, NUM((int64_t)after), NUM((int64_t)limit + 1)); sql_next(&rows, error);) {
+        if (!go_on || limit == 0) {
+            *next = last;
+            continue;
+        }
+        const struct store_tag_item item = {
+            .software = sql_number(&rows, 0),
+            .software_id = sql_octets(&rows, 1),
+            .kind = sql_number(&rows, 2) ? STORE_REFERENCE : STORE_REPORTED,
+            .origin = {sql_octets(&rows, 3), sql_number(&rows, 4), sql_octets(&rows, 5), sql_number(&rows, 6), sql_number(&rows, 7)},
+            .reported = {{0}, sql_number(&rows, 8), sql_octets(&rows, 9), sql_number(&rows, 10), sql_number(&rows, 11)},
+            .package = {.name = sql_octets(&rows, 12), .version = sql_octets(&rows, 13), .arch = sql_octets(&rows, 14)},
+        };
+        last = (uint64_t)item.software;
+        go_on = visit(context, &item);
+        limit--;
+    }
+    return sql_end(&rows);
 }

@@ -255,6 +255,8 @@ static void every_route_keeps_its_scope(void **unused)
         snprintf(path, sizeof path, "%s", web_routes[i].pattern);
         if ((brace = strchr(path, '{')))
             memmove(brace + 1, strchr(path, '}') + 1, strlen(strchr(path, '}') + 1) + 1), *brace = '1';
+        if (web_routes[i].parameters & 1U << WEB_PATH) /* it wants one */
+            strncat(path, "?path=/x", sizeof path - strlen(path) - 1);
         ask(&(struct question){.method = web_routes[i].method, .path = path, .user = ""}, &a);
         assert_int_equal(a.code, CURLE_OK);
         assert_int_equal(a.status, web_routes[i].scope == WEB_PUBLIC ? 200 : 401);
@@ -463,6 +465,95 @@ static void events_come_in_their_order(void **unused)
     get(path, 200);
     assert_int_equal(count(a.body, "\"eid\":"), 2);
     assert_has(a.body, "\"next\":null");
+}
+
+/* ---- tags and files ---------------------------------------------------------------------------------------------- */
+
+#define DIGEST "0101010101010101010101010101010101010101010101010101010101010101"
+static const char reference[] =
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?><SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\""
+    " xmlns:SHA256=\"http://www.w3.org/2001/04/xmlenc#sha256\" name=\"a\" tagId=\"a-12\" version=\"12\" versionScheme=\"alphanumeric\" xml:lang=\"en-US\""
+    " xmlns:n8060=\"http://csrc.nist.gov/ns/swid/2015-extensions/1.0\">"
+    "<Entity name=\"Example\" regid=\"example.org\" role=\"softwareCreator tagCreator\"/><Payload n8060:pathSeparator=\"/\" n8060:envVarPrefix=\"$\" n8060:envVarSuffix=\"\"><File name=\"a\" root=\"/usr/bin\" size=\"3\""
+    " SHA256:hash=\"" DIGEST "\"/></Payload></SoftwareIdentity>";
+
+static void send_tag(const char *body, const char *type, const char *who, long status)
+{
+    char header[80];
+    snprintf(header, sizeof header, "Content-Type: %s", type);
+    ask(&(struct question){.method = "POST", .path = "/api/v1/tags", .upload = body, .header = header, .user = who}, &a);
+    if (a.code != CURLE_OK || a.status != status)
+        fail_msg("%s, %ld instead of %ld: %s", curl_easy_strerror(a.code), a.status, status, a.body);
+}
+
+static void a_tag_is_imported_as_reference(void **unused)
+{
+    (void)unused;
+    static const char xml[] = "application/swid+xml";
+    get("/api/v1/tags", 200);
+    assert_has(a.body, "\"schema\":\"muster.tags/1\"");
+    assert_has(a.body, "\"software_id\":\"example.org__a-12\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\",\"kind\":\"reported\","
+                       "\"who\":\"web-1.example.org\",\"learnt\":\"2026-01-01T00:00:00Z\",\"files\":0,\"reported\":null}");
+    send_tag(reference, xml, "", 401);
+    send_tag(reference, "application/json", NULL, 415);
+    send_tag(reference, "application/x-www-form-urlencoded", NULL, 415); /* what another origin's form could send */
+    send_tag("<!DOCTYPE x><x/>", xml, NULL, 422);
+    send_tag("<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\" name=\"a\" tagId=\"a-12\"/>", xml, NULL, 422);
+    send_tag("", xml, NULL, 400);
+    get("/api/v1/tags/example.org__a-12?kind=reference", 404);
+    send_tag(reference, xml, NULL, 200);
+    assert_has(a.body, "{\"schema\":\"muster.tag/1\",\"software\":1,\"software_id\":\"example.org__a-12\",\"kind\":\"reference\",\"files\":1}");
+    get("/api/v1/tags/example.org__a-12", 200);
+    assert_string_equal(a.body, reference);
+    get("/api/v1/tags/1?kind=reported", 200);
+    assert_string_equal(a.body, "<tag/>");
+    get("/api/v1/tags/1?kind=any", 400);
+    get("/api/v1/tags", 200);
+    assert_has(a.body, "\"kind\":\"reference\",\"who\":\"API\"");
+    assert_has(a.body, "\"files\":1,\"reported\":{\"who\":\"web-1.example.org\",\"learnt\":\"2026-01-01T00:00:00Z\",\"files\":0}}");
+    send_tag(reference, "application/swid+xml; charset=utf-8", NULL, 200); /* once more changes nothing */
+}
+
+static void a_large_body_is_refused_before_it_comes(void **unused)
+{
+    (void)unused;
+    size_t n = ((size_t)4 << 20) + 1;
+    char *large = malloc(n + 1);
+    assert_non_null(large);
+    memset(large, ' ', n);
+    large[n] = 0;
+    ask(&(struct question){.method = "POST", .path = "/api/v1/tags", .upload = large, .header = "Content-Type: application/swid+xml"}, &a);
+    assert_int_equal(a.status, 413);
+    large[n - 1] = 0; /* as large as can be, and no tag */
+    ask(&(struct question){.method = "POST", .path = "/api/v1/tags", .upload = large, .header = "Content-Type: application/swid+xml"}, &a);
+    assert_int_equal(a.status, 422);
+    free(large);
+    get("/healthz", 200);
+}
+
+static void files_are_found_by_digest_and_path(void **unused)
+{
+    (void)unused;
+    get("/api/v1/files?sha256=" DIGEST, 200);
+    assert_has(a.body, "{\"path\":\"/usr/bin/a\",\"sha256\":\"" DIGEST "\",\"size\":3,\"mutable\":false,\"software\":1,"
+                       "\"software_id\":\"example.org__a-12\",\"package\":\"a\",\"version\":\"12\",\"arch\":null,\"kind\":\"reference\","
+                       "\"endpoints\":[{\"id\":1,\"name\":\"web-1.example.org\",\"told\":false}],\"more_endpoints\":false}");
+    get("/api/v1/files?path=/usr/bin/a", 200);
+    assert_int_equal(count(a.body, "\"software_id\""), 1);
+    get("/api/v1/files?path=/usr/bin/b", 200);
+    assert_has(a.body, "\"items\":[],\"next\":null");
+    static const char *const wrong[] = {"", "?sha256=", "?sha256=01", "?path=", "?sha256=" DIGEST "&path=/x",
+                                        "?sha256=x101010101010101010101010101010101010101010101010101010101010101"};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        char path[200];
+        snprintf(path, sizeof path, "/api/v1/files%s", wrong[i]);
+        get(path, 400);
+    }
+    get("/api/v1/endpoints/1/findings", 200);
+    assert_has(a.body, "\"files\":{\"references\":1,\"compared\":0,\"bare\":0,\"differing\":0,\"findings\":0},\"items\":[],\"next\":null");
+    get("/api/v1/endpoints/nobody/findings", 404);
+    get("/api/v1/endpoints/1", 200);
+    assert_has(a.body, "\"files\":{\"references\":1,");
 }
 
 /* ---- what is wrong with a question ------------------------------------------------------------------------------- */
@@ -702,6 +793,9 @@ int main(void)
         cmocka_unit_test(an_endpoint_goes_by_number_or_name),
         cmocka_unit_test(software_is_told_as_it_was),
         cmocka_unit_test(events_come_in_their_order),
+        cmocka_unit_test(a_tag_is_imported_as_reference),
+        cmocka_unit_test(a_large_body_is_refused_before_it_comes),
+        cmocka_unit_test(files_are_found_by_digest_and_path),
         cmocka_unit_test(a_bad_parameter_is_named),
         cmocka_unit_test(unknown_paths_methods_and_bodies_are_refused),
         cmocka_unit_test(too_much_is_refused_and_forgotten),

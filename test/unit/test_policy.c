@@ -95,6 +95,40 @@ static void a_wrong_check_is_named(void **state)
     }
 }
 
+/* What is not compared denies nothing; a difference does what the action says, and is told in any case. */
+static void files_follow_the_action(void **state)
+{
+    static const struct {
+        const char *actions;
+        int64_t differing;
+        enum nea_result told, result;
+        enum nea_access access;
+    } rows[] = {
+        {"", 0, NEA_COMPLIANT, NEA_COMPLIANT, NEA_ACCESS_ALLOWED},
+        {"", 3, NEA_DONT_KNOW, NEA_COMPLIANT, NEA_ACCESS_ALLOWED},
+        {"files=quarantine", 1, NEA_MINOR, NEA_MINOR, NEA_ACCESS_QUARANTINED},
+        {"files=deny,forwarding=deny", 1, NEA_MAJOR, NEA_MAJOR, NEA_ACCESS_DENIED},
+        {"files=deny", 0, NEA_COMPLIANT, NEA_COMPLIANT, NEA_ACCESS_ALLOWED},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct policy p = policy_default;
+        struct error error = {""};
+        struct policy_finding f;
+        const char *language;
+        assert_true(!*rows[i].actions || policy_parse(&p, bytes_of(rows[i].actions), &error));
+        policy_judge_files(&p, rows[i].differing, BYTES("de"), &f, &language);
+        assert_string_equal(language, "de");
+        assert_int_equal(f.told, rows[i].told);
+        assert_int_equal(f.result, rows[i].result);
+        assert_int_equal(f.access, rows[i].access);
+        assert_int_equal(strstr(f.remediation, "Ver\xc3\xa4nderte Dateien\n") == f.remediation, rows[i].differing > 0);
+        assert_int_equal(strstr(f.reason, "reference tag") != NULL, f.access != NEA_ACCESS_ALLOWED);
+        assert_int_equal(strstr(f.said, "Referenz") != NULL, f.access != NEA_ACCESS_ALLOWED);
+        assert_true(utf8_valid(bytes_of(f.remediation)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +136,7 @@ int main(void)
         cmocka_unit_test(findings_follow_the_actions),
         cmocka_unit_test(texts_are_in_the_endpoints_language),
         cmocka_unit_test(a_wrong_check_is_named),
+        cmocka_unit_test(files_follow_the_action),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

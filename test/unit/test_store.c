@@ -690,13 +690,13 @@ static void test_tags_are_asked_for_once_and_kept_once(void **state)
     OK(store_tags(p->store, y.endpoint, T0 + 9, again, 2, &p->error));
     OK(store_commit(p->store, &p->error));
     char octets[100] = "";
-    OK(store_tag(p->store, BYTES("a_1"), keep_tag, octets, &p->error));
+    OK(store_tag(p->store, BYTES("a_1"), STORE_TAG_ANY, keep_tag, octets, &p->error));
     assert_string_equal(octets, "<a/>");
     char number[24];
     snprintf(number, sizeof number, "%lld", (long long)c);
-    OK(store_tag(p->store, bytes_of(number), keep_tag, octets, &p->error));
+    OK(store_tag(p->store, bytes_of(number), STORE_TAG_ANY, keep_tag, octets, &p->error));
     assert_string_equal(octets, "<c/>");
-    assert_int_equal(store_tag(p->store, BYTES("nobody"), keep_tag, octets, &p->error), STORE_NOT_FOUND);
+    assert_int_equal(store_tag(p->store, BYTES("nobody"), STORE_TAG_ANY, keep_tag, octets, &p->error), STORE_NOT_FOUND);
     assert_int_equal(untagged(p, y.endpoint, INT64_MAX, 10, 1000, want), 0);
     struct wr w = wr_of(0);
     uint64_t next;

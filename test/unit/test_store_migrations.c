@@ -158,6 +158,43 @@ static void test_blocks_of_a_set(void **state)
     assert_int_equal(gone, 1);
 }
 
+static void keep_octets(void *context, struct bytes octets)
+{
+    snprintf(context, 16, "%.*s", (int)octets.n, (const char *)octets.p);
+}
+
+/* Version 4: a tag that was there is a report without files; a reference puts it aside. */
+static void test_tags_of_version_3(void **state)
+{
+    struct place *p = enter(state);
+    make_old(p, 3);
+    add_software(p, 7, "apt_1");
+    run_raw(p, p->postgres ? "UPDATE software SET head = ((get_byte(digest, 0) & 127) << 24) | (get_byte(digest, 1) << 16) |"
+                             " (get_byte(digest, 2) << 8) | get_byte(digest, 3)"
+                           : "UPDATE software SET head = 0");
+    run_raw(p, p->postgres ? "INSERT INTO tag VALUES(7, 3, 1000, '<a/>', 'apt', '1', '', '', '')"
+                           : "INSERT INTO tag VALUES(7, 3, 1000, CAST('<a/>' AS BLOB), x'617074', x'31', x'', x'', x'')");
+    place_open(p);
+    char octets[16] = "";
+    OK(store_tag(p->store, BYTES("7"), STORE_TAG_ANY, keep_octets, octets, &p->error));
+    assert_string_equal(octets, "<a/>");
+    assert_int_equal(store_tag(p->store, BYTES("7"), STORE_REFERENCE, keep_octets, octets, &p->error), STORE_NOT_FOUND);
+    assert_int_equal(ask_raw(p, "SELECT count(*) FROM tag WHERE kind = 0 AND files = 0 AND length(who) = 0"), 1);
+    if (!p->postgres) /* its head is not the digest's: only a database of before version 3 has such */
+        return;
+    int64_t software;
+    struct store_file file = {.path = BYTES("/usr/bin/apt"), .size = 1};
+    struct store_tag tag = {.octets = BYTES("<b/>"), .files = &file, .file_count = 1};
+    OK(store_begin(p->store, &p->error));
+    OK(store_reference(p->store, BYTES("apt_1"), BYTES("api"), T0, &tag, &software, &p->error));
+    OK(store_commit(p->store, &p->error));
+    assert_int_equal(software, 7);
+    OK(store_tag(p->store, BYTES("7"), STORE_TAG_ANY, keep_octets, octets, &p->error));
+    assert_string_equal(octets, "<b/>");
+    OK(store_tag(p->store, BYTES("7"), STORE_REPORTED, keep_octets, octets, &p->error));
+    assert_string_equal(octets, "<a/>");
+}
+
 static int set_up_empty(void **state)
 {
     bool postgres = *state != NULL;
@@ -176,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EMPTY(test_software_and_sets_of_version_2),
         EMPTY(test_blocks_of_a_set),
+        EMPTY(test_tags_of_version_3),
     };
     return cmocka_run_group_tests_name("store migrations", tests, start_cluster, stop_cluster);
 }

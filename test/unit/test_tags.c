@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum habit { GIVES, HAS_NONE, ERRS, SILENT, OTHER_TYPE, LIES, GARBAGE };
+enum habit { GIVES, HAS_NONE, ERRS, SILENT, OTHER_TYPE, LIES, GARBAGE, GIVES_FILES, CHANGES_FILES };
 
 static struct {
     enum habit habit;
@@ -36,6 +36,31 @@ static void put_tag(struct wr *w, struct bytes software_id, uint32_t i)
     swid_tag_write(w, &tag);
 }
 
+/* The same with a file, which is what the reference says or is not. */
+static void put_full_tag(struct wr *w, struct bytes software_id, uint32_t i, bool changed)
+{
+    struct swid_xml xml = swid_xml_of(w, SWID_RECORD);
+    struct swid_node root = {.element = SWID_IDENTITY}, entity = {.element = SWID_ENTITY}, payload = {.element = SWID_PAYLOAD};
+    struct swid_files files;
+    uint8_t digest[32] = {changed ? 7 : 1};
+    char name[16];
+    snprintf(name, sizeof name, "p%u", i);
+    root.value[SWID_NAME] = bytes_of(name);
+    assert_true(swid_software_id_split(software_id, &entity.value[SWID_REGID], &root.value[SWID_TAG_ID]));
+    root.value[SWID_VERSION] = BYTES("1:2");
+    root.value[SWID_VERSION_SCHEME] = BYTES("alphanumeric");
+    entity.value[SWID_NAME] = BYTES("c");
+    entity.value[SWID_ROLE] = BYTES("tagCreator");
+    xml.hashes = SWID_HASH_SHA256;
+    xml.sink.open(&xml.sink, &root);
+    swid_leaf(&xml.sink, &entity);
+    swid_files_begin(&files, &xml.sink, false, &payload);
+    swid_files_put(&files, &(struct swid_file){.path = BYTES("/usr/bin/p"), .size = 3, .sized = true, .sha256 = {digest, sizeof digest}});
+    swid_files_end(&files);
+    xml.sink.close(&xml.sink, SWID_IDENTITY);
+    assert_int_equal(xml.sink.failed, SWID_OK);
+}
+
 /* Every identifier's tag, in the way of the habit. */
 static void answer_tags(uint16_t to, const struct pa_swima_request *r)
 {
@@ -53,6 +78,8 @@ static void answer_tags(uint16_t to, const struct pa_swima_request *r)
             put_tag(&tag, BYTES("strongswan.org__Debian_12-x86_64-other-1"), i);
         else if (endpoint.habit == GARBAGE)
             wr_str(&tag, "<!DOCTYPE x><x/>");
+        else if (endpoint.habit == GIVES_FILES || endpoint.habit == CHANGES_FILES)
+            put_full_tag(&tag, asked.software_id, i, endpoint.habit == CHANGES_FILES);
         else
             put_tag(&tag, asked.software_id, i);
         pa_item_put(&items, &pa_types[PA_SW_INVENTORY],
@@ -147,6 +174,8 @@ static void answer_request(void)
                     : r->work == WORK_ASKED ? tags_mark(store, r->tags, &r->error)
                     : r->work == WORK_TAGS  ? tags_store(store, r->tags, &r->error)
                                             : STORE_OK;
+        if (r->work == WORK_REPORT && r->tags && r->tags->differing)
+            tags_recount(store, r->tags, r->out.receipt.endpoint);
         assert_int_equal(r->status, STORE_OK);
         assert_int_equal(store_commit(store, &r->error), STORE_OK);
     }
@@ -164,10 +193,13 @@ static bool carry(struct nea_session *from, struct nea_session *to)
     return moved;
 }
 
+static struct policy policy;
+static unsigned verify;
+
 /* One session of the endpoint of that name. */
 static enum nea_access play(const char *name, enum habit habit)
 {
-    const struct assessment_host host = {.submit = submit, .wake = wake};
+    const struct assessment_host host = {.submit = submit, .wake = wake, .policy = &policy, .verify = verify};
     struct assessment *a = assessment_new(&host, bytes_of(name), BYTES("192.0.2.1"));
     void *contexts[] = {a};
     endpoint.habit = habit;
@@ -199,6 +231,8 @@ static int setup(void **state)
 {
     struct error error;
     (void)state;
+    policy = policy_default;
+    verify = 0;
     return store_open(&store, "sqlite::memory:", &error) == STORE_OK ? 0 : -1;
 }
 
@@ -220,7 +254,7 @@ static size_t tags_known(void)
     struct error error;
     char text[64];
     for (uint32_t i = 1; i <= SOFTWARE; i++)
-        known += store_tag(store, id_of(i, text), keep, &size, &error) == STORE_OK;
+        known += store_tag(store, id_of(i, text), STORE_TAG_ANY, keep, &size, &error) == STORE_OK;
     return known;
 }
 
@@ -260,11 +294,93 @@ static void what_does_not_come_denies_nothing_but_silence(void **state)
     }
 }
 
+/* A reference for each, as the import makes it. */
+static void import_references(void)
+{
+    struct error error;
+    for (uint32_t i = 1; i <= SOFTWARE; i++) {
+        char text[64];
+        struct wr w = wr_of(0);
+        struct arena a = arena_of(1 << 20);
+        struct store_tag tag;
+        struct swid_tag read;
+        int64_t software;
+        put_full_tag(&w, id_of(i, text), i, false);
+        assert_true(tags_read(wr_view(&w), id_of(i, text), &a, &a, &tag, &read, &error));
+        assert_int_equal(tag.file_count, 1);
+        assert_int_equal(store_begin(store, &error), STORE_OK);
+        assert_int_equal(store_reference(store, id_of(i, text), BYTES("test"), 1000, &tag, &software, &error), STORE_OK);
+        assert_int_equal(store_commit(store, &error), STORE_OK);
+        arena_free(&a);
+        wr_free(&w);
+    }
+}
+
+static struct store_verified verified(int64_t id)
+{
+    struct store_verified v;
+    struct error error;
+    assert_int_equal(store_verified(store, id, &v, &error), STORE_OK);
+    return v;
+}
+
+/* Spot checks are asked one at a time, in turn; what differs is a finding, and decides in the same session. */
+static void spot_checks_find_what_differs(void **state)
+{
+    struct error error;
+    (void)state;
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED); /* endpoint 1 */
+    import_references();
+    assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_ALLOWED); /* 0: none is asked */
+    assert_int_equal(endpoint.tag_requests, 0);
+    assert_int_equal(verified(1).references, SOFTWARE);
+    verify = 1;
+    assert_true(policy_parse(&policy, BYTES("files=quarantine"), &error));
+    assert_int_equal(play("web1", GIVES_FILES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.wanted, 1);
+    assert_int_equal(verified(1).compared, 1);
+    assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_QUARANTINED);
+    assert_int_equal(verified(1).compared, 2);
+    assert_int_equal(verified(1).findings, 1);
+    /* Another one agrees, or does not tell: the finding stays. */
+    assert_int_equal(play("web1", GIVES_FILES), NEA_ACCESS_QUARANTINED);
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_QUARANTINED);
+    assert_int_equal(play("web1", HAS_NONE), NEA_ACCESS_QUARANTINED);
+    assert_int_equal(verified(1).compared, 3);
+    assert_true(policy_parse(&policy, BYTES("files=deny"), &error));
+    assert_int_equal(play("web1", ERRS), NEA_ACCESS_DENIED);
+    /* All at once. */
+    verify = SOFTWARE;
+    policy = policy_default;
+    assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.wanted, SOFTWARE);
+    assert_int_equal(verified(1).findings, SOFTWARE);
+}
+
+/* What closes a finding lets the endpoint in at once. */
+static void a_finding_closes_with_the_report_that_agrees(void **state)
+{
+    struct error error;
+    (void)state;
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
+    import_references();
+    verify = 1;
+    assert_true(policy_parse(&policy, BYTES("files=deny"), &error));
+    for (unsigned i = 0; i < SOFTWARE; i++)
+        assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_DENIED);
+    assert_int_equal(verified(1).findings, SOFTWARE);
+    verify = SOFTWARE;
+    assert_int_equal(play("web1", GIVES_FILES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(verified(1).findings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tags_are_asked_at_the_next_session_and_once, setup, teardown),
         cmocka_unit_test(what_does_not_come_denies_nothing_but_silence),
+        cmocka_unit_test_setup_teardown(spot_checks_find_what_differs, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_finding_closes_with_the_report_that_agrees, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

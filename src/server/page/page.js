@@ -19,6 +19,9 @@ const yes = (b) => (b === null ? "unknown" : b ? "yes" : "no");
 const system = (e) => [e.product, e.version].filter(Boolean).join(" ") || "unknown";
 const verdict = (e) => make("span", { className: `chip ${e.access || ""}` }, e.access || "not assessed");
 
+// A line on an endpoint whose files are not as the reference tags say.
+const files = (f) => (f && f.findings ? [["Files", `${f.findings} of ${f.differing} package${f.differing === 1 ? "" : "s"} not as the reference says`]] : []);
+
 // ---- the API ---------------------------------------------------------------------------------------------------------------------
 
 // The login is kept for this tab alone, until it is closed. It goes out by our own hand (credentials: "omit"), so that the browser neither asks
@@ -190,7 +193,7 @@ async function showOne(id, at, signal) {
   $("one-title").textContent = e.name;
   const facts = [
     ["Verdict", verdict(e)], ["Result", e.result || "not assessed"], ["Reason", e.reason || "none given"], ["System", system(e)],
-    ["Installed now", String(e.installed)], ["Last seen (UTC)", e.connected ? "connected" : time(e.last_seen)], ["Known since (UTC)", time(e.known_since)], ["First seen (UTC)", time(e.first_seen)],
+    ["Installed now", String(e.installed)], ...files(e.files), ["Last seen (UTC)", e.connected ? "connected" : time(e.last_seen)], ["Known since (UTC)", time(e.known_since)], ["First seen (UTC)", time(e.first_seen)],
     ["Last boot (UTC)", time(e.last_boot)], ["Forwards IP packets", yes(e.forwarding)], ["Default password", yes(e.default_password)],
     ["Address", e.address || "unknown"], ["Device ID", e.device_id || "unknown"],
   ];

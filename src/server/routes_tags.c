@@ -1,0 +1,309 @@
+/* Tags, files and findings over the API. */
+#include "server/routes.h"
+#include "server/tags.h"
+#include "swid/swid.h"
+
+#define TAG_ARENA   ((size_t)4 * SWID_TAG_MAX)
+#define FILES_ARENA ((size_t)64 << 20)
+
+static const char *kind_name(enum store_tag_kind kind)
+{
+    return kind == STORE_REFERENCE ? "reference" : "reported";
+}
+
+static void put_software(struct json *j, int64_t software, struct bytes software_id, const struct store_package *p)
+{
+    json_number(j, "software", software);
+    json_text(j, "software_id", software_id);
+    route_put_text(j, "package", p->name);
+    route_put_text(j, "version", p->version);
+    route_put_text(j, "arch", p->arch);
+}
+
+/* False: the request is answered. */
+static bool read_kind(struct web_request *r, enum store_tag_kind *kind)
+{
+    const struct web_value *v = &r->values[WEB_KIND];
+    *kind = STORE_TAG_ANY;
+    for (enum store_tag_kind k = STORE_REPORTED; v->given && k <= STORE_REFERENCE; k++)
+        if (bytes_equal(v->text, bytes_of(kind_name(k))))
+            *kind = k;
+    if (v->given && *kind == STORE_TAG_ANY)
+        web_problem(r, 400, "the parameter \"kind\" takes reference or reported");
+    return r->status == 0;
+}
+
+/* ---- tags -------------------------------------------------------------------------------------------------------- */
+
+static void put_octets(void *context, struct bytes octets)
+{
+    struct web_request *r = context;
+    wr_bytes(&r->body, octets);
+}
+
+void route_get_tag(struct web_request *r)
+{
+    struct error error = {0};
+    enum store_tag_kind kind;
+    if (!read_kind(r, &kind))
+        return;
+    enum store_status status = store_tag(r->store, r->argument, kind, put_octets, r, &error);
+    if (status == STORE_NOT_FOUND) {
+        web_problem(r, 404, "no %s is known of this software", kind == STORE_REFERENCE ? "reference tag" : "tag");
+        return;
+    }
+    if (status != STORE_OK) {
+        route_store_problem(r, status, &error);
+        return;
+    }
+    r->status = 200;
+    r->type = r->body.n && r->body.p[0] == '<' ? "application/swid+xml" : "application/swid+cbor"; /* RFC 9393 §6.4 */
+}
+
+/* Who gave it, when, and how many files it tells. */
+static void put_origin(struct json *j, const struct store_tag_origin *o)
+{
+    json_text(j, "who", o->endpoint_name.n ? o->endpoint_name : o->who);
+    json_time(j, "learnt", o->learnt);
+    json_number(j, "files", o->files);
+}
+
+static bool add_tag(void *context, const struct store_tag_item *t)
+{
+    struct json *j = context;
+    json_object_begin(j, NULL);
+    put_software(j, t->software, t->software_id, &t->package);
+    json_str(j, "kind", kind_name(t->kind));
+    put_origin(j, &t->origin);
+    if (t->reported.endpoint) { /* beside the reference */
+        json_object_begin(j, "reported");
+        put_origin(j, &t->reported);
+        json_object_end(j);
+    } else {
+        json_none(j, "reported");
+    }
+    json_object_end(j);
+    return true;
+}
+
+void route_get_tags(struct web_request *r)
+{
+    struct error error = {0};
+    struct route_list l = route_list_begin(r, "muster.tags/1");
+    json_array_begin(&l.j, "items");
+    enum store_status status = store_tag_list(r->store, l.after, l.limit, add_tag, &l.j, &l.next, &error);
+    route_list_end(r, &l, status, &error);
+}
+
+/* The rules that a tag breaks, the first few by number. */
+struct faults {
+    struct wr said;
+    unsigned count;
+};
+
+static void add_fault(void *context, const struct swid_rule *rule, const char *place, const char *detail)
+{
+    enum { NAMED = 3 };
+    struct faults *f = context;
+    if (swid_rule_is_advice(rule) || f->count++ >= NAMED)
+        return;
+    wr_fmt(&f->said, "%s%s (%s%s%s): %s", f->said.n ? "; " : "", rule->number, place, *detail ? " " : "", detail,
+           rule->text);
+}
+
+/* False: the request is answered. */
+static bool validate(struct web_request *r, struct bytes octets)
+{
+    struct error error = {0};
+    struct faults f = {.said = wr_of(2000)};
+    if (swid_validate(octets, add_fault, &f, &error) != SWID_OK)
+        web_problem(r, 422, "this is no tag that can be read: %s", error.text);
+    else if (f.count)
+        web_problem(r, 422, "the tag breaks %u rule%s: %s", f.count, f.count > 1 ? "s" : "", wr_string(&f.said));
+    wr_free(&f.said);
+    return r->status == 0;
+}
+
+static enum store_status store_it(struct store *s, struct bytes software_id, const struct store_tag *tag,
+                                  int64_t *software, struct error *error)
+{
+    enum store_status status = store_begin(s, error);
+    if (status != STORE_OK)
+        return status;
+    status = store_reference(s, software_id, BYTES("API"), time_now(), tag, software, error);
+    if (status == STORE_OK)
+        return store_commit(s, error);
+    store_rollback(s);
+    return status;
+}
+
+/* Stores the tag, and says what it is now. */
+static void import(struct web_request *r, struct bytes octets, struct arena *a, struct arena *files)
+{
+    struct store_tag tag;
+    struct swid_tag read;
+    struct error error = {0};
+    int64_t software = 0;
+    if (!tags_read(octets, (struct bytes){NULL, 0}, a, files, &tag, &read, &error)) {
+        web_problem(r, 422, "this is no tag that can be read: %s", error.text);
+        return;
+    }
+    struct wr id = wr_of(SWID_TAG_MAX);
+    wr_bytes(&id, read.regid);
+    wr_str(&id, "__"); /* RFC 8412 §6.1.2 */
+    wr_bytes(&id, read.tag_id);
+    enum store_status status = store_it(r->store, wr_view(&id), &tag, &software, &error);
+    if (status == STORE_OK) {
+        struct json j = json_of(&r->body);
+        json_object_begin(&j, NULL);
+        json_str(&j, "schema", "muster.tag/1");
+        json_number(&j, "software", software);
+        json_text(&j, "software_id", wr_view(&id));
+        json_str(&j, "kind", kind_name(STORE_REFERENCE));
+        json_number(&j, "files", (int64_t)tag.file_count);
+        json_object_end(&j);
+        web_json(r);
+    } else {
+        route_store_problem(r, status, &error);
+    }
+    wr_free(&id);
+}
+
+void route_post_tag(struct web_request *r)
+{
+    struct bytes octets = wr_view(&r->upload);
+    struct arena a = arena_of(TAG_ARENA), files = arena_of(FILES_ARENA);
+    if (!octets.n)
+        web_problem(r, 400, "send a tag as the body: SWID (application/swid+xml) or CoSWID (application/swid+cbor)");
+    else if (validate(r, octets))
+        import(r, octets, &a, &files);
+    arena_free(&files);
+    arena_free(&a);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+static void put_size(struct json *j, const char *key, int64_t size)
+{
+    if (size >= 0)
+        json_number(j, key, size);
+    else
+        json_none(j, key);
+}
+
+static void put_digest(struct json *j, const char *key, struct bytes sha256)
+{
+    if (sha256.n)
+        json_hex(j, key, sha256);
+    else
+        json_none(j, key);
+}
+
+static bool add_file(void *context, const struct store_found_file *f)
+{
+    struct json *j = context;
+    json_object_begin(j, NULL);
+    json_text(j, "path", f->file.path);
+    put_digest(j, "sha256", f->file.sha256);
+    put_size(j, "size", f->file.size);
+    json_bool(j, "mutable", f->file.mutable);
+    put_software(j, f->software, f->software_id, &f->package);
+    json_str(j, "kind", f->deviation ? "deviation" : kind_name(f->kind));
+    json_array_begin(j, "endpoints");
+    for (size_t i = 0; i < f->owner_count; i++) {
+        json_object_begin(j, NULL);
+        json_number(j, "id", f->owners[i].id);
+        json_text(j, "name", f->owners[i].name);
+        json_bool(j, "told", f->owners[i].told);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_bool(j, "more_endpoints", f->more);
+    json_object_end(j);
+    return true;
+}
+
+static int digit(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+static bool read_sha256(struct bytes text, uint8_t out[32])
+{
+    for (size_t i = 0; text.n == 64 && i < 32; i++) {
+        int high = digit(text.p[2 * i]), low = digit(text.p[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return text.n == 64;
+}
+
+void route_get_files(struct web_request *r)
+{
+    const struct web_value *sha256 = &r->values[WEB_SHA256], *path = &r->values[WEB_PATH];
+    uint8_t octets[32] = {0};
+    struct error error = {0};
+    if (sha256->given == path->given || (path->given && !path->text.n)) {
+        web_problem(r, 400, "give sha256= or path=, one of the two");
+        return;
+    }
+    if (sha256->given && !read_sha256(sha256->text, octets)) {
+        web_problem(r, 400, "the parameter \"sha256\" takes 64 hexadecimal digits");
+        return;
+    }
+    struct route_list l = route_list_begin(r, "muster.files/1");
+    json_array_begin(&l.j, "items");
+    enum store_status status = store_files(r->store, (struct bytes){octets, sha256->given ? sizeof octets : 0},
+                                           path->text, l.after, l.limit, add_file, &l.j, &l.next, &error);
+    route_list_end(r, &l, status, &error);
+}
+
+/* ---- findings ---------------------------------------------------------------------------------------------------- */
+
+static bool add_finding(void *context, const struct store_finding *f)
+{
+    static const char *const names[] = {
+        [STORE_CHANGED] = "changed", [STORE_MISSING] = "missing", [STORE_ADDED] = "added"};
+    struct json *j = context;
+    json_object_begin(j, NULL);
+    put_software(j, f->software, f->software_id, &f->package);
+    json_str(j, "against", kind_name(f->against));
+    json_text(j, "path", f->path);
+    json_str(j, "what", names[f->what]);
+    put_digest(j, "wanted_sha256", f->wanted.sha256);
+    put_digest(j, "told_sha256", f->told.sha256);
+    put_size(j, "wanted_size", f->wanted.size);
+    put_size(j, "told_size", f->told.size);
+    json_time(j, "learnt", f->learnt);
+    json_object_end(j);
+    return true;
+}
+
+void route_get_findings(struct web_request *r)
+{
+    struct error error = {0};
+    struct route_list l;
+    int64_t id;
+    if (!route_list_of_endpoint(r, "muster.findings/1", &l, &id))
+        return;
+    enum store_status status = route_put_verified(r, &l.j, id, &error);
+    json_array_begin(&l.j, "items");
+    if (status == STORE_OK)
+        status = store_findings(r->store, id, l.after, l.limit, add_finding, &l.j, &l.next, &error);
+    route_list_end(r, &l, status, &error);
+}
+
+enum store_status route_put_verified(struct web_request *r, struct json *j, int64_t endpoint, struct error *error)
+{
+    struct store_verified v;
+    enum store_status status = store_verified(r->store, endpoint, &v, error);
+    json_object_begin(j, "files");
+    json_number(j, "references", v.references);
+    json_number(j, "compared", v.compared);
+    json_number(j, "bare", v.bare);
+    json_number(j, "differing", v.differing);
+    json_number(j, "findings", v.findings);
+    json_object_end(j);
+    return status;
+}
