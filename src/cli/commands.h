@@ -31,10 +31,12 @@
 #define FLEET_COMMANDS(C)                     \
     C(cli_endpoint_list, CLI_ENDPOINT_LIST)   \
     C(cli_endpoint_show, CLI_ENDPOINT_SHOW)   \
-    C(cli_endpoint_reassess, CLI_ENDPOINT_REASSESS)
+    C(cli_endpoint_reassess, CLI_ENDPOINT_REASSESS) \
+    C(cli_file, CLI_FILE)
 
 #define PACKAGE_COMMANDS(C)                   \
-    C(cli_package_show, CLI_PACKAGE_SHOW)
+    C(cli_package_show, CLI_PACKAGE_SHOW)     \
+    C(cli_tag_import, CLI_TAG_IMPORT)
 
 #define CLI_SERVE          .noun = "serve", .arguments = "", .summary = "the policy server: assesses endpoints over PT-TLS, answers over HTTPS"
 #define CLI_PKI_ISSUE      .noun = "pki", .verb = "issue", .arguments = "NAME", .summary = "a certificate and key for an endpoint, signed by the server's authority"
@@ -44,6 +46,8 @@
 #define CLI_ENDPOINT_LIST  .noun = "endpoint", .verb = "list", .arguments = "", .summary = "the endpoints that the server knows, and their last verdict"
 #define CLI_ENDPOINT_SHOW  .noun = "endpoint", .verb = "show", .arguments = "ID", .summary = "one endpoint (number or name) and its software, now or --at T"
 #define CLI_ENDPOINT_REASSESS .noun = "endpoint", .verb = "reassess", .arguments = "ID", .summary = "assesses an endpoint that is connected now (muster agent) anew"
+#define CLI_FILE .noun = "file", .arguments = "SHA256|PATH", .summary = "which packages a file belongs to that has this digest, or is this one here, and which endpoints have them"
+#define CLI_TAG_IMPORT .noun = "tag", .verb = "import", .arguments = "FILE...", .summary = "tags (SWID, CoSWID), or packages whose tags are made here, become references on the server"
 #define CLI_PACKAGE_SHOW .noun = "package", .verb = "show", .arguments = "FILE", .summary = "what a package file (.deb, .rpm, .pkg.tar.*, .apk) is, and its files with their hashes; exit 1 if they are not what it says"
 /* clang-format on */
 

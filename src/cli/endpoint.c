@@ -56,6 +56,18 @@ static const struct column software_columns[] = {
     {"PRECISION", "precision", 0, .for_scripts = true},
 };
 
+static const struct column finding_columns[] = {
+    {"WHAT", "what", 8},
+    {"PATH", "path", 60},
+    {"PACKAGE", "package", 24},
+    {"VERSION", "version", 20},
+    {"AGAINST", "against", 10},
+    {"LEARNT", "learnt", 0},
+    {"IDENTIFIER", "software_id", 0, .for_scripts = true},
+    {"WANTED", "wanted_sha256", 0, .for_scripts = true},
+    {"TOLD", "told_sha256", 0, .for_scripts = true},
+};
+
 static void put_titles(const struct output *o)
 {
     struct wr *w = cli_out(o->cli);
@@ -154,7 +166,33 @@ static void put_facts(struct cli *cli, const json_t *endpoint)
         rest_put(w, endpoint, facts[i].key, 0);
         wr_u8(w, '\n');
     }
+    /* Of the packages that have a reference tag. */
+    static const struct column files[] = {{"references", "references", 0}, {"compared", "compared", 0}, {"told no files", "bare", 0},
+                                          {"differing", "differing", 0}, {"findings", "findings", 0}};
+    const json_t *known = json_object_get(endpoint, "files");
+    for (size_t i = 0; i < ARRAY_LENGTH(files) && json_integer_value(json_object_get(known, "references")) > 0; i++) {
+        wr_fmt(w, cli_plain(cli) ? "%s\t" : "%-18s", files[i].title);
+        rest_put(w, known, files[i].key, 0);
+        wr_u8(w, '\n');
+    }
     wr_u8(w, '\n');
+}
+
+/* Files that are not as a tag says, for people before an empty line; none: nothing. False: *status says why. */
+static bool show_findings(struct cli *cli, struct rest *r, const json_t *endpoint, struct json *json, int *status)
+{
+    struct output o = {cli, json, finding_columns, ARRAY_LENGTH(finding_columns), 0};
+    struct wr path = wr_of(256), *w = cli_out(cli);
+    wr_fmt(&path, "/api/v1/endpoints/%" JSON_INTEGER_FORMAT "/findings", json_integer_value(json_object_get(endpoint, "id")));
+    if (json)
+        json_array_begin(json, "findings");
+    bool done = rest_each(r, wr_string(&path), put_item, &o, status);
+    if (json)
+        json_array_end(json);
+    else if (o.items && !cli_plain(cli))
+        wr_u8(w, '\n');
+    wr_free(&path);
+    return done;
 }
 
 /* An empty answer about a time of which nothing is known must not read as "nothing was there". */
@@ -195,12 +233,21 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
         o.json = &j;
     } else {
         put_facts(cli, endpoint);
+        if (!cli_plain(cli) && !show_findings(cli, r, endpoint, NULL, &status)) {
+            wr_free(&path);
+            return status;
+        }
         if (at != TIME_UNKNOWN && !cli_plain(cli))
             wr_fmt(cli_out(cli), "software at %s:\n", time);
     }
     bool done = rest_each(r, wr_string(&path), put_item, &o, &status);
-    if (done && o.json) {
+    if (done && o.json)
         json_array_end(&j);
+    else if (done && cli_plain(cli))
+        wr_u8(cli_out(cli), '\n');
+    if (done && (o.json || cli_plain(cli)))
+        done = show_findings(cli, r, endpoint, o.json, &status);
+    if (done && o.json) {
         json_object_end(&j);
         wr_u8(cli_out(cli), '\n');
     }
@@ -274,7 +321,8 @@ const struct cli_command cli_endpoint_list = {
 };
 const struct cli_command cli_endpoint_show = {
     CLI_ENDPOINT_SHOW,
-    .plain = "a line a fact (its name, what it is), an empty line, a line a package (name, version, identifier, count, since, precision)",
+    .plain = "a line a fact (its name, what it is), an empty line, a line a package (name, version, identifier, count, since, precision), an empty line, "
+             "a line a file that is not as a tag says (changed, missing or added, path, package, version, against a reference or another's report, learnt, identifier, wanted and told SHA-256)",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = show_options,

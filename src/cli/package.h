@@ -38,6 +38,10 @@ enum pkg_status package_contents_read(struct package_contents *c, const char *pa
 void package_contents_free(struct package_contents *c);
 /* NULL: nothing in it has this path. */
 const struct package_entry *package_contents_find(const struct package_contents *c, struct bytes path);
+/* Makes the tag of what was read, whatever else is installed; the style must have a product. False: stopped, or no memory. */
+struct agent_tag_style;
+struct agent_tag_taker;
+bool package_put_tag(const struct package_contents *c, const struct agent_tag_style *style, const struct agent_tag_taker *taker) MUST_USE;
 /* The exit status that a failure means; and the one for a file whose content is not what it says, which is said. */
 int package_exit(enum pkg_status status, const char *path);
 int package_say_differing(const struct cli *cli, const char *path, size_t differing);

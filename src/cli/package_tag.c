@@ -77,7 +77,7 @@ static bool next_file(void *context, struct swid_file *file)
     return false;
 }
 
-static bool put_tag(const struct package_contents *c, const struct agent_tag_style *style, const struct agent_tag_taker *taker)
+bool package_put_tag(const struct package_contents *c, const struct agent_tag_style *style, const struct agent_tag_taker *taker)
 {
     const struct journal_record r = {.name = c->package.name,
                                      .version = c->package.version,
@@ -107,7 +107,7 @@ static int tag_files(struct cli *cli, const struct agent_tag_style *style, const
         enum pkg_status status = package_contents_read(&contents, path, style->full ? style->hashes : 0, &error);
         if (status != PKG_OK)
             return cli_fail(cli, package_exit(status, path), "%s: %s", path, error.text);
-        bool put = put_tag(&contents, style, taker);
+        bool put = package_put_tag(&contents, style, taker);
         size_t differing = contents.differing;
         package_contents_free(&contents);
         if (!put)

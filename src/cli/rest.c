@@ -192,7 +192,7 @@ static int exit_status_of(long http)
         int status;
     } map[] = {
         {400, EXIT_USAGE}, {401, EXIT_UNREACHED}, {403, EXIT_UNREACHED}, {404, EXIT_NOT_FOUND}, {409, EXIT_NO},
-        {503, EXIT_UNREACHED}};
+        {413, EXIT_USAGE}, {415, EXIT_USAGE},     {422, EXIT_USAGE},     {503, EXIT_UNREACHED}};
     for (size_t i = 0; i < ARRAY_LENGTH(map); i++)
         if (map[i].http == http)
             return map[i].status;
@@ -253,16 +253,25 @@ json_t *rest_get(struct rest *r, const char *path, int *status)
     return ask(r, path, status);
 }
 
-json_t *rest_post(struct rest *r, const char *path, int *status)
+json_t *rest_send(struct rest *r, const char *path, const char *type, struct bytes body, int *status)
 {
-    struct curl_slist *type = curl_slist_append(NULL, "Content-Type: application/json");
+    char header[100];
+    snprintf(header, sizeof header, "Content-Type: %s", type);
+    struct curl_slist *headers = curl_slist_append(NULL, header);
     curl_easy_setopt(r->curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE, 0L);
-    curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, type);
+    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, body.n ? (const char *)body.p : "");
+    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE, (long)body.n);
+    curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, headers);
     json_t *document = ask(r, path, status);
     curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(type);
+    curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, NULL);
+    curl_slist_free_all(headers);
     return document;
+}
+
+json_t *rest_post(struct rest *r, const char *path, int *status)
+{
+    return rest_send(r, path, "application/json", (struct bytes){NULL, 0}, status);
 }
 
 bool rest_each(struct rest *r, const char *path, bool (*visit)(void *context, const json_t *item), void *context,

@@ -21,6 +21,8 @@ void rest_close(struct rest *r);
 /* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not
  * found, 5 not reached or not logged in, 2 a file that cannot be used or a parameter that the server refused, 70 else). Free with json_decref(). */
 json_t *rest_get(struct rest *r, const char *path, int *status) MUST_USE;
+/* POST of a body of that media type; the same. A body that is refused is exit status 2. */
+json_t *rest_send(struct rest *r, const char *path, const char *type, struct bytes body, int *status) MUST_USE;
 /* POST without a body; the same otherwise, and 1 if the server says that it cannot be done as things stand (409). */
 json_t *rest_post(struct rest *r, const char *path, int *status) MUST_USE;
 /* Calls `visit` with each item of a list, page after page to its end; false stops. Adds limit=, cursor= to `path`. */

@@ -13,7 +13,7 @@ import ssl
 import base64
 
 BUILD = os.path.abspath(sys.argv[2])
-MUSTER, SERVER, FLEET = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet"))
+MUSTER, SERVER, FLEET, PACKAGE = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet", "muster-package"))
 WORK = tempfile.mkdtemp(prefix="muster-fleet-")
 STATE = os.path.join(WORK, "server")
 failures = 0
@@ -50,6 +50,7 @@ def ask(url, password):
     document = json.loads(shown.stdout)
     expected = api(url, password, "/api/v1/endpoints/node-1")
     expected["at"] = None
+    expected["findings"] = []
     expected["software"] = api(url, password, "/api/v1/endpoints/node-1/software?limit=1000")["items"]
     check("show --json is the endpoint with its software", document == expected, shown.stdout[:500])
     check("its schema stands first", shown.stdout.startswith('{"schema":"muster.endpoint/1",'))
@@ -65,6 +66,39 @@ def ask(url, password):
     fails("an unknown endpoint", 4, "no endpoint", "endpoint", "show", "node-2", "--state", STATE)
     fails("a name with a slash", 4, "no endpoint", "endpoint", "show", "../../admin.txt", "--state", STATE)
     fails("a time that is none", 2, "--at", "endpoint", "show", "node-1", "--at", "soon", "--state", STATE)
+
+
+def references(url, password):
+    """A tag becomes a reference, and its files are found."""
+    folder, tag = os.path.join(WORK, "thing"), os.path.join(WORK, "thing.swidtag")
+    os.makedirs(folder)
+    for name, text in (("one", "1\n"), ("two", "2\n")):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    made = run(MUSTER, "tag", "--evidence", folder, "--name", "thing", "--version-string", "1")
+    with open(tag, "w", encoding="utf-8") as file:
+        file.write(made.stdout)
+    done = run(PACKAGE, "tag", "import", tag, "--state", STATE)
+    check("a tag is imported", done.returncode == 0 and re.fullmatch(r"\S+-thing-1: reference with 2 files, from .*thing.swidtag\n", done.stdout) is not None, f"{done.returncode} {done.stderr} {done.stdout}")
+    again = run(PACKAGE, "tag", "import", "-", "--json", "--state", STATE, input=made.stdout)
+    check("once more, as JSON", again.returncode == 0 and json.loads(again.stdout)["items"][0]["files"] == 2, f"{again.stderr} {again.stdout}")
+    items = api(url, password, "/api/v1/tags")["items"]
+    check("it is a reference", [i["kind"] for i in items if i["software_id"].endswith("-thing-1")] == ["reference"], items)
+    one = os.path.join(folder, "one")
+    found = run(FLEET, "file", one, "--plain", "--state", STATE)
+    check("a file here is found there", found.returncode == 0 and re.fullmatch(r"reference\t[^\t]*/thing/one\tthing\t1\t\t\n", found.stdout) is not None, f"{found.returncode} {found.stderr} {found.stdout!r}")
+    digest = "4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"
+    document = json.loads(run(FLEET, "file", digest, "--json", "--state", STATE).stdout)
+    check("a digest, too", [i["path"].rsplit("/", 1)[1] for i in document["items"]] == ["one"], document)
+    check("people read it", "thing/one" in run(FLEET, "file", digest, "--state", STATE).stdout)
+    fails("a file that no tag tells", 4, "no tag", "file", os.path.join(STATE, "server.json"), "--state", STATE)
+    fails("a file that is not there", 4, "No such file", "file", "/nonexistent/x", "--state", STATE)
+    for what, status, content, word in (("garbage", 4, "!<arch>\n", "no package"), ("no tag", 2, "<x/>", "422"), ("nothing", 2, "", "400")):
+        bad = os.path.join(WORK, "thing.deb")
+        with open(bad, "w", encoding="utf-8") as file:
+            file.write(content)
+        done = run(PACKAGE, "tag", "import", bad, "--state", STATE)
+        check(f"{what} is refused", done.returncode == status and word in done.stderr and not done.stdout, f"{done.returncode} {done.stderr} {done.stdout}")
 
 
 def columns_of(line):
@@ -184,6 +218,7 @@ def main():
         check("an empty fleet is an empty list", json.loads(run(FLEET, "endpoint", "list", "--json", "--state", STATE).stdout)["items"] == [])
         endpoint()
         ask(url, password)
+        references(url, password)
         when_nothing_is_known()
         from_elsewhere(url)
         helps()
