@@ -24,8 +24,9 @@ implements the IETF Network Endpoint Assessment stack (RFC 5209, 5792, 5793, 687
 collects what is installed and its whole history from the package managers' own databases and logs, and the policy server that endpoints report to over
 PT\-TLS.
 .PP
-Data goes to standard output, messages to standard error. Times are printed in RFC 3339 UTC; options take RFC 3339, a date, or an age such as
-.BR \-7d .
+Data goes to standard output, messages to standard error. Times are printed in RFC 3339 UTC; options take RFC 3339
+with its zone, a date (its first second in UTC), or an age of seconds, minutes, hours, days or weeks such as
+.BR \-90s ", " \-15m ", " \-12h ", " \-7d " or " \-2w .
 Every time carries its precision:
 .B exact
 (the second at which the package manager did it),

@@ -18,7 +18,8 @@
 #define FLUSH_AT      ((size_t)256 << 10)
 
 struct cli_given {
-    const char *name, *value;
+    const struct cli_option *option;
+    const char *value;
 };
 
 struct cli {
@@ -34,12 +35,14 @@ struct cli {
     char root[PATH_MAX]; /* its real path */
 };
 
+#define PLAIN "plain" /* of the commands that have a table */
+
 /* What every command takes. */
 static const struct cli_option common_options[] = {
     {"state", "DIR", "where state lives (default: /var/lib/muster for root, else ~/.local/state/muster)"},
     {"root", "DIR", "examine another root file system instead of /; unless --state is given, its state lives in roots/ below the usual one"},
-    {"json", NULL, "print one JSON document"},
-    {"plain", NULL, "print tab-separated lines for scripts"},
+    {"json", NULL, "print one JSON document", .choice = "form"},
+    {PLAIN, NULL, "print tab-separated lines for scripts", .choice = "form"},
     {"help", NULL, "explain this command"},
     {"version", NULL, "print the version"},
     {NULL, NULL, NULL},
@@ -53,14 +56,32 @@ static const struct cli_option *find_option(const struct cli_option *table, cons
     return NULL;
 }
 
+/* The row of an option that this command has. */
+static const struct cli_option *option_of(const struct cli_command *c, const char *name, size_t n)
+{
+    const struct cli_option *o = find_option(c->options, name, n);
+    if (!o)
+        o = find_option(common_options, name, n);
+    return o && !c->plain && strcmp(o->name, PLAIN) == 0 ? NULL : o;
+}
+
 /* ---- what commands ask ---------------------------------------------------------------------------------------- */
+
+static bool is_same_choice(const struct cli_option *a, const struct cli_option *b)
+{
+    return a && b && a->choice && b->choice && strcmp(a->choice, b->choice) == 0;
+}
 
 const char *cli_value(const struct cli *cli, const char *name)
 {
     char variable[64] = "MUSTER_";
+    const struct cli_option *o = option_of(cli->command, name, strlen(name));
     for (unsigned i = cli->given_count; i-- > 0;)
-        if (strcmp(cli->given[i].name, name) == 0)
+        if (strcmp(cli->given[i].option->name, name) == 0)
             return cli->given[i].value;
+    for (unsigned i = 0; i < cli->given_count; i++)
+        if (is_same_choice(o, cli->given[i].option))
+            return NULL;
     size_t at = strlen(variable);
     for (const char *p = name; *p && at + 1 < sizeof variable; p++)
         variable[at++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
@@ -72,7 +93,7 @@ const char *cli_value(const struct cli *cli, const char *name)
 static bool is_given(const struct cli *cli, const char *name)
 {
     for (unsigned i = 0; i < cli->given_count; i++)
-        if (strcmp(cli->given[i].name, name) == 0)
+        if (strcmp(cli->given[i].option->name, name) == 0)
             return true;
     return false;
 }
@@ -93,7 +114,7 @@ bool cli_time(const struct cli *cli, const char *name, int64_t *t)
     *t = TIME_UNKNOWN;
     if (!text || time_parse_option(text, time_now(), t))
         return true;
-    cli_usage(cli, "--%s takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%s\"", name, text);
+    cli_usage(cli, "--%s takes " CLI_TIME_FORMS ", not \"%s\"", name, text);
     return false;
 }
 
@@ -116,7 +137,7 @@ const char *cli_nth(const struct cli *cli, const char *name, unsigned i)
 {
     const char *first = cli_value(cli, name); /* of the environment, if there is none */
     for (unsigned k = 0; k < cli->given_count; k++)
-        if (strcmp(cli->given[k].name, name) == 0) {
+        if (strcmp(cli->given[k].option->name, name) == 0) {
             if (i-- == 0)
                 return cli->given[k].value;
             first = NULL;
@@ -332,16 +353,25 @@ void cli_put_plain(struct wr *w, const struct bytes *cells, size_t count)
 
 /* ---- help -------------------------------------------------------------------------------------------------------------- */
 
-static void help_options(struct wr *w, const struct cli_option *o, const char *plain)
+/* What each row of a table tells; `c` NULL: all of them, of no command. */
+static void help_options(struct wr *w, const struct cli_option *table, const struct cli_command *c)
 {
-    for (; o && o->name; o++) {
+    for (const struct cli_option *o = table; o && o->name; o++) {
         char left[64];
+        bool plain = strcmp(o->name, PLAIN) == 0;
+        if (plain && c && !c->plain)
+            continue;
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         wr_fmt(w, "  %-26s %s", left, o->doc);
         if (o->max)
             wr_fmt(w, "; %llu to %llu", (unsigned long long)o->min, (unsigned long long)o->max);
-        if (plain && strcmp(o->name, "plain") == 0)
-            wr_fmt(w, ": %s", plain);
+        if (o->argument && strcmp(o->argument, "T") == 0)
+            wr_str(w, ": " CLI_TIME_FORMS);
+        if (plain)
+            wr_fmt(w, "%s%s", c ? ": " : ", where there is a table", c ? c->plain : "");
+        for (const struct cli_option *other = table; other->name; other++)
+            if (other != o && is_same_choice(o, other) && (!c || option_of(c, other->name, strlen(other->name))))
+                wr_fmt(w, "; not with --%s", other->name);
         wr_str(w, "\n");
     }
 }
@@ -353,8 +383,8 @@ static void help_command(struct cli *cli)
     wr_fmt(w, "usage: muster %s%s%s%s%s [OPTION...]\n\n%s\n", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
            c->arguments && *c->arguments ? " " : "", c->arguments ? c->arguments : "", c->summary);
     wr_str(w, "\nOptions:\n");
-    help_options(w, c->options, NULL);
-    help_options(w, common_options, c->plain);
+    help_options(w, c->options, c);
+    help_options(w, common_options, c);
     if (c->more)
         wr_fmt(w, "\n%s\n", c->more);
     wr_str(w, "\nExit status: 0 done, 1 the answer is no, 2 wrong usage, or a folder, file or address that cannot be used, 3 partly unknown, 4 not found, 5\n"
@@ -440,9 +470,7 @@ static bool parse_option(struct cli *cli, const char *text, char **argv, int arg
 {
     const char *equals = strchr(text, '=');
     size_t n = equals ? (size_t)(equals - text) : strlen(text);
-    const struct cli_option *o = find_option(cli->command->options, text, n);
-    if (!o)
-        o = find_option(common_options, text, n);
+    const struct cli_option *o = option_of(cli->command, text, n);
     if (!o) {
         cli_usage(cli, "there is no option --%.*s", (int)n, text);
         return false;
@@ -460,7 +488,7 @@ static bool parse_option(struct cli *cli, const char *text, char **argv, int arg
         cli_usage(cli, "too many options");
         return false;
     }
-    cli->given[cli->given_count++] = (struct cli_given){o->name, value};
+    cli->given[cli->given_count++] = (struct cli_given){o, value};
     return true;
 }
 
@@ -504,6 +532,53 @@ static bool check_numbers(const struct cli *cli)
         }
     }
     return true;
+}
+
+static bool is_on(const struct cli *cli, const struct cli_option *o)
+{
+    return o->choice && option_of(cli->command, o->name, strlen(o->name)) == o && cli_flag(cli, o->name);
+}
+
+/* The option that contradicts this one, of those behind it in its table. */
+static const struct cli_option *find_contradiction(const struct cli *cli, const struct cli_option *o)
+{
+    for (const struct cli_option *b = o + 1; is_on(cli, o) && b->name; b++)
+        if (is_same_choice(o, b) && is_on(cli, b))
+            return b;
+    return NULL;
+}
+
+/* Of a choice one option, whether they are given or come from the environment. False: a usage error was printed. */
+static bool check_choices(const struct cli *cli)
+{
+    const struct cli_option *const tables[] = {cli->command->options, common_options};
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
+        for (const struct cli_option *o = tables[i]; o && o->name; o++) {
+            const struct cli_option *other = find_contradiction(cli, o);
+            if (!other)
+                continue;
+            cli_usage(cli, "--%s and --%s contradict each other: give one of them", o->name, other->name);
+            return false;
+        }
+    return true;
+}
+
+/* As many arguments as the command takes. False: a usage error was printed. */
+static bool check_arguments(const struct cli *cli)
+{
+    const struct cli_command *c = cli->command;
+    struct bytes rest = bytes_of(c->arguments ? c->arguments : ""), word = {0};
+    if (cli->argument_count > c->max_arguments) {
+        cli_usage(cli, c->max_arguments ? "it takes no argument behind \"%s\": \"%s\"" : "it takes no argument%s, not \"%s\"",
+                  c->max_arguments ? cli->arguments[c->max_arguments - 1] : "", cli->arguments[c->max_arguments]);
+        return false;
+    }
+    if (cli->argument_count >= c->min_arguments)
+        return true;
+    for (unsigned i = 0; i <= cli->argument_count && rest.n; i++)
+        word = bytes_split(&rest, ' ');
+    cli_usage(cli, "%.*s is missing", (int)word.n, (const char *)word.p);
+    return false;
 }
 
 /* --root as a real path, so that one root has one name. False: a usage error was printed. */
@@ -569,10 +644,7 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
         help_command(&cli);
     } else if (is_given(&cli, "version")) {
         put_version(&cli);
-    } else if (cli.argument_count < cli.command->min_arguments || cli.argument_count > cli.command->max_arguments) {
-        status = cli_usage(&cli, "%s argument%s", cli.argument_count < cli.command->min_arguments ? "it needs another" : "it takes no such",
-                           cli.argument_count < cli.command->min_arguments ? "" : "s");
-    } else if (!check_numbers(&cli) || !find_root(&cli)) {
+    } else if (!check_arguments(&cli) || !check_choices(&cli) || !check_numbers(&cli) || !find_root(&cli)) {
         status = EXIT_USAGE;
     } else if (cli.command->heavy && cli_value(&cli, cli.command->heavy) && strcmp(self, cli.command->program) != 0) {
         status = run_program(&cli, cli.command->program, argv);

@@ -25,14 +25,16 @@ struct cli_option {
     const char *argument; /* "T"; NULL: a flag */
     const char *doc;      /* one sentence: --help and the man page print it */
     uint64_t min, max;    /* the range of a number, checked before the command runs and printed with `doc`; max 0: it is none */
+    const char *choice;   /* of all options of one choice one may be given: others are refused before the command runs. NULL: it goes with all */
 };
 
-/* A command: `noun`, or `noun verb`. The last option row has a NULL name. State, root, json, plain, help and version are every command's. */
+/* A command: `noun`, or `noun verb`. The last option row has a NULL name. State, root, json, help and version are every command's, plain is
+ * that of the commands that have a table. */
 struct cli_command {
     const char *noun, *verb; /* verb NULL: none */
-    const char *arguments;   /* "[NAME]", for the usage line */
+    const char *arguments;   /* "[NAME]", for the usage line; a word an argument */
     const char *summary;
-    const char *plain;       /* the columns of --plain, named in its row of the help; NULL: it has no table */
+    const char *plain;       /* the columns of --plain, named in its row of the help; NULL: it has no table, and no such option */
     const char *more;        /* what else to know, lines of text below the options; those with two blanks in front stand as they are. Or NULL */
     const char *program;     /* "muster-server"; NULL: in muster itself */
     const char *heavy;       /* an option with which alone `program` carries it out, if there is `run` too */
@@ -44,10 +46,14 @@ struct cli_command {
 /* Runs the command that argv names in this table. `self` is the executable's own name ("muster"). */
 int cli_main(const char *self, const struct cli_command *commands, size_t count, int argc, char **argv);
 
-/* --NAME's value; else the environment's MUSTER_NAME (capitals, - as _); else NULL. */
+/* --NAME's value; else the environment's MUSTER_NAME (capitals, - as _), unless another option of its choice was given; else NULL. */
 const char *cli_value(const struct cli *cli, const char *name);
 /* --NAME was given, or MUSTER_NAME says anything but 0, no, false or off. */
 bool cli_flag(const struct cli *cli, const char *name);
+/* The forms of a time option (its row's argument is "T"), which the help prints behind its `doc`. */
+#define CLI_TIME_FORMS \
+    "a time with its zone (2026-03-29T12:00:00Z, 2026-03-29T14:00:00+02:00), a date (2026-03-29: its first second in UTC) or an age (-90s, -15m, "  \
+    "-12h, -7d, -2w)"
 /* A time option: *t is set (TIME_UNKNOWN if the option is absent); false: a usage error was printed, return EXIT_USAGE. */
 bool cli_time(const struct cli *cli, const char *name, int64_t *t);
 /* A number option, whose row states its range; `otherwise` if the option is absent. */

@@ -102,6 +102,7 @@ const struct cli_command cli_compare_versions = {
     .noun = "compare-versions",
     .arguments = "ORDER",
     .summary = "for each line \"A B\" of standard input -1, 0 or 1 in the order of dpkg, rpm, apk, pacman or snap",
+    .more = "A line that is not two versions of this order is answered with \"error: \" and why, and the next one is read; the exit status is 3 then.",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

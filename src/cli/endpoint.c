@@ -309,7 +309,7 @@ static int run_reassess(struct cli *cli)
 static const struct cli_option reassess_options[] = {REST_OPTIONS, {NULL, NULL, NULL}};
 static const struct cli_option list_options[] = {REST_OPTIONS, {NULL, NULL, NULL}};
 static const struct cli_option show_options[] = {
-    {"at", "T", "its software as it was then: RFC 3339, a date, or -7d"},
+    {"at", "T", "its software as of this moment"},
     REST_OPTIONS,
     {NULL, NULL, NULL},
 };

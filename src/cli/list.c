@@ -97,9 +97,9 @@ const struct cli_command cli_list = {
     .plain = LOCAL_PLAIN_RECORD,
     .options =
         (const struct cli_option[]){
-            {"installed", NULL, "only what is installed"},
-            {"removed", NULL, "only what was removed"},
-            {"at", "T", "as of this moment: RFC 3339, a date, or -7d"},
+            {"installed", NULL, "only what is installed", .choice = "which"},
+            {"removed", NULL, "only what was removed", .choice = "which"},
+            {"at", "T", "as of this moment"},
             {NULL, NULL, NULL},
         },
     .run = run,

@@ -417,7 +417,7 @@ const struct cli_command cli_sbom = {
     .options =
         (const struct cli_option[]){
             {"format", "FORMAT", "cyclonedx (CycloneDX 1.6 JSON, the default) or spdx (SPDX 2.3 JSON)"},
-            {"at", "T", "as of this moment: RFC 3339, a date, or -7d; dependencies and licences of versions that are still installed"},
+            {"at", "T", "with dependencies and licences only of versions that are still installed, as of this moment"},
             {"files", NULL, "with the files of each package and the hashes that its manager knows"},
             {"hash", "ALGORITHM", "with the files of each package and their hashes as measured now: sha256, sha384 or sha512"},
             {"cache", "FILE", "keep hashes there: a file that did not change since is not read again"},

@@ -93,6 +93,7 @@ const struct cli_command cli_tag_validate = {
     .verb = "validate",
     .arguments = "FILE...",
     .summary = "hold SWID or CoSWID tags to the rules of ISO/IEC 19770-2:2015 and NISTIR 8060; exit 1 if one is broken",
+    .plain = "without the word that a tag is valid; FILE: rule: place: detail: what it says, by colons",
     .min_arguments = 1,
     .max_arguments = 64,
     .options = options,

@@ -176,6 +176,7 @@ const struct cli_command cli_tag_verify = {
     .arguments = "FILE",
     .summary = "a tag's signature, and the files that it names beside those below --root: changed, missing, of evidence also added; exit 1 if any "
                "is, or the signature does not hold",
+    .plain = "state, path",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -12,7 +12,7 @@
 static struct {
     const char *at, *first;
     char state[512], root[512];
-    bool json, deep;
+    bool json, plain, deep, flat;
     unsigned arguments;
     int64_t time;
     uint64_t count;
@@ -25,7 +25,9 @@ static int run_probe(struct cli *cli)
         seen.also[i] = cli_nth(cli, "also", i);
     seen.at = cli_value(cli, "at");
     seen.json = cli_json(cli);
+    seen.plain = cli_plain(cli);
     seen.deep = cli_flag(cli, "deep");
+    seen.flat = cli_flag(cli, "flat");
     seen.arguments = cli_argument_count(cli);
     seen.first = cli_argument(cli, 0);
     snprintf(seen.state, sizeof seen.state, "%s", cli_state(cli));
@@ -41,12 +43,16 @@ static int run_count(struct cli *cli)
     return 42;
 }
 
-static const struct cli_option probe_options[] = {
-    {"at", "T", "then"}, {"deep", NULL, "deeper"}, {"also", "X", "as often as needed"}, {NULL, NULL, NULL}};
+static const struct cli_option probe_options[] = {{"at", "T", "then"},
+                                                  {"deep", NULL, "deeper", .choice = "depth"},
+                                                  {"flat", NULL, "not at all", .choice = "depth"},
+                                                  {"also", "X", "as often as needed"},
+                                                  {NULL, NULL, NULL}};
 static const struct cli_option count_options[] = {{"count", "N", "so many", 2, 64}, {NULL, NULL, NULL}};
 static const struct cli_command table[] = {
-    {.noun = "probe", .arguments = "[NAME]", .summary = "a test", .max_arguments = 1, .options = probe_options, .run = run_probe},
+    {.noun = "probe", .arguments = "[NAME]", .summary = "a test", .plain = "columns", .max_arguments = 1, .options = probe_options, .run = run_probe},
     {.noun = "pki", .verb = "issue", .arguments = "NAME", .summary = "another", .min_arguments = 1, .max_arguments = 1, .run = run_probe},
+    {.noun = "rename", .arguments = "OLD NEW", .summary = "two arguments", .min_arguments = 2, .max_arguments = 2, .run = run_probe},
     {.noun = "count", .summary = "a number", .options = count_options, .run = run_count},
     {.noun = "gone", .summary = "carried out elsewhere", .program = "muster-no-such-program"},
 };
@@ -131,6 +137,85 @@ static void wrong_use_is_status_two(void **state)
     assert_int_equal(call((const char *const[]){"muster", NULL}), EXIT_USAGE);
 }
 
+/* What the last call said. */
+static char said[4096];
+
+static int call_and_listen(const char *const *argv)
+{
+    char path[] = "/tmp/muster-cli-XXXXXX";
+    int file = mkstemp(path), before = dup(STDERR_FILENO);
+    assert_true(file >= 0 && before >= 0 && unlink(path) == 0);
+    dup2(file, STDERR_FILENO);
+    int status = call(argv);
+    dup2(before, STDERR_FILENO);
+    ssize_t n = pread(file, said, sizeof said - 1, 0);
+    assert_true(n >= 0);
+    said[n] = 0;
+    close(file);
+    close(before);
+    return status;
+}
+#define HEAR(...) call_and_listen((const char *const[]){"muster", __VA_ARGS__, NULL})
+
+static void one_option_of_a_choice(void **state)
+{
+    (void)state;
+    assert_int_equal(HEAR("probe", "--flat", "--deep"), EXIT_USAGE);
+    assert_non_null(strstr(said, "--deep and --flat contradict"));
+    assert_int_equal(HEAR("probe", "--json", "--plain"), EXIT_USAGE);
+    assert_non_null(strstr(said, "--json and --plain contradict"));
+    assert_int_equal(CALL("probe", "--deep", "--deep", "--plain"), 42);
+    assert_int_equal(CALL("probe", "--flat", "--deep", "--help"), EXIT_DONE);
+    /* Who gives one means it, whatever the environment says of the other. */
+    setenv("MUSTER_JSON", "1", 1);
+    assert_int_equal(CALL("probe", "--plain"), 42);
+    assert_true(seen.plain && !seen.json);
+    setenv("MUSTER_PLAIN", "no", 1);
+    assert_int_equal(CALL("probe"), 42);
+    assert_true(seen.json && !seen.plain);
+    setenv("MUSTER_PLAIN", "1", 1);
+    assert_int_equal(CALL("probe"), EXIT_USAGE);
+    assert_int_equal(CALL("count"), 42);
+    unsetenv("MUSTER_JSON");
+    unsetenv("MUSTER_PLAIN");
+}
+
+static void plain_is_of_tables(void **state)
+{
+    (void)state;
+    assert_int_equal(HEAR("count", "--plain"), EXIT_USAGE);
+    assert_non_null(strstr(said, "no option --plain"));
+    assert_int_equal(CALL("count", "--json"), 42);
+}
+
+static void what_is_missing_has_a_name(void **state)
+{
+    (void)state;
+    assert_int_equal(HEAR("rename"), EXIT_USAGE);
+    assert_non_null(strstr(said, "OLD is missing"));
+    assert_int_equal(HEAR("rename", "a"), EXIT_USAGE);
+    assert_non_null(strstr(said, "NEW is missing"));
+    assert_int_equal(HEAR("rename", "a", "b", "c"), EXIT_USAGE);
+    assert_non_null(strstr(said, "\"b\": \"c\""));
+    assert_int_equal(HEAR("count", "x"), EXIT_USAGE);
+    assert_non_null(strstr(said, "no argument, not \"x\""));
+}
+
+static void a_bad_time_is_told_the_forms(void **state)
+{
+    static const char *const good[] = {"-90s", "-15m", "-12h", "-7d", "-2w", "2026-03-29", "2026-03-29T12:00:00Z", "2026-03-29 12:00:00+02:00"};
+    static const char *const bad[] = {"2026-03-29T12:00:00", "2026-03-29 12:00", "7d", "-7", "-7y", "2026-02-29", ""};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_int_equal(CALL("probe", "--at", good[i]), 42);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        assert_int_equal(HEAR("probe", "--at", bad[i]), EXIT_USAGE);
+        for (size_t k = 0; k < 5; k++)
+            assert_non_null(strstr(said, good[k]));
+        assert_non_null(strstr(said, "UTC"));
+    }
+}
+
 static void a_root_has_a_state_of_its_own(void **state)
 {
     (void)state;
@@ -211,6 +296,10 @@ int main(void)
         cmocka_unit_test(numbers_stay_in_their_ranges),
         cmocka_unit_test(an_option_may_be_given_often),
         cmocka_unit_test(wrong_use_is_status_two),
+        cmocka_unit_test(one_option_of_a_choice),
+        cmocka_unit_test(plain_is_of_tables),
+        cmocka_unit_test(what_is_missing_has_a_name),
+        cmocka_unit_test(a_bad_time_is_told_the_forms),
         cmocka_unit_test(a_root_has_a_state_of_its_own),
         cmocka_unit_test(help_is_not_an_error),
         cmocka_unit_test(a_missing_program_is_said),
