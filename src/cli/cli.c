@@ -13,9 +13,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define MAX_ARGUMENTS 64
-#define MAX_OPTIONS   64
-#define FLUSH_AT      ((size_t)256 << 10)
+#define FLUSH_AT ((size_t)256 << 10)
 
 struct cli_given {
     const struct cli_option *option;
@@ -25,9 +23,9 @@ struct cli_given {
 struct cli {
     const char *self;
     const struct cli_command *command;
-    struct cli_given given[MAX_OPTIONS];
+    struct cli_given *given; /* room for all that the command line has: a glob may be long */
     unsigned given_count;
-    const char *arguments[MAX_ARGUMENTS];
+    const char **arguments;
     unsigned argument_count;
     struct wr out;
     bool stdout_gone, output_lost; /* the reader went away (its decision), or what it wanted could not be written */
@@ -484,10 +482,6 @@ static bool parse_option(struct cli *cli, const char *text, char **argv, int arg
         cli_usage(cli, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
         return false;
     }
-    if (cli->given_count == MAX_OPTIONS) {
-        cli_usage(cli, "too many options");
-        return false;
-    }
     cli->given[cli->given_count++] = (struct cli_given){o, value};
     return true;
 }
@@ -509,11 +503,8 @@ static bool parse(struct cli *cli, int argc, char **argv, int from)
         } else if (!options_end && a[0] == '-' && a[1] != 0) {
             cli_usage(cli, "there is no option %s", a);
             return false;
-        } else if (cli->argument_count < MAX_ARGUMENTS) {
-            cli->arguments[cli->argument_count++] = a;
         } else {
-            cli_usage(cli, "too many arguments");
-            return false;
+            cli->arguments[cli->argument_count++] = a;
         }
     }
     return true;
@@ -629,6 +620,10 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
 {
     struct cli cli = {.self = self, .out = wr_of((size_t)1 << 30), .root = "/"};
     int used = 0, status = EXIT_DONE;
+    cli.given = calloc((size_t)argc + 1, sizeof *cli.given);
+    cli.arguments = calloc((size_t)argc + 1, sizeof *cli.arguments);
+    if (!cli.given || !cli.arguments)
+        bug("no memory for the command line");
     if (argc < 2 || asks_for_help(argv[1])) {
         help_all(&cli, commands, count);
         status = argc < 2 ? EXIT_USAGE : EXIT_DONE;
@@ -655,5 +650,7 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
     if (cli.output_lost && status == EXIT_DONE)
         status = EXIT_USAGE; /* a file that cannot be used: no room */
     wr_free(&cli.out);
+    free(cli.given);
+    free(cli.arguments);
     return status;
 }

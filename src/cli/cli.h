@@ -28,6 +28,7 @@ struct cli_option {
     const char *choice;   /* of all options of one choice one may be given: others are refused before the command runs. NULL: it goes with all */
 };
 
+#define CLI_ANY UINT_MAX
 /* A command: `noun`, or `noun verb`. The last option row has a NULL name. State, root, json, help and version are every command's, plain is
  * that of the commands that have a table. */
 struct cli_command {
@@ -38,7 +39,7 @@ struct cli_command {
     const char *more;        /* what else to know, lines of text below the options; those with two blanks in front stand as they are. Or NULL */
     const char *program;     /* "muster-server"; NULL: in muster itself */
     const char *heavy;       /* an option with which alone `program` carries it out, if there is `run` too */
-    unsigned min_arguments, max_arguments;
+    unsigned min_arguments, max_arguments; /* CLI_ANY: as many as there are */
     const struct cli_option *options;
     int (*run)(struct cli *cli); /* NULL where `program` carries it out */
 };
