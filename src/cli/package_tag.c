@@ -97,25 +97,34 @@ bool package_put_tag(const struct package_contents *c, const struct agent_tag_st
     return done;
 }
 
+static int tag_file(const struct cli *cli, const char *path, const struct agent_tag_style *style, const struct agent_tag_taker *taker, bool *go_on)
+{
+    struct package_contents contents;
+    struct error error = {""};
+    enum pkg_status status = package_contents_read(&contents, path, style->full ? style->hashes : 0, &error);
+    if (status != PKG_OK)
+        return cli_fail(cli, package_exit(status, path), "%s: %s", path, error.text);
+    *go_on = package_put_tag(&contents, style, taker);
+    size_t differing = contents.differing;
+    package_contents_free(&contents);
+    return !*go_on ? EXIT_INTERNAL : differing ? package_say_differing(cli, path, differing) : EXIT_DONE;
+}
+
+/* Every --package-file, and the arguments that a glob left behind it. One that cannot be read keeps none of the others from its tag. */
 static int tag_files(struct cli *cli, const struct agent_tag_style *style, const struct agent_tag_taker *taker)
 {
-    int code = EXIT_DONE;
+    int worst = EXIT_DONE;
+    unsigned options = 0;
     const char *path;
-    for (unsigned i = 0; (path = cli_nth(cli, "package-file", i)); i++) {
-        struct package_contents contents;
-        struct error error = {""};
-        enum pkg_status status = package_contents_read(&contents, path, style->full ? style->hashes : 0, &error);
-        if (status != PKG_OK)
-            return cli_fail(cli, package_exit(status, path), "%s: %s", path, error.text);
-        bool put = package_put_tag(&contents, style, taker);
-        size_t differing = contents.differing;
-        package_contents_free(&contents);
-        if (!put)
-            return EXIT_INTERNAL; /* it was said why */
-        if (differing)
-            code = package_say_differing(cli, path, differing);
+    bool go_on = true;
+    while (cli_nth(cli, "package-file", options))
+        options++;
+    for (unsigned i = 0; go_on && (path = i < options ? cli_nth(cli, "package-file", i) : cli_argument(cli, i - options)); i++) {
+        int code = tag_file(cli, path, style, taker, &go_on);
+        if (worst == EXIT_DONE || (worst == EXIT_NO && code != EXIT_DONE))
+            worst = code;
     }
-    return code;
+    return worst;
 }
 
 tag_package_reader *const tag_package_files = tag_files;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPLAINTS_SHOWN = 20, PATHS_MAX = 64 };
+enum { COMPLAINTS_SHOWN = 20 };
 
 /* What is asked for: one of these kinds. */
 enum subject { SUBJECT_NONE, SUBJECT_NAMES, SUBJECT_ALL, SUBJECT_IDENTIFIERS, SUBJECT_EVIDENCE, SUBJECT_NAMED, SUBJECT_PACKAGE_FILE, SUBJECT_TOO_MANY };
@@ -22,11 +22,11 @@ struct tagging {
     struct pkg_platform platform;
     struct wr os; /* what --os says, blanks as _ */
     struct agent_tags *tags;
-    uint64_t names_found; /* a bit an argument */
+    bool *names_found; /* one an argument */
     unsigned complaints;
     size_t left_out;  /* files of the tag that is written now, */
     struct wr first;  /* and the first of them */
-    bool found, partial, out_failed;
+    bool found, partial;
 };
 
 /* ---- where tags go ---------------------------------------------------------------------------------------------------- */
@@ -65,8 +65,7 @@ static bool end_tag(void *context, const struct journal_record *r, bool whole)
     t->left_out = 0;
     wr_reset(&t->first);
     t->partial |= !whole;
-    t->out_failed = !tag_out_document_end(&t->out, r->name, r->version, t->style.product ? (struct bytes){0} : r->software_id);
-    return !t->out_failed;
+    return tag_out_document_end(&t->out, r->name, r->version, t->style.product ? (struct bytes){0} : r->software_id);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
@@ -160,15 +159,15 @@ static bool read_style(struct tagging *t, enum subject subject)
 
 static enum subject subject_of(const struct cli *cli)
 {
-    bool evidence = cli_nth(cli, "evidence", 0), named = cli_value(cli, "name") || cli_value(cli, "version-string");
+    bool evidence = cli_nth(cli, "evidence", 0), packed = cli_nth(cli, "package-file", 0), named = cli_value(cli, "name") || cli_value(cli, "version-string");
     enum subject subject = SUBJECT_NONE;
     const struct {
         bool given;
         enum subject subject;
     } rows[] = {
-        {cli_argument_count(cli) > 0, SUBJECT_NAMES}, {cli_flag(cli, "all"), SUBJECT_ALL},
+        {cli_argument_count(cli) > 0 && !packed, SUBJECT_NAMES}, {cli_flag(cli, "all"), SUBJECT_ALL},
         {cli_nth(cli, "software-id", 0), SUBJECT_IDENTIFIERS}, {evidence, SUBJECT_EVIDENCE},
-        {named && !evidence, SUBJECT_NAMED}, {cli_nth(cli, "package-file", 0), SUBJECT_PACKAGE_FILE},
+        {named && !evidence, SUBJECT_NAMED}, {packed, SUBJECT_PACKAGE_FILE},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (rows[i].given)
@@ -188,7 +187,7 @@ static bool put_named(void *context, const struct journal_record *r)
     struct tagging *t = context;
     for (unsigned i = 0; i < cli_argument_count(t->cli); i++)
         if (bytes_equal(r->name, bytes_of(cli_argument(t->cli, i)))) {
-            t->names_found |= UINT64_C(1) << i;
+            t->names_found[i] = true;
             return agent_tags_put(t->tags, r);
         }
     return true;
@@ -221,7 +220,7 @@ static int say_missing_names(struct tagging *t)
 {
     int code = EXIT_DONE;
     for (unsigned i = 0; i < cli_argument_count(t->cli); i++)
-        if (!(t->names_found >> i & 1))
+        if (!t->names_found[i])
             code = cli_fail(t->cli, EXIT_NOT_FOUND, "no package named %s is installed", cli_argument(t->cli, i));
     return code;
 }
@@ -236,8 +235,8 @@ static int put_packages(struct tagging *t, enum subject subject, struct journal 
     else
         status = journal_each_record(journal, JOURNAL_INSTALLED, TIME_UNKNOWN, subject == SUBJECT_ALL ? put : put_named, t, &error);
     bool whole = agent_tags_flush(t->tags);
-    if (t->out_failed)
-        return EXIT_INTERNAL;
+    if (t->out.ended)
+        return t->out.code;
     if (!whole)
         return cli_fail(t->cli, EXIT_INTERNAL, "out of memory, or a package has more files than fit it");
     /* What could not be read was said by the collection before. */
@@ -299,29 +298,37 @@ static void name_evidence(struct tagging *t, struct journal_record *r, const cha
     r->version = bytes_of(version ? version : "1.0.0");
 }
 
-static int tag_evidence(struct tagging *t)
+static int put_evidence(struct tagging *t, char **paths, size_t count)
 {
-    char *paths[PATHS_MAX];
-    size_t count = 0;
-    const char *given;
     struct error error = {""};
     struct journal_record r = {.since = TIME_UNKNOWN};
     struct wr name = wr_of(0);
+    name_evidence(t, &r, paths[0], &name);
+    bool made = agent_tags_evidence(&t->style, &t->taker, &r, (const char *const *)paths, count, cli_value(t->cli, "new-root"), &error);
+    wr_free(&name);
+    return made           ? EXIT_DONE
+           : t->out.ended ? t->out.code
+                          : cli_fail(t->cli, EXIT_NOT_FOUND, "%s", error.text[0] ? error.text : "out of memory");
+}
+
+static int tag_evidence(struct tagging *t)
+{
+    size_t count = 0, wanted = 0;
+    const char *given;
     int code = EXIT_DONE;
-    for (unsigned i = 0; code == EXIT_DONE && i < PATHS_MAX && (given = cli_nth(t->cli, "evidence", i)); i++)
+    while (cli_nth(t->cli, "evidence", (unsigned)wanted))
+        wanted++;
+    char **paths = calloc(wanted + 1, sizeof *paths);
+    if (!paths)
+        return cli_fail(t->cli, EXIT_INTERNAL, "out of memory");
+    for (; code == EXIT_DONE && (given = cli_nth(t->cli, "evidence", (unsigned)count)); count++)
         if (!(paths[count] = absolute(t, given)))
             code = *given == '/' || strcmp(t->style.root, "/") == 0 ? EXIT_NOT_FOUND : EXIT_USAGE;
-        else
-            count++;
-    if (code == EXIT_DONE) {
-        name_evidence(t, &r, paths[0], &name);
-        bool made = agent_tags_evidence(&t->style, &t->taker, &r, (const char *const *)paths, count, cli_value(t->cli, "new-root"), &error);
-        if (!made)
-            code = t->out_failed ? EXIT_INTERNAL : cli_fail(t->cli, EXIT_NOT_FOUND, "%s", error.text[0] ? error.text : "out of memory");
-    }
+    if (code == EXIT_DONE)
+        code = put_evidence(t, paths, count);
     for (size_t i = 0; i < count; i++)
         free(paths[i]);
-    wr_free(&name);
+    free(paths);
     return code == EXIT_DONE && t->partial ? EXIT_UNKNOWN : code;
 }
 
@@ -340,7 +347,22 @@ static int tag_named(struct tagging *t)
     t->tags = agent_tags_begin(&t->style, &t->taker, &error);
     bool done = t->tags && agent_tags_put(t->tags, &r) && agent_tags_flush(t->tags);
     agent_tags_end(t->tags, false);
-    return done ? EXIT_DONE : t->out_failed ? EXIT_INTERNAL : cli_fail(t->cli, EXIT_INTERNAL, "%s", t->tags ? "out of memory" : error.text);
+    return done ? EXIT_DONE : t->out.ended ? t->out.code : cli_fail(t->cli, EXIT_INTERNAL, "%s", t->tags ? "out of memory" : error.text);
+}
+
+static int make(struct tagging *t, enum subject subject)
+{
+    int code = read_style(t, subject) ? tag_out_begin(&t->out, t->cli, "tag") : EXIT_USAGE;
+    if (code != EXIT_DONE)
+        return code;
+    t->out.hashes = t->style.full ? t->style.hashes : 0;
+    code = subject == SUBJECT_EVIDENCE       ? tag_evidence(t)
+           : subject == SUBJECT_NAMED        ? tag_named(t)
+           : subject == SUBJECT_PACKAGE_FILE ? tag_package_files(t->cli, &t->style, &t->taker)
+                                             : tag_packages(t, subject);
+    code = t->out.ended ? t->out.code : code;
+    tag_out_end(&t->out);
+    return code;
 }
 
 static int run(struct cli *cli)
@@ -353,15 +375,9 @@ static int run(struct cli *cli)
     if (subject == SUBJECT_TOO_MANY)
         return cli_usage(cli, "one at a time: names of packages, --all, --software-id, --evidence, --package-file, or --name with "
                               "--version-string");
-    int code = read_style(&t, subject) ? tag_out_begin(&t.out, cli, "tag") : EXIT_USAGE;
-    if (code == EXIT_DONE) {
-        t.out.hashes = t.style.full ? t.style.hashes : 0;
-        code = subject == SUBJECT_EVIDENCE       ? tag_evidence(&t)
-               : subject == SUBJECT_NAMED        ? tag_named(&t)
-               : subject == SUBJECT_PACKAGE_FILE ? tag_package_files(cli, &t.style, &t.taker)
-                                                 : tag_packages(&t, subject);
-        tag_out_end(&t.out);
-    }
+    t.names_found = calloc(cli_argument_count(cli) + 1U, sizeof *t.names_found);
+    int code = t.names_found ? make(&t, subject) : cli_fail(cli, EXIT_INTERNAL, "out of memory");
+    free(t.names_found);
     wr_free(&t.os);
     wr_free(&t.first);
     return code;
@@ -370,7 +386,7 @@ static int run(struct cli *cli)
 static const struct cli_option options[] = {
     {"all", NULL, "tags of all installed packages"},
     {"software-id", "ID", "the tag of whatever carries this software identifier, installed or removed; may be repeated"},
-    {"package-file", "FILE", "the tag that the package in this file (.deb, .rpm, .pkg.tar.*, .apk) would have here; may be repeated"},
+    {"package-file", "FILE", "the tag that the package in this file (.deb, .rpm, .pkg.tar.*, .apk) would have here, and of those in all FILEs behind it: *.deb"},
     {"evidence", "PATH", "a tag with these files, or all files in this folder, as Evidence; may be repeated"},
     {"new-root", "PATH", "this stands in the tag in place of the evidence's own path"},
     {"name", "N", "the software's name: of evidence, or of a tag without files"},
@@ -394,11 +410,11 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_tag = {
     .noun = "tag",
-    .arguments = "[NAME...]",
+    .arguments = "[NAME...|FILE...]",
     .summary = "SWID or CoSWID tags of installed packages, of files that no package owns, or of a name; exit 3 if a file could not be measured",
     .program = "muster-package",
     .heavy = "package-file",
-    .max_arguments = 64,
+    .max_arguments = CLI_ANY,
     .options = options,
     .run = run,
 };

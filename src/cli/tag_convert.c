@@ -41,7 +41,7 @@ static int convert(struct cli *cli, const char *path, struct bytes octets, struc
     bool done = sink && (swid_read(octets, sink, &error) == SWID_OK || sink->failed != SWID_OK) &&
                 tag_out_document_end(out, wr_view(&h->name), wr_view(&h->version), (struct bytes){0});
     tag_out_end(out);
-    return done ? EXIT_DONE : EXIT_INTERNAL;
+    return done ? EXIT_DONE : out->ended ? out->code : cli_fail(cli, EXIT_INTERNAL, "out of memory");
 }
 
 static int run(struct cli *cli)

@@ -3,18 +3,34 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DOCUMENT_MAX = 24 << 20 }; /* octets of a tag that has to be held: CoSWID, texts in JSON, what is signed */
+enum {
+    DOCUMENT_MAX = 24 << 20, /* octets of a tag that has to be held: CoSWID, texts in JSON, what is signed */
+    DRAIN_AT = 128 << 10,    /* octets of one that need not be */
+};
 
 static bool is_held(const struct tag_out *o)
 {
     return o->model == SWID_MODEL_COSWID || o->as_json || o->signer;
 }
 
+static bool end(struct tag_out *o, int code)
+{
+    o->ended = true;
+    o->code = code;
+    return false;
+}
+
+/* What has gathered leaves. */
+static bool drain(struct tag_out *o)
+{
+    return !o->ended && (cli_flush(o->cli) || end(o, EXIT_DONE));
+}
+
 static void pass(struct tag_out *o, enum swid_status failed)
 {
     o->sink.failed = failed;
-    if (!is_held(o))
-        cli_out(o->cli); /* what has gathered leaves */
+    if (!is_held(o) && o->out->n >= DRAIN_AT && !drain(o))
+        o->sink.failed = SWID_TOO_LARGE; /* whoever makes the tag need not go on */
 }
 
 static struct swid_sink *inner(struct tag_out *o)
@@ -57,6 +73,7 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
     const char *format = cli_value(cli, "format"), *separator = cli_value(cli, "doc-separator");
     *o = (struct tag_out){.sink = {.open = on_open, .close = on_close},
                           .cli = cli,
+                          .out = cli_out(cli),
                           .as_json = cli_json(cli),
                           .pretty = cli_flag(cli, "pretty"),
                           .schema_location = cli_flag(cli, "schema-location"),
@@ -83,7 +100,7 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
 struct swid_sink *tag_out_document(struct tag_out *o)
 {
     bool held = is_held(o);
-    struct wr *to = held ? &o->text : cli_out(o->cli);
+    struct wr *to = held ? &o->text : o->out;
     enum swid_layout layout = o->pretty ? SWID_PRETTY : SWID_LINE;
     if (!held && o->count)
         wr_str(to, o->separator);
@@ -126,29 +143,27 @@ static void put_document(struct tag_out *o, struct bytes text, struct bytes name
     if (o->as_json)
         put_item(o, text, name, version, software_id);
     else if (o->model != SWID_MODEL_COSWID && o->count)
-        wr_str(cli_out(o->cli), o->separator);
+        wr_str(o->out, o->separator);
     if (!o->as_json)
-        wr_bytes(cli_out(o->cli), text);
+        wr_bytes(o->out, text);
 }
 
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id)
 {
-    if (o->sink.failed != SWID_OK) {
-        cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID, --json and --sign",
-                 (int)name.n, (const char *)name.p);
-        return false;
-    }
     struct error error = {""};
-    wr_reset(&o->signed_text);
-    if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error)) {
-        cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s cannot be signed: %s", (int)name.n, (const char *)name.p, error.text);
+    if (o->ended)
         return false;
-    }
+    if (o->sink.failed != SWID_OK)
+        return end(o, cli_fail(o->cli, EXIT_INTERNAL,
+                               "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID, --json and --sign", (int)name.n,
+                               (const char *)name.p));
+    wr_reset(&o->signed_text);
+    if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error))
+        return end(o, cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s cannot be signed: %s", (int)name.n, (const char *)name.p, error.text));
     if (is_held(o))
         put_document(o, wr_view(o->signer ? &o->signed_text : &o->text), name, version, software_id);
     o->count++;
-    cli_out(o->cli);
-    return cli_flush(o->cli);
+    return drain(o);
 }
 
 void tag_out_end(struct tag_out *o)
@@ -158,7 +173,7 @@ void tag_out_end(struct tag_out *o)
         json_object_end(&o->json);
     }
     if (o->as_json || (o->model != SWID_MODEL_COSWID && !o->pretty && o->count))
-        wr_str(cli_out(o->cli), "\n");
+        wr_str(o->out, "\n");
     swid_coswid_free(o->cbor);
     swid_2009_free(o->old);
     tag_signer_close(o->signer);

@@ -32,6 +32,9 @@ struct tag_out {
     struct tag_signer *signer;   /* or NULL */
     struct json json;
     size_t count;
+    struct wr *out; /* standard output */
+    bool ended;     /* nothing can be written any more, */
+    int code;       /* and this is the exit status: that of what was said, or EXIT_DONE where standard output is gone, which cli_main() tells */
 };
 /* The data model that a value of --format means; NULL is the default. False: none. */
 bool tag_format_find(const char *format, uint32_t *model);
@@ -39,7 +42,7 @@ bool tag_format_find(const char *format, uint32_t *model);
 int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema);
 /* A document begins. NULL: no memory. */
 struct swid_sink *tag_out_document(struct tag_out *o);
-/* It is complete, and of this software. False: it could not be written (it was said why), or standard output is gone. */
+/* It is complete, and of this software. False: `ended`. */
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id);
 void tag_out_end(struct tag_out *o);
 

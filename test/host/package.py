@@ -409,8 +409,11 @@ def check_tags(folder, paths):
             sys.exit("a changed file was not noticed")
         two = json.loads(run(MUSTER, "tag", "--package-file", deb[0], "--package-file", paths[0], "--json"))["items"]
         differ("two files", ["odd", "odd"], [t["name"] for t in two])
-        both = subprocess.run([MUSTER, "tag", "bash", "--package-file", deb[0]], capture_output=True, timeout=60)
-        differ("a package and a file", (2, b""), (both.returncode, both.stdout))
+        glob_ = [deb[0], folder + "/nothing.deb", *paths[:1], *deb * 60]  # as a shell leaves --package-file *.deb; one that is gone by then keeps no other back
+        done = subprocess.run([MUSTER, "tag", "--json", "--package-file", *glob_], capture_output=True, timeout=300)
+        differ("a glob", (4, len(glob_) - 1, 1), (done.returncode, len(json.loads(done.stdout)["items"]), done.stderr.count(b"\n")))
+        both = subprocess.run([MUSTER, "tag", "--all", "--package-file", deb[0]], capture_output=True, timeout=60)
+        differ("all packages and a file", (2, b""), (both.returncode, both.stdout))
     print(f"tags: of {len(paths)} files")
 
 

@@ -374,11 +374,34 @@ def hostile(work):
     muster("tag", "convert", work + "/nothing", status=4)
 
 
+# ---- an output that takes nothing
+
+
+def gone(work):
+    """A full disk is 2 with one line; a reader that leaves is 0 without a word: as the other commands have it, however much is to be written."""
+    for count in (1, 6000):
+        tree = f"{work}/gone-{count}"
+        os.mkdir(tree)
+        for i in range(count):
+            put(f"{tree}/file-{i}", b"x")
+        put(work + "/gone.xml", muster("tag", "--evidence", tree).stdout)
+        for words in (["--evidence", tree], ["--evidence", tree, "--json"], ["--evidence", tree, "--format", "coswid"], ["convert", work + "/gone.xml"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([MUSTER, "tag", *words], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+            check(f"a full disk {words[0]} {count}", done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"No space left" in done.stderr, done)
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run([MUSTER, "tag", *words], stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False)
+            os.close(writer)
+            check(f"a reader that left {words[0]} {count}", done.returncode == 0 and done.stderr == b"", done)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="muster-tag-") as work:
         installed_package(work)
         evidence(work)
         names()
+        gone(work)
         hostile(work)
     print(f"{failures} failed" if failures else "all is well")
     return 1 if failures else 0
