@@ -392,6 +392,20 @@ void db_close(struct db *db)
 
 /* ---- setting aside ----------------------------------------------------------------------------------------------- */
 
+/* SQLite's file format, section 1.3: the magic, and at 68 the application id. */
+bool db_is_ours(const char *path, const struct db_schema *schema)
+{
+    uint8_t head[72];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool whole = fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head;
+    if (fd >= 0)
+        close(fd);
+    if (!whole || memcmp(head, "SQLite format 3", 16) != 0)
+        return false;
+    struct rd r = rd_of((struct bytes){head + 68, 4}, 0);
+    return rd_u32(&r) == (uint32_t)schema->application;
+}
+
 /* Renames, unless the new name is taken. */
 static int rename_kept(const char *from, const char *to)
 {

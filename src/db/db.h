@@ -39,6 +39,9 @@ struct db; /* one connection, for one thread at a time */
 enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema, struct error *error) MUST_USE;
 void db_close(struct db *db);
 sqlite3 *db_handle(struct db *db);
+/* Whether the file begins as a database with this schema's `application` does, damaged or not. What a person named and what is not ours is never set
+ * aside. */
+bool db_is_ours(const char *path, const struct db_schema *schema) MUST_USE;
 /* Renames PATH (with its -wal and -shm) to PATH.damaged-YYYYMMDDThhmmssZ; never overwrites. `kept` gets the new name. */
 enum db_status db_set_aside(const char *path, char *kept, size_t kept_size, struct error *error) MUST_USE;
 

@@ -83,8 +83,8 @@ struct cache *cache_open(const char *path, const char *root, struct error *error
         return NULL;
     }
     enum db_status status = db_open(&c->db, path, DB_CREATE, &schema, error);
-    /* What it holds can be measured again. */
-    if (status == DB_DAMAGED && db_set_aside(path, kept, sizeof kept, error) == DB_OK)
+    /* What it holds can be measured again. A file that is no cache was named by mistake, and is somebody's. */
+    if (status == DB_DAMAGED && db_is_ours(path, &schema) && db_set_aside(path, kept, sizeof kept, error) == DB_OK)
         status = db_open(&c->db, path, DB_CREATE, &schema, error);
     /* What a power cut takes away is measured again, too: no commit waits for the disk. */
     if (status == DB_OK && (status = db_run(c->db, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8192", error)) != DB_OK)

@@ -108,7 +108,7 @@ static inline void pg_stop_server(struct pg_cluster *c, int how)
     c->server = 0;
 }
 
-/* False, with a message, if PostgreSQL is not installed or does not start. */
+/* False, with a message, if PostgreSQL is not installed. One that is and does not start ends the test. */
 static inline bool pg_start(struct pg_cluster *c)
 {
     char data[64];
@@ -126,8 +126,9 @@ static inline bool pg_start(struct pg_cluster *c)
     int result = -1;
     pid_t pid = pg_spawn(c, argv);
     if (pid < 0 || waitpid(pid, &result, 0) != pid || result != 0 || !pg_start_server(c)) {
-        printf("PostgreSQL does not start (see %s/log): its tests are skipped\n", c->folder);
-        return false;
+        /* Skipping here would hide it for ever. */
+        printf("PostgreSQL is installed, and does not start: see %s/log\n", c->folder);
+        exit(1);
     }
     return true;
 }

@@ -462,11 +462,38 @@ static void a_bad_cache_is_done_without(void **state)
     assert_true(measure_file(m, BYTES("/f"), NULL) && measure_flush(m));
     assert_int_equal(t.state, MEASURE_FILE);
     measure_end(m, true);
-    char junk[LARGE];
-    memset(junk, 'j', sizeof junk);
-    root_put(&r, "/hashes.db", junk, sizeof junk, O_TRUNC);
-    snprintf(cache, sizeof cache, "%s", root_path(&r, "/hashes.db"));
+    root_remove(&r);
+}
+
+/* Somebody's file is left alone; a cache that is damaged is set aside, and another one begun. */
+static void only_a_cache_is_set_aside(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct told t = {0};
+    struct error error;
+    char cache[PATH_MAX], junk[LARGE], after[LARGE];
+    root_write(&r, "/f", "x");
+    snprintf(cache, sizeof cache, "%s", root_path(&r, "/passwd"));
+    struct measure_options o = options_of(&r, &t);
     o.cache = cache;
+    memset(junk, 'j', sizeof junk);
+    root_put(&r, "/passwd", junk, sizeof junk, O_TRUNC);
+    struct measure *m = measure_begin(&o, &error);
+    assert_non_null(m);
+    assert_non_null(strstr(error.text, "not a database of Muster"));
+    assert_true(measure_file(m, BYTES("/f"), NULL) && measure_flush(m));
+    measure_end(m, true);
+    int fd = open(cache, O_RDONLY);
+    assert_int_equal(read(fd, after, sizeof after), sizeof after);
+    close(fd);
+    assert_memory_equal(junk, after, sizeof junk);
+
+    snprintf(cache, sizeof cache, "%s", root_path(&r, "/hashes.db"));
+    assert_int_equal(one(o, "/f").state, MEASURE_FILE);
+    fd = open(cache, O_WRONLY);
+    assert_int_equal(pwrite(fd, junk, sizeof junk - 96, 96), sizeof junk - 96); /* behind the header */
+    close(fd);
     assert_int_equal(one(o, "/f").state, MEASURE_FILE);
     assert_int_equal(rows_of(cache), 0);
     root_remove(&r);
@@ -538,6 +565,7 @@ int main(void)
         cmocka_unit_test(what_did_not_change_is_not_read_again),
         cmocka_unit_test(what_nobody_asks_for_is_forgotten),
         cmocka_unit_test(a_bad_cache_is_done_without),
+        cmocka_unit_test(only_a_cache_is_set_aside),
         cmocka_unit_test(two_at_once_share_a_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
