@@ -55,19 +55,19 @@ static void differ(void *context, enum agent_file_state s, struct bytes path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t counts[AGENT_FILE_STATES], listed = 0, told = 0, sum = 0;
+    size_t counts[AGENT_FILE_STATES], listed = 0, told = 0, sum = 0, walked;
     struct error error = {""};
     struct bytes tag = {data, size};
     struct swid_lister l = swid_lister_of(take_file, &listed);
     make_root();
     enum swid_status read = swid_read(tag, &l.sink, &error);
     swid_lister_free(&l);
-    enum swid_status status = agent_tag_verify(tag, root, differ, &told, counts, &error);
+    enum swid_status status = agent_tag_verify(tag, root, differ, &told, counts, &walked, &error);
     if ((read == SWID_OK) != (status == SWID_OK) || (status != SWID_OK && !error.text[0]))
         abort();
     for (size_t i = 0; i < AGENT_FILE_STATES; i++)
         sum += i == AGENT_FILE_ADDED ? 0 : counts[i];
-    if (status == SWID_OK && (sum != listed || told != sum - counts[AGENT_FILE_SAME] + counts[AGENT_FILE_ADDED]))
+    if (status == SWID_OK && (sum < listed || /* folders of evidence may be missing or unreadable, too */ told != sum - counts[AGENT_FILE_SAME] + counts[AGENT_FILE_ADDED]))
         abort();
     return 0;
 }

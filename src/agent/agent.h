@@ -175,11 +175,12 @@ enum agent_file_state {
 };
 const char *agent_file_state_name(enum agent_file_state s);
 /* Compares a tag of any format with the files below the root, links followed as in measure/. `differ` hears of each file but the same ones;
- * `counts` has all of them. Not SWID_OK: the tag cannot be read, names a path that climbs out, or (SWID_NO_MEMORY) the root cannot be
+ * `counts` has all of them. Of Evidence everything is looked for that stands in or below a Directory which holds a file or nothing at all, and is
+ * not in the tag; `*walked` is in how many folders. Not SWID_OK: the tag cannot be read, names a path that climbs out, or (SWID_NO_MEMORY) the root cannot be
  * opened; `error` says why. */
 enum swid_status agent_tag_verify(struct bytes tag, const char *root,
                                   void (*differ)(void *context, enum agent_file_state s, struct bytes path), void *context,
-                                  size_t counts[AGENT_FILE_STATES], struct error *error) MUST_USE;
+                                  size_t counts[AGENT_FILE_STATES], size_t *walked, struct error *error) MUST_USE;
 
 /* ---- posture collectors ---------------------------------------------------------------------------------------- */
 

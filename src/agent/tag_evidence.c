@@ -150,6 +150,7 @@ struct evidence {
     struct wr path;  /* the prefix of what is measured now, and room for one path behind it */
     size_t prefix;
     bool whole;
+    bool direct; /* a file directly in the folder that is measured now stands in the tag */
 };
 
 static bool take(void *context, struct bytes path, void *tag, const struct measured *m)
@@ -160,6 +161,7 @@ static bool take(void *context, struct bytes path, void *tag, const struct measu
     e->path.n = e->prefix;
     wr_bytes(&e->path, path);
     tag_put_file(&e->files, wr_view(&e->path), false, m, &what);
+    e->direct |= m->state == MEASURE_FILE && !memchr(path.p + 1, '/', path.n - 1);
     if (what) {
         e->whole = false;
         if (e->taker->complain)
@@ -232,8 +234,14 @@ static bool put_path(struct evidence *e, const struct agent_tag_style *style, co
     wr_reset(&e->path);
     wr_bytes(&e->path, prefix);
     e->prefix = e->path.n;
+    /* What comes to stand beside a lone file is no news; what comes into a folder is, were it empty now. */
+    e->files.alone = name != NULL;
+    e->direct = name != NULL;
     bool done = put_tree(e, style, fd, name, error);
     close(fd);
+    e->path.n = e->prefix;
+    if (done && !e->direct)
+        swid_files_put_folder(&e->files, wr_view(&e->path));
     return done;
 }
 

@@ -16,6 +16,11 @@ struct expected {
     uint8_t octets[3][64];
 };
 
+struct paths {
+    struct bytes *items; /* sorted once the tag is read */
+    size_t count, capacity;
+};
+
 struct verify {
     struct swid_sink sink; /* first: hears where the files stand, and hands all on to the lister */
     struct swid_lister lister;
@@ -24,12 +29,12 @@ struct verify {
     bool evidence, failed;
     unsigned hashes;
     struct arena arena;
-    struct bytes *paths; /* evidence's, sorted once it is read */
-    size_t count, capacity;
+    struct paths paths, folders; /* of evidence: its files; the Directory elements with nothing in them, and the folders of files */
     struct bytes top; /* the folder that is walked for added files */
     void (*differ)(void *context, enum agent_file_state s, struct bytes path);
     void *context;
     size_t *counts;
+    size_t *walked;
 };
 
 const char *agent_file_state_name(enum agent_file_state s)
@@ -60,10 +65,12 @@ static void forward_close(struct swid_sink *s, enum swid_element element)
 }
 
 /* Each file of the tag once more; whatever `file` notes in v. */
-static enum swid_status each_file(struct verify *v, struct bytes tag, void (*file)(void *, const struct swid_file *), struct error *error)
+static enum swid_status each_file(struct verify *v, struct bytes tag, void (*file)(void *, const struct swid_file *),
+                                  void (*folder)(void *, struct bytes), struct error *error)
 {
     v->sink = (struct swid_sink){.open = forward_open, .close = forward_close};
     v->lister = swid_lister_of(file, v);
+    v->lister.folder = folder;
     enum swid_status status = swid_read(tag, &v->sink, error);
     if (status == SWID_MALFORMED && v->lister.sink.failed == SWID_MALFORMED)
         error_set(error, "a path of the tag climbs out of its folder, or is too deep");
@@ -111,29 +118,53 @@ static bool take_measured(void *context, struct bytes path, void *tag, const str
     return true;
 }
 
-/* Remembers the path of a piece of evidence. */
-static bool keep(struct verify *v, struct bytes path)
+static bool add_path(struct paths *p, struct bytes path)
 {
-    if (v->count == v->capacity) {
-        size_t capacity = v->capacity ? 2 * v->capacity : 1024;
-        struct bytes *grown = capacity * sizeof *grown <= PATHS_MAX ? realloc(v->paths, capacity * sizeof *grown) : NULL;
+    if (p->count == p->capacity) {
+        size_t capacity = p->capacity ? 2 * p->capacity : 1024;
+        struct bytes *grown = capacity * sizeof *grown <= PATHS_MAX ? realloc(p->items, capacity * sizeof *grown) : NULL;
         if (!grown)
             return false;
-        v->paths = grown;
-        v->capacity = capacity;
+        p->items = grown;
+        p->capacity = capacity;
     }
-    v->paths[v->count] = arena_copy(&v->arena, path);
-    return v->paths[v->count++].p != NULL;
+    p->items[p->count++] = path;
+    return true;
+}
+
+/* The folder that holds it, without the slash: "" of what stands in /. */
+static struct bytes folder_of(struct bytes path)
+{
+    while (path.n && path.p[path.n - 1] != '/')
+        path.n--;
+    path.n -= path.n > 0;
+    return path;
+}
+
+/* Remembers a file of evidence, and its folder unless it stands in no Directory: then its neighbours are nobody's concern. */
+static bool keep(struct verify *v, struct bytes path, bool alone)
+{
+    struct bytes copy = arena_copy(&v->arena, path), folder = folder_of(copy);
+    const struct paths *f = &v->folders;
+    bool known = alone || (f->count && bytes_equal(f->items[f->count - 1], folder));
+    return copy.p && add_path(&v->paths, copy) && (known || add_path(&v->folders, folder));
+}
+
+/* A path of the tag is absolute; one without a root is below ours. */
+static struct wr below_root(struct bytes path)
+{
+    struct wr w = wr_of(0);
+    wr_str(&w, path.n && path.p[0] == '/' ? "" : "/");
+    wr_bytes(&w, path);
+    return w;
 }
 
 static void ask(void *context, const struct swid_file *f)
 {
     struct verify *v = context;
     struct expected *e = v->failed ? NULL : malloc(sizeof *e);
-    struct wr path = wr_of(0);
-    wr_str(&path, f->path.n && f->path.p[0] == '/' ? "" : "/"); /* without a root: below ours */
-    wr_bytes(&path, f->path);
-    if (!e || path.bad || (v->evidence && !keep(v, wr_view(&path)))) {
+    struct wr path = below_root(f->path);
+    if (!e || path.bad || (v->evidence && !keep(v, wr_view(&path), f->alone))) {
         v->failed = true;
         free(e);
     } else {
@@ -148,6 +179,18 @@ static void ask(void *context, const struct swid_file *f)
         v->failed = !measure_file(v->measure, wr_view(&path), e);
     }
     wr_free(&path);
+}
+
+/* A folder that stands for itself: what is in it now, and that it is there at all. */
+static void note_folder(void *context, struct bytes path)
+{
+    struct verify *v = context;
+    if (!v->evidence || !path.n)
+        return;
+    struct wr whole = below_root(path);
+    struct bytes copy = arena_copy(&v->arena, wr_view(&whole));
+    v->failed |= whole.bad || !copy.p || !add_path(&v->folders, copy);
+    wr_free(&whole);
 }
 
 /* ---- files that are not in the tag ------------------------------------------------------------------------------------------------ */
@@ -165,15 +208,6 @@ static int by_components(const void *a, const void *b)
         if (x->p[i] != y->p[i])
             return x->p[i] == '/' ? -1 : y->p[i] == '/' ? 1 : x->p[i] < y->p[i] ? -1 : 1;
     return (x->n > y->n) - (x->n < y->n);
-}
-
-/* The folder that holds it, without the slash: "" of what stands in /. */
-static struct bytes folder_of(struct bytes path)
-{
-    while (path.n && path.p[path.n - 1] != '/')
-        path.n--;
-    path.n -= path.n > 0;
-    return path;
 }
 
 static struct wr whole_path(const struct verify *v, struct bytes path)
@@ -200,7 +234,7 @@ static bool take_entry(void *context, struct bytes path, bool link)
     struct verify *v = context;
     struct wr w = whole_path(v, path);
     struct bytes whole = wr_view(&w);
-    bool known = bsearch(&whole, v->paths, v->count, sizeof whole, by_octets);
+    bool known = bsearch(&whole, v->paths.items, v->paths.count, sizeof whole, by_octets);
     (void)link;
     wr_free(&w);
     return known || measure_file(v->measure, path, NULL);
@@ -221,11 +255,14 @@ static bool walk_top(struct verify *v, struct error *error)
     int root = open(v->root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root >= 0 && path ? measure_open_below(root, path) : -1;
     if (root >= 0)
         close(root);
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode)) { /* its files are told as missing already */
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode)) {
         if (fd >= 0)
             close(fd);
+        if (v->top.p[v->top.n] != '/') /* it is no file's folder, whose files were told as missing already */
+            tell(v, AGENT_FILE_MISSING, v->top);
         return path != NULL;
     }
+    ++*v->walked;
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     const struct tag_walk w = {.root = fd, .file = take_entry, .unreadable = take_unreadable, .context = v};
     v->measure = measure_begin(&(struct measure_options){.root = self, .follow = true, .threads = 1, .take = take_added, .context = v}, error);
@@ -244,44 +281,44 @@ static bool is_below(struct bytes path, struct bytes folder)
 /* Walks the folders of the tag, a folder below another one together with that. What stands beside files in / is nobody's evidence. */
 static bool find_added(struct verify *v, struct error *error)
 {
-    struct bytes *folders = v->count ? malloc(v->count * sizeof *folders) : NULL, top = {0};
-    bool done = folders || !v->count;
-    for (size_t i = 0; i < v->count && done; i++)
-        folders[i] = folder_of(v->paths[i]);
-    if (v->count && done) {
-        qsort(v->paths, v->count, sizeof *v->paths, by_octets);
-        qsort(folders, v->count, sizeof *folders, by_components);
-    }
-    for (size_t i = 0; i < v->count && done; i++) {
-        if (!folders[i].n || (top.n && (bytes_equal(folders[i], top) || is_below(folders[i], top))))
+    struct bytes top = {0};
+    bool done = true;
+    if (v->paths.count)
+        qsort(v->paths.items, v->paths.count, sizeof *v->paths.items, by_octets);
+    if (v->folders.count)
+        qsort(v->folders.items, v->folders.count, sizeof *v->folders.items, by_components);
+    for (size_t i = 0; i < v->folders.count && done; i++) {
+        struct bytes folder = v->folders.items[i];
+        if (!folder.n || (top.n && (bytes_equal(folder, top) || is_below(folder, top))))
             continue;
-        v->top = top = folders[i];
+        v->top = top = folder;
         done = walk_top(v, error);
     }
-    free(folders);
     return done;
 }
 
 enum swid_status agent_tag_verify(struct bytes tag, const char *root, void (*differ)(void *context, enum agent_file_state s, struct bytes path),
-                                  void *context, size_t counts[AGENT_FILE_STATES], struct error *error)
+                                  void *context, size_t counts[AGENT_FILE_STATES], size_t *walked, struct error *error)
 {
-    struct verify v = {.root = root, .differ = differ, .context = context, .counts = counts, .arena = arena_of(PATHS_MAX)};
+    struct verify v = {.root = root, .differ = differ, .context = context, .counts = counts, .walked = walked, .arena = arena_of(PATHS_MAX)};
     memset(counts, 0, AGENT_FILE_STATES * sizeof *counts);
+    *walked = 0;
     error->text[0] = 0;
-    enum swid_status status = each_file(&v, tag, note_hashes, error);
+    enum swid_status status = each_file(&v, tag, note_hashes, NULL, error);
     if (status != SWID_OK)
         return status;
     const struct measure_options options = {.root = root, .hashes = v.hashes, .follow = true, .take = take_measured, .context = &v};
     v.measure = measure_begin(&options, error);
     if (!v.measure)
         return SWID_NO_MEMORY;
-    status = each_file(&v, tag, ask, error);
+    status = each_file(&v, tag, ask, note_folder, error);
     bool done = measure_flush(v.measure) && !v.failed && status == SWID_OK;
     measure_end(v.measure, false);
     v.measure = NULL;
     if (done && v.evidence)
         done = find_added(&v, error);
-    free(v.paths);
+    free(v.paths.items);
+    free(v.folders.items);
     arena_free(&v.arena);
     if (!done && !error->text[0])
         error_set(error, "out of memory");

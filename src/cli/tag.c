@@ -412,6 +412,10 @@ const struct cli_command cli_tag = {
     .noun = "tag",
     .arguments = "[NAME...|FILE...]",
     .summary = "SWID or CoSWID tags of installed packages, of files that no package owns, or of a name; exit 3 if a file could not be measured",
+    .more = "Of a symbolic link the tag has, under the link's own name, the file that it leads to: a package's anywhere below --root, one of evidence below\n"
+            "its own PATH alone, from where absolute ones are taken, too. Links that lead to a folder, elsewhere or nowhere are left out, and no folder is\n"
+            "entered through one. Evidence of a folder tells that it was all: muster tag verify finds what is added to it, also in folders that were empty or\n"
+            "are new. Of a single file's neighbours it tells nothing.",
     .program = "muster-package",
     .heavy = "package-file",
     .max_arguments = CLI_ANY,

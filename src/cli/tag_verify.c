@@ -102,12 +102,12 @@ static void close_nothing(struct swid_sink *s, enum swid_element element)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------ */
 
-static int verdict(const struct cli *cli, const size_t counts[AGENT_FILE_STATES], bool is_signed)
+static int verdict(const struct cli *cli, const size_t counts[AGENT_FILE_STATES], size_t walked, bool is_signed)
 {
     size_t files = 0;
     for (size_t i = 0; i < AGENT_FILE_STATES; i++)
         files += counts[i];
-    if (files == 0)
+    if (files == 0 && walked == 0)
         return is_signed ? EXIT_DONE : cli_fail(cli, EXIT_UNKNOWN, "the tag names no files and has no signature: there is nothing to verify");
     if (counts[AGENT_FILE_CHANGED] || counts[AGENT_FILE_MISSING] || counts[AGENT_FILE_ADDED])
         return EXIT_NO;
@@ -117,7 +117,7 @@ static int verdict(const struct cli *cli, const size_t counts[AGENT_FILE_STATES]
 /* The files that a broken tag names are nobody's word: they are not looked at. */
 static int compare(struct verifying *v, const char *path, struct bytes tag, const struct tag_signature *s, bool asked)
 {
-    size_t counts[AGENT_FILE_STATES] = {0};
+    size_t counts[AGENT_FILE_STATES] = {0}, walked = 0;
     struct error error = {""};
     enum swid_status status = SWID_OK;
     if (cli_json(v->cli)) {
@@ -129,12 +129,12 @@ static int compare(struct verifying *v, const char *path, struct bytes tag, cons
         print_signature(v->cli, s, asked);
     }
     if (s->state != TAG_BROKEN)
-        status = agent_tag_verify(tag, cli_root(v->cli), differ, v, counts, &error);
+        status = agent_tag_verify(tag, cli_root(v->cli), differ, v, counts, &walked, &error);
     if (s->state != TAG_BROKEN || cli_json(v->cli))
         print_counts(v, counts);
     if (status != SWID_OK)
         return cli_fail(v->cli, status == SWID_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE, "%s: %s", path, error.text);
-    int judged = judge(v->cli, path, s, asked), compared = s->state == TAG_BROKEN ? EXIT_NO : verdict(v->cli, counts, s->state != TAG_UNSIGNED);
+    int judged = judge(v->cli, path, s, asked), compared = s->state == TAG_BROKEN ? EXIT_NO : verdict(v->cli, counts, walked, s->state != TAG_UNSIGNED);
     return judged == EXIT_NO || compared == EXIT_NO ? EXIT_NO : judged != EXIT_DONE ? judged : compared;
 }
 
@@ -176,6 +176,8 @@ const struct cli_command cli_tag_verify = {
     .arguments = "FILE",
     .summary = "a tag's signature, and the files that it names beside those below --root: changed, missing, of evidence also added; exit 1 if any "
                "is, or the signature does not hold",
+    .more = "A symbolic link counts as the file that it leads to, below --root. One that was added to a folder of evidence is told if it leads to a file\n"
+            "within that folder.",
     .plain = "state, path",
     .min_arguments = 1,
     .max_arguments = 1,

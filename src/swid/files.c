@@ -144,6 +144,21 @@ static void change_directory(struct swid_files *f, struct bytes directory)
     wr_bytes(&f->directory, directory);
 }
 
+static void leave_directories(struct swid_files *f)
+{
+    close_directories(f, 0);
+    wr_reset(&f->directory);
+}
+
+void swid_files_put_folder(struct swid_files *f, struct bytes path)
+{
+    struct swid_node node = {.element = SWID_DIRECTORY};
+    leave_directories(f);
+    put_place(&node, path);
+    if (node.value[SWID_NAME].n)
+        swid_leaf(f->to, &node);
+}
+
 static void put_digest(struct wr *w, struct swid_node *node, enum swid_attribute attribute, struct bytes digest,
                        size_t *from)
 {
@@ -161,11 +176,13 @@ void swid_files_put(struct swid_files *f, const struct swid_file *file)
     struct bytes name, directory = directory_of(file->path, &name);
     size_t from[4];
     struct wr text = wr_of(0);
-    if (!bytes_equal(directory, wr_view(&f->directory)))
+    if (f->alone)
+        leave_directories(f);
+    else if (!bytes_equal(directory, wr_view(&f->directory)))
         change_directory(f, directory);
     node.value[SWID_NAME] = name;
-    if (!directory.n && directory.p)
-        node.value[SWID_ROOT] = BYTES("/");
+    if (directory.p && (f->alone || !directory.n))
+        node.value[SWID_ROOT] = directory.n ? directory : BYTES("/");
     if (file->mutable)
         node.value[SWID_MUTABLE] = BYTES("true");
     for (size_t i = 0; i < ARRAY_LENGTH(hashes); i++)
@@ -230,6 +247,7 @@ static void list_file(struct swid_lister *l, const struct swid_node *node)
     struct swid_file file = {
         .path = wr_view(&l->path),
         .mutable = bytes_equal(node->value[SWID_MUTABLE], BYTES("true")),
+        .alone = l->depth == 0,
         .sha256 = digest(node, SWID_SHA256, octets[0]),
         .sha384 = digest(node, SWID_SHA384, octets[1]),
         .sha512 = digest(node, SWID_SHA512, octets[2]),
@@ -244,12 +262,15 @@ static void enter(struct swid_sink *s, const struct swid_node *node)
     size_t end = l->path.n;
     if (node->element != SWID_DIRECTORY && node->element != SWID_FILE)
         return;
+    if (l->depth)
+        l->filled |= UINT64_C(1) << (l->depth - 1);
     if (!append_node(l, node) || l->path.bad || l->depth == SWID_DEPTH_MAX) {
         s->failed = SWID_MALFORMED;
     } else if (node->element == SWID_FILE) {
         list_file(l, node);
         l->path.n = end;
     } else {
+        l->filled &= ~(UINT64_C(1) << l->depth);
         l->ends[l->depth++] = end;
     }
 }
@@ -257,8 +278,11 @@ static void enter(struct swid_sink *s, const struct swid_node *node)
 static void leave(struct swid_sink *s, enum swid_element element)
 {
     struct swid_lister *l = (struct swid_lister *)s;
-    if (element == SWID_DIRECTORY)
-        l->path.n = l->ends[--l->depth];
+    if (element != SWID_DIRECTORY)
+        return;
+    if (l->folder && !(l->filled >> (l->depth - 1) & 1))
+        l->folder(l->context, wr_view(&l->path));
+    l->path.n = l->ends[--l->depth];
 }
 
 struct swid_lister swid_lister_of(void (*file)(void *context, const struct swid_file *file), void *context)

@@ -206,6 +206,7 @@ struct swid_file {
     struct bytes path; /* any octets, "/" between components */
     uint64_t size;
     bool sized, mutable;
+    bool alone; /* reading: it stands in no Directory */
     struct bytes sha256, sha384, sha512; /* raw; empty: not there */
 };
 /* The order in which files belong into a tag: component by component, a directory's own files first (flat) or mixed
@@ -215,6 +216,7 @@ int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic);
 struct swid_files {
     struct swid_sink *to;
     bool hierarchic;
+    bool alone; /* set it before a file that stands in no Directory, but with its root: its folder is nobody's concern */
     enum swid_element collection;
     struct wr directory; /* that is open */
     unsigned open;       /* how many elements it takes */
@@ -222,6 +224,8 @@ struct swid_files {
 /* Opens `collection` (SWID_PAYLOAD or SWID_EVIDENCE), with n8060's three attributes where it has none of them. */
 void swid_files_begin(struct swid_files *f, struct swid_sink *to, bool hierarchic, const struct swid_node *collection);
 void swid_files_put(struct swid_files *f, const struct swid_file *file);
+/* A folder itself, as a Directory without anything in it: evidence of what it does not hold. "/" is none. */
+void swid_files_put_folder(struct swid_files *f, struct bytes path);
 /* Closes what is open and frees it. */
 void swid_files_end(struct swid_files *f);
 
@@ -230,9 +234,11 @@ void swid_files_end(struct swid_files *f);
 struct swid_lister {
     struct swid_sink sink; /* first */
     void (*file)(void *context, const struct swid_file *file);
+    void (*folder)(void *context, struct bytes path); /* NULL, or hears of each Directory with nothing in it */
     void *context;
     struct wr path;
     size_t ends[SWID_DEPTH_MAX]; /* of the paths of the directories around */
+    uint64_t filled;             /* a bit a directory around */
     unsigned depth;
     bool absolute;
 };

@@ -318,11 +318,39 @@ def evidence(work):
         put(tree + b"/a/plain", b"/aplain")
         os.unlink(tree + b"/a/added")
         shutil.rmtree(tree + b"/fresh")
+    folders(work)
     text = muster("tag", "--evidence", tree + b"/a/plain", "--evidence", tree + b"/a/b").stdout
     check("several pieces of evidence", set(xml_files(text)) == {tree + b"/a/plain"} | {p for p in expected if p.startswith(tree + b"/a/b/")})
     check("evidence has its default name", ET.fromstring(text).get("name").startswith(os.fsdecode(tree) + "/a/plain_"))
     done = muster("tag", "--evidence", tree, "--evidence", work + "/nothing", status=4)
     check("nothing is written of evidence that is not there", done.stdout == b"" and done.stderr.count(b"\n") == 1, done)
+
+
+def folders(work):
+    """Evidence that a folder holds no files of its own, or none at all, is evidence."""
+    top, empty, lone = work + "/only-folders", work + "/empty", work + "/lone/file"
+    for folder in (top + "/a/b", empty, work + "/lone"):
+        os.makedirs(folder)
+    put(top + "/a/b/file", b"1")
+    put(lone, b"1")
+    put(work + "/lone/neighbour", b"2")
+    for layout in ([], ["--hierarchic"], ["--format", "coswid"], ["--format", "coswid", "--hierarchic"]):
+        put(work + "/evidence", muster("tag", "--evidence", top, "--evidence", empty, "--evidence", lone, *layout).stdout)
+        put(work + "/nothing-there", muster("tag", "--evidence", empty, *layout).stdout)
+        check(f"evidence of folders is valid {layout}", muster("tag", "validate", work + "/evidence").stdout.count(b": valid\n") == 1)
+        check(f"folders are as they were {layout}", states(muster("tag", "verify", work + "/evidence", "--plain")) == [])
+        muster("tag", "verify", work + "/nothing-there")
+        new = [top + "/fresh", top + "/a/fresh", top + "/c/d/fresh", empty + "/fresh"]
+        os.makedirs(top + "/c/d")
+        for path in new:
+            put(path, b"new")
+        done = muster("tag", "verify", work + "/evidence", "--plain", status=1)
+        check(f"added in folders {layout}", states(done) == sorted(("added", os.fsencode(p)) for p in new), done)
+        done = muster("tag", "verify", work + "/nothing-there", "--plain", status=1)
+        check(f"added in an empty folder {layout}", states(done) == [("added", os.fsencode(empty + "/fresh"))], done)
+        for path in new:
+            os.unlink(path)
+        shutil.rmtree(top + "/c")
 
 
 # ---- a tag of a name, options, hostile input

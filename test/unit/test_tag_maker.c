@@ -250,9 +250,9 @@ static void take_difference(void *context, enum agent_file_state s, struct bytes
 static void expect_differences(struct bytes tag, const char *expected)
 {
     struct told told = {wr_of(0)};
-    size_t counts[AGENT_FILE_STATES];
+    size_t counts[AGENT_FILE_STATES], walked;
     struct error error = {""};
-    enum swid_status status = agent_tag_verify(tag, root.path, take_difference, &told, counts, &error);
+    enum swid_status status = agent_tag_verify(tag, root.path, take_difference, &told, counts, &walked, &error);
     assert_string_equal(error.text, "");
     assert_int_equal(status, SWID_OK);
     assert_string_equal(wr_string(&told.text), expected);
@@ -287,6 +287,45 @@ static void evidence_is_compared_with_the_disk(void **state)
     root_write(&root, "/opt/f/g/h", "new");
     remove(root_path(&root, "/opt/c/d/e"));
     expect_differences(tag, "changed /opt/a\nmissing /opt/link\nmissing /opt/c/d/e\nadded /opt/b\nadded /opt/a-b/b/c\nadded /opt/f/g/h\n");
+}
+
+/* Folders that hold no file themselves are told, too; a file that was named alone says nothing of its neighbours. */
+static void evidence_tells_of_folders_without_files(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/opt/app", "/opt/empty", "/etc/one", "/srv"};
+    static const struct swid_product product = {.os_name = {(const uint8_t *)"X", 1}};
+    const struct journal_record r = {.name = BYTES("App"), .version = BYTES("1"), .since = TIME_UNKNOWN};
+    root_write(&root, "/opt/app/bin/run", "1");
+    root_write(&root, "/opt/beside", "not evidence");
+    root_write(&root, "/opt/empty/x", "");
+    remove(root_path(&root, "/opt/empty/x"));
+    root_write(&root, "/etc/one", "1");
+    root_write(&root, "/etc/two", "2");
+    root_write(&root, "/srv/a", "1");
+    for (int hierarchic = 0; hierarchic < 2; hierarchic++) {
+        struct agent_tag_style style = full(hierarchic);
+        struct error error = {""};
+        style.product = &product;
+        wr_reset(&taken.out);
+        assert_true(agent_tags_evidence(&style, &taker, &r, paths, 4, NULL, &error));
+        assert_non_null(strstr(wr_string(&taken.out), "<Directory root=\"/opt\" name=\"app\" />"));
+        assert_non_null(strstr(wr_string(&taken.out), "<Directory root=\"/opt\" name=\"empty\" />"));
+        assert_non_null(strstr(wr_string(&taken.out), "<File root=\"/etc\" name=\"one\""));
+        struct bytes tag = wr_view(&taken.out);
+        expect_differences(tag, "");
+        root_write(&root, "/opt/app/fresh", "new");
+        root_write(&root, "/opt/app/lib/deep/fresh", "new");
+        root_write(&root, "/opt/empty/fresh", "new");
+        root_write(&root, "/srv/b/fresh", "new");
+        expect_differences(tag, "added /opt/app/fresh\nadded /opt/app/lib/deep/fresh\nadded /opt/empty/fresh\nadded /srv/b/fresh\n");
+        static const char *const gone[] = {"/opt/app/fresh", "/opt/app/lib/deep/fresh", "/opt/app/lib/deep", "/opt/app/lib", "/opt/empty/fresh", "/opt/empty", "/srv/b/fresh"};
+        for (size_t i = 0; i < ARRAY_LENGTH(gone); i++)
+            assert_int_equal(remove(root_path(&root, gone[i])), 0);
+        expect_differences(tag, "missing /opt/empty\n");
+        root_write(&root, "/opt/empty/x", "");
+        remove(root_path(&root, "/opt/empty/x"));
+    }
 }
 
 /* What the tag takes for a folder is a link, or a file: the former is looked into below the root, in the latter there is nothing to add. */
@@ -353,11 +392,11 @@ static void any_tag_is_compared_as_far_as_it_tells(void **state)
         wr_free(&tag);
     }
     static const char climbing[] = TAG("<Directory root=\"/a\" name=\"..\"><File name=\"f\" size=\"3\"/></Directory>");
-    size_t counts[AGENT_FILE_STATES];
+    size_t counts[AGENT_FILE_STATES], walked;
     struct error error = {""};
-    assert_int_equal(agent_tag_verify(bytes_of(climbing), root.path, take_difference, NULL, counts, &error), SWID_MALFORMED);
+    assert_int_equal(agent_tag_verify(bytes_of(climbing), root.path, take_difference, NULL, counts, &walked, &error), SWID_MALFORMED);
     assert_non_null(strstr(error.text, "climbs"));
-    assert_int_equal(agent_tag_verify(BYTES(TAG("")), "/nonexistent", take_difference, NULL, counts, &error), SWID_NO_MEMORY);
+    assert_int_equal(agent_tag_verify(BYTES(TAG("")), "/nonexistent", take_difference, NULL, counts, &walked, &error), SWID_NO_MEMORY);
     assert_non_null(strstr(error.text, "/nonexistent"));
 }
 
@@ -369,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_package_without_a_list_has_a_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(many_packages_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_is_compared_with_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(evidence_tells_of_folders_without_files, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_of_a_linked_folder_is_looked_into, setup, teardown),
         cmocka_unit_test_setup_teardown(paths_that_are_not_there_leave_no_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(any_tag_is_compared_as_far_as_it_tells, setup, teardown),
