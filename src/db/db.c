@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
+#define PASSING_MS   2000
+#define SNAPSHOT_MAX ((int64_t)1 << 30) /* what is read into memory at most */
 
 struct db {
     sqlite3 *handle;
@@ -323,13 +325,100 @@ static bool on_read_only_media(const char *path)
     return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
 }
 
+/* The size of PATH's log or of its index; negative: there is none. */
+static int64_t size_beside(const char *path, const char *suffix)
+{
+    struct wr name = wr_of(0);
+    struct stat st;
+    wr_fmt(&name, "%s%s", path, suffix);
+    int64_t size = stat(wr_string(&name), &st) == 0 ? st.st_size : -1;
+    wr_free(&name);
+    return size;
+}
+
+static bool may_write_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct wr folder = wr_of(0);
+    wr_bytes(&folder, slash ? (struct bytes){(const uint8_t *)path, (size_t)(slash - path) + 1} : BYTES("."));
+    bool may = access(wr_string(&folder), W_OK) == 0;
+    wr_free(&folder);
+    return may;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* All of it, if nobody wrote meanwhile: who writes makes a log first, and then changes the file's times. For
+ * sqlite3_free(). */
+static uint8_t *read_still(const char *path, size_t *n)
+{
+    struct stat before, after;
+    uint8_t *copy = NULL;
+    ssize_t got = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *n = 0;
+    if (fd >= 0 && fstat(fd, &before) == 0 && S_ISREG(before.st_mode) && before.st_size <= SNAPSHOT_MAX)
+        copy = sqlite3_malloc64((uint64_t)before.st_size + 1);
+    while (copy && *n < (size_t)before.st_size && got > 0) {
+        got = read(fd, copy + *n, (size_t)before.st_size - *n);
+        *n += got > 0 ? (size_t)got : 0;
+    }
+    bool whole = copy && *n == (size_t)before.st_size && size_beside(path, "-wal") <= 0 && stat(path, &after) == 0 &&
+                 is_same_file(&before, &after);
+    if (fd >= 0)
+        close(fd);
+    if (!whole) {
+        sqlite3_free(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
+/* A database whose log was written back, of somebody else: SQLite would have to make the log's index to read it, and
+ * may not. What stands there is all of it, and is read at once, so that a writer who comes meanwhile does no harm.
+ * SQLITE_OK with *handle NULL: this is no such database (any more). */
+static int open_snapshot(const char *path, sqlite3 **handle)
+{
+    enum { READ_VERSION = 18, WRITE_VERSION = 19, HEADER = 100, ROLLBACK = 1 }; /* sqlite.org/fileformat2.html §1.3 */
+    uint8_t *copy = NULL;
+    size_t n = 0;
+    *handle = NULL;
+    for (int attempt = 0; attempt < 3 && !copy && size_beside(path, "-shm") < 0 && size_beside(path, "-wal") <= 0;
+         attempt++)
+        copy = read_still(path, &n);
+    if (!copy || n < HEADER) {
+        sqlite3_free(copy);
+        return SQLITE_OK;
+    }
+    copy[READ_VERSION] = copy[WRITE_VERSION] = ROLLBACK; /* in memory there is no log */
+    int code =
+        sqlite3_open_v2(":memory:", handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (code != SQLITE_OK)
+        sqlite3_free(copy);
+    else
+        code = sqlite3_deserialize(*handle, "main", copy, (int64_t)n, (int64_t)n,
+                                   SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY);
+    return code;
+}
+
 static int open_handle(const char *path, unsigned flags, sqlite3 **handle)
 {
     int mode = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     mode |= flags & DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     if (flags & DB_CREATE)
         mode |= SQLITE_OPEN_CREATE;
-    if (!(flags & DB_READ_ONLY) || !on_read_only_media(path))
+    bool still = flags & DB_READ_ONLY && on_read_only_media(path) && size_beside(path, "-wal") <= 0;
+    if (flags & DB_READ_ONLY && !still && !may_write_beside(path)) {
+        int code = open_snapshot(path, handle);
+        if (code != SQLITE_OK || *handle)
+            return code;
+    }
+    if (!still)
         return sqlite3_open_v2(path, handle, mode, NULL);
     struct wr uri = wr_of(0);
     wr_str(&uri, "file:");
@@ -341,8 +430,8 @@ static int open_handle(const char *path, unsigned flags, sqlite3 **handle)
     return code;
 }
 
-enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema,
-                       struct error *error)
+static enum db_status open_once(struct db **out, const char *path, unsigned flags, const struct db_schema *schema,
+                                struct error *error)
 {
     *out = NULL;
     struct stat st;
@@ -375,6 +464,24 @@ enum db_status db_open(struct db **out, const char *path, unsigned flags, const 
         db_close(db);
     else
         *out = db;
+    return status;
+}
+
+/* Who may only read finds the log's files between coming and going while a writer opens or closes. */
+static bool may_pass(enum db_status status, const char *path, unsigned flags)
+{
+    return (status == DB_PERMISSION || status == DB_ABSENT) && flags & DB_READ_ONLY && access(path, R_OK) == 0 &&
+           !may_write_beside(path);
+}
+
+enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema,
+                       struct error *error)
+{
+    uint64_t deadline = time_monotonic_ms() + PASSING_MS;
+    enum db_status status;
+    while ((status = open_once(out, path, flags, schema, error)) != DB_OK && may_pass(status, path, flags) &&
+           time_monotonic_ms() < deadline)
+        sqlite3_sleep(10);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -282,6 +283,92 @@ static void test_permission(void **state)
     assert_int_equal(try_open(p, 0, &one), DB_PERMISSION);
 }
 
+/* In a process that may read all and write nothing here: how many things it counts, or 100 + status. */
+static pid_t count_as_nobody(const struct place *p)
+{
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    struct db *db;
+    struct error error = {""};
+    if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
+        _exit(99);
+    enum db_status status = db_open(&db, p->path, DB_READ_ONLY | DB_CHECK, &two, &error);
+    if (status != DB_OK)
+        fprintf(stderr, "%s\n", error.text);
+    sqlite3_stmt *s =
+        status == DB_OK ? db_statement(db, "SELECT count(*), sum(length(name)) FROM thing", &error) : NULL;
+    _exit(s && sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : 100 + (int)status);
+}
+
+static int result_of(pid_t child)
+{
+    int result;
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_true(WIFEXITED(result));
+    return WEXITSTATUS(result);
+}
+
+static void let_read(const struct place *p, mode_t folder)
+{
+    assert_int_equal(chmod(p->path, 0644), 0);
+    assert_int_equal(chmod(p->folder, folder), 0);
+}
+
+static void test_who_may_only_read_reads(void **state)
+{
+    struct place *p = *state;
+    db_close(must_open(p, DB_CREATE, &two));
+    let_read(p, 0555);
+    assert_int_equal(result_of(count_as_nobody(p)), 1);
+    let_read(p, 0755);
+    if (geteuid() != 0)
+        return; /* who owns it may write it */
+    struct db *writer = must_open(p, 0, &two);
+    assert_int_equal(db_run(writer, "INSERT INTO thing(name) VALUES('in the log')", &p->error), DB_OK);
+    assert_int_equal(result_of(count_as_nobody(p)), 2);
+    db_close(writer);
+    assert_int_equal(result_of(count_as_nobody(p)), 2);
+    pid_t killed = fork();
+    if (killed == 0) {
+        writer = must_open(p, 0, &two);
+        _exit(db_run(writer, "INSERT INTO thing(name) VALUES('of somebody who died')", &p->error));
+    }
+    assert_int_equal(result_of(killed), DB_OK);
+    assert_int_equal(result_of(count_as_nobody(p)), 3);
+}
+
+/* A writer that comes and goes under the eyes of those who read: they see all of a transaction or nothing. */
+static void test_reading_beside_a_writer(void **state)
+{
+    struct place *p = *state;
+    if (geteuid() != 0) {
+        print_message("only root can write what somebody else may only read: skipped\n");
+        skip();
+    }
+    db_close(must_open(p, DB_CREATE, &two));
+    let_read(p, 0755);
+    pid_t writer = fork();
+    for (int i = 0; writer == 0 && i < 100; i++) {
+        struct db *db = must_open(p, 0, &two);
+        bool good = db_begin(db, &p->error) == DB_OK && db_run(db, "DELETE FROM thing", &p->error) == DB_OK;
+        for (int k = 0; k < 40 && good; k++)
+            good = db_run(db, "INSERT INTO thing(name) VALUES(hex(randomblob(2000)))", &p->error) == DB_OK;
+        if (!good || db_commit(db, &p->error) != DB_OK)
+            _exit(1);
+        db_close(db);
+    }
+    if (writer == 0)
+        _exit(0);
+    int result, counted = 0;
+    while (waitpid(writer, &result, WNOHANG) == 0) {
+        int n = result_of(count_as_nobody(p));
+        assert_true(n == 40 || n == 1);
+        counted++;
+    }
+    assert_true(WIFEXITED(result) && WEXITSTATUS(result) == 0 && counted > 0);
+}
+
 /* Several processes that create and migrate one file at once all succeed, and the steps are taken once. */
 static void test_many_create_at_once(void **state)
 {
@@ -324,6 +411,8 @@ int main(void)
         TEST(test_statements_are_kept),
         TEST(test_full),
         TEST(test_permission),
+        TEST(test_who_may_only_read_reads),
+        TEST(test_reading_beside_a_writer),
         TEST(test_many_create_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
