@@ -25,9 +25,10 @@ enum journal_status {
 
 struct journal; /* STATE/journal.db, one connection */
 
-enum journal_mode { JOURNAL_READ, JOURNAL_WRITE };
-/* Opens STATE/journal.db; JOURNAL_WRITE creates the folder and the file. A damaged file is renamed, never overwritten, and with
- * JOURNAL_WRITE a new journal with a new epoch begins (error->text says so; status JOURNAL_OK; *renewed true). */
+enum journal_mode { JOURNAL_READ, JOURNAL_WRITE, JOURNAL_UPDATE };
+/* Opens STATE/journal.db; JOURNAL_WRITE and JOURNAL_UPDATE create the folder and the file. A damaged file is renamed, never overwritten, and with
+ * JOURNAL_WRITE a new journal with a new epoch begins (error->text says so; status JOURNAL_OK; *renewed true, which may be NULL in other modes);
+ * JOURNAL_UPDATE leaves it where it is. */
 enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed, struct error *error) MUST_USE;
 void journal_close(struct journal *j);
 
@@ -43,6 +44,7 @@ struct journal_source_report {
     bool unsettled;              /* the package manager is at work: what it has under way is told by a later run */
 };
 struct journal_report {
+    int64_t collected; /* when it ran */
     uint32_t epoch, last_eid;
     bool new_epoch; /* continuity was lost (or this is the first run) */
     uint32_t new_events;
@@ -73,8 +75,8 @@ struct journal_record {
     struct bytes tag; /* the software's own one, as its file was; p NULL: it has none */
     uint32_t model;   /* of that tag */
     enum pkg_state state;
-    bool installed;
-    int64_t since; /* when it came (installed) or went (removed), with its precision */
+    bool installed; /* it is, or (PKG_STATE_UNKNOWN) may have been */
+    int64_t since; /* when it came (installed) or went (removed), with its precision; of what is unknown, when it was there for certain */
     enum pkg_precision precision;
 };
 struct journal_event {
@@ -88,13 +90,19 @@ struct journal_event {
 struct journal_head {
     uint32_t epoch, last_eid;
     uint32_t installed, removed;
-    int64_t collected; /* the last run */
+    int64_t collected;   /* the last run */
+    int64_t known_since; /* of the first event: nothing is known of the time before. TIME_UNKNOWN: there is none */
+    uint32_t sources;    /* package managers that a run found */
 };
 enum journal_status journal_head(struct journal *j, struct journal_head *head, struct error *error) MUST_USE;
 
-enum journal_which { JOURNAL_INSTALLED = 1, JOURNAL_REMOVED = 2, JOURNAL_BOTH = 3 };
+/* Whether what runs found is still what is there, as far as names, sizes and times of the package managers' files tell; false also where they do not. */
+enum journal_status journal_is_current(struct journal *j, bool *current, struct error *error) MUST_USE;
+
+enum journal_which { JOURNAL_INSTALLED = 1, JOURNAL_REMOVED = 2, JOURNAL_BOTH = 3, JOURNAL_UNKNOWN = 4 };
 /* Calls visit for every record, ordered by name, architecture, version; stops when it returns false. `at` is TIME_UNKNOWN for now, else a
- * past moment: installed then / removed before. Views are valid during the call. */
+ * past moment: installed then / removed before / not known whether it was there, because only bounds are known of when it came or went. Views
+ * are valid during the call. */
 enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
                                         bool (*visit)(void *context, const struct journal_record *record), void *context,
                                         struct error *error) MUST_USE;

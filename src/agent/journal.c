@@ -175,11 +175,11 @@ static bool make_folder(const char *path, struct error *error)
 static enum journal_status open_file(struct journal *j, struct error *error)
 {
     struct stat st;
-    unsigned flags = j->mode == JOURNAL_WRITE ? DB_CREATE : DB_READ_ONLY;
+    unsigned flags = j->mode == JOURNAL_READ ? DB_READ_ONLY : DB_CREATE;
     if (stat(j->path, &st) == 0 && st.st_size <= SMALL_JOURNAL)
         flags |= DB_CHECK;
     enum journal_status status = journal_status_of(db_open(&j->db, j->path, flags, &schema, error));
-    if (status == JOURNAL_OK && j->mode == JOURNAL_WRITE)
+    if (status == JOURNAL_OK && j->mode != JOURNAL_READ)
         status = journal_status_of(db_run(j->db, "PRAGMA cache_size=-16384", error));
     return status;
 }
@@ -207,9 +207,9 @@ enum journal_status journal_open(struct journal **out, const char *state, enum j
     *out = NULL;
     if (renewed)
         *renewed = false;
-    if (mode == JOURNAL_WRITE && !make_folder(state, error))
+    if (mode != JOURNAL_READ && !make_folder(state, error))
         return errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_PERMISSION;
-    if (mode == JOURNAL_WRITE && access(state, W_OK | X_OK) < 0) {
+    if (mode != JOURNAL_READ && access(state, W_OK | X_OK) < 0) {
         error_set(error, "%s: cannot write in this folder: %s", state, strerror(errno));
         return JOURNAL_PERMISSION;
     }

@@ -294,6 +294,15 @@ static enum journal_status update_source(struct run *r, struct source *source)
     return source_write(r, source);
 }
 
+/* A run may find something new: what it would read is not what an earlier one left behind. */
+static bool is_news(const struct run *r, const struct source *source, bool present)
+{
+    if (!present)
+        return source->found && r->report->status != PKG_ABSENT; /* else an earlier run said so */
+    return !source->found || r->report->status != PKG_OK || r->report->unreadable ||
+           (int64_t)r->manager->stamp(r->options->root) != source->stamp;
+}
+
 static enum journal_status collect_source(struct run *r)
 {
     struct source source = {.cursor = wr_of(0)};
@@ -301,21 +310,35 @@ static enum journal_status collect_source(struct run *r)
     r->report->reaches_back = TIME_UNKNOWN;
     enum journal_status status = source_read(r, &source);
     bool present = r->manager->present(r->options->root);
-    if (status != JOURNAL_OK) {
+    if (status != JOURNAL_OK || (!present && !source.found))
         r->report->manager = NULL;
-    } else if (!present && !source.found) {
-        r->report->manager = NULL;
-    } else if (!present && r->report->status == PKG_ABSENT) {
-        ; /* an earlier run said so */
-    } else if (!present || r->report->status != PKG_OK || r->report->unreadable || !source.found ||
-               (int64_t)r->manager->stamp(r->options->root) != source.stamp) {
+    else if (is_news(r, &source, present))
         status = update_source(r, &source);
-    }
     wr_free(&source.cursor);
     r->record_count = 0; /* nothing waits any more, but after a failure */
     entry_set_free(&r->present);
     entry_set_free(&r->installed);
     memory_free(&r->known);
+    return status;
+}
+
+enum journal_status journal_is_current(struct journal *j, bool *current, struct error *error)
+{
+    struct journal_options options = {0};
+    struct journal_source_report report;
+    struct run r = {.j = j, .options = &options, .report = &report, .error = error};
+    struct head h;
+    enum journal_status status = head_read(&r, &h);
+    options.root = h.root;
+    *current = status == JOURNAL_OK && h.root[0];
+    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && *current; i++) {
+        struct source source = {.cursor = wr_of(0)};
+        report = (struct journal_source_report){0};
+        r.manager = pkg_managers[i];
+        status = source_read(&r, &source);
+        *current = status == JOURNAL_OK && !is_news(&r, &source, r.manager->present(h.root));
+        wr_free(&source.cursor);
+    }
     return status;
 }
 
@@ -501,7 +524,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
                     .tag = arena_of(SWID_READ_MAX),
                     .now = time_now(),
                     .creator = options->creator ? options->creator : &swid_default_creator};
-    *report = (struct journal_report){0};
+    *report = (struct journal_report){.collected = r.now};
     if (status != JOURNAL_OK)
         return status;
     pkg_platform_read(root, &r.platform);
@@ -544,7 +567,7 @@ enum journal_status journal_collect(struct journal *j, const struct journal_opti
 {
     char path[PATH_MAX];
     enum journal_status status = collect_once(j, options, report, error);
-    if (status == JOURNAL_DAMAGED && (status = journal_renew(j, error)) == JOURNAL_OK) {
+    if (status == JOURNAL_DAMAGED && j->mode == JOURNAL_WRITE && (status = journal_renew(j, error)) == JOURNAL_OK) {
         log_line(LOG_WARNING, "%s", error->text);
         status = collect_once(j, options, report, error);
     }

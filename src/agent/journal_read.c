@@ -8,9 +8,10 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
     sqlite3_stmt *s =
         journal_statement(j,
                           "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
-                          " (SELECT ifnull(sum(records - installed), 0) FROM source) FROM head",
+                          " (SELECT ifnull(sum(records - installed), 0) FROM source), (SELECT count(*) FROM source),"
+                          " (SELECT time FROM event ORDER BY seq LIMIT 1) FROM head",
                           &status, error);
-    *head = (struct journal_head){.collected = TIME_UNKNOWN};
+    *head = (struct journal_head){.collected = TIME_UNKNOWN, .known_since = TIME_UNKNOWN};
     if (!s)
         return status;
     if (journal_step(j, s, &status, error)) {
@@ -19,6 +20,8 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
         head->collected = sqlite3_column_int64(s, 2);
         head->installed = (uint32_t)sqlite3_column_int64(s, 3);
         head->removed = (uint32_t)sqlite3_column_int64(s, 4);
+        head->sources = (uint32_t)sqlite3_column_int64(s, 5);
+        head->known_since = journal_column_time(s, 6);
         sqlite3_reset(s);
     } else if (status == JOURNAL_OK) {
         error_set(error, "%s: nothing was collected yet; run muster collect", j->path);
@@ -81,12 +84,34 @@ static struct journal_record record_of(sqlite3_stmt *s, int column)
 struct past {
     struct past_state {
         int64_t since; /* TIME_UNKNOWN with action 0: nothing yet */
+        int64_t came;  /* by when it had come, if that may have been before */
         uint8_t action, precision;
+        bool may_have_come, may_have_gone; /* before the moment or behind it: of that only a bound behind it is known */
     } * states;
     size_t count;
 };
 
+struct past_event {
+    int64_t time, not_before;
+    enum pkg_action action;
+    enum pkg_precision precision;
+};
+
 /* Later knowledge may be of earlier times: the latest time wins, of one time the highest EID. */
+static void fold_event(struct past_state *state, const struct past_event *e, int64_t at)
+{
+    if (e->time <= at && (state->action == 0 || e->time >= state->since)) {
+        state->since = e->time;
+        state->action = (uint8_t)e->action;
+        state->precision = (uint8_t)e->precision;
+    } else if (e->time > at && e->precision == PKG_BOUND && (e->not_before == TIME_UNKNOWN || e->not_before <= at)) {
+        if (e->action == PKG_CREATE && !state->may_have_come)
+            state->came = e->time;
+        state->may_have_come |= e->action == PKG_CREATE;
+        state->may_have_gone |= e->action == PKG_DELETE;
+    }
+}
+
 static enum journal_status fold(struct journal *j, int64_t at, struct past *past, struct error *error)
 {
     enum journal_status status = JOURNAL_OK;
@@ -100,16 +125,16 @@ static enum journal_status fold(struct journal *j, int64_t at, struct past *past
         error_set(error, "out of memory");
         return JOURNAL_FAILED;
     }
-    s = journal_statement(j, "SELECT record, time, action, precision FROM event ORDER BY seq", &status, error);
+    s = journal_statement(j, "SELECT record, time, action, precision, not_before FROM event ORDER BY seq", &status,
+                          error);
     while (s && journal_step(j, s, &status, error)) {
         size_t id = (size_t)sqlite3_column_int64(s, 0);
-        int64_t time = journal_column_time(s, 1);
-        int action = sqlite3_column_int(s, 2);
-        if (id >= past->count || time > at || action == PKG_ALTER)
-            continue;
-        struct past_state *state = &past->states[id];
-        if (state->action == 0 || time >= state->since)
-            *state = (struct past_state){time, (uint8_t)action, (uint8_t)sqlite3_column_int(s, 3)};
+        const struct past_event e = {.time = journal_column_time(s, 1),
+                                     .not_before = journal_column_time(s, 4),
+                                     .action = (enum pkg_action)sqlite3_column_int(s, 2),
+                                     .precision = (enum pkg_precision)sqlite3_column_int(s, 3)};
+        if (id < past->count && e.action != PKG_ALTER)
+            fold_event(&past->states[id], &e, at);
     }
     return status;
 }
@@ -118,15 +143,25 @@ static enum journal_status fold(struct journal *j, int64_t at, struct past *past
 static bool as_of(const struct past *past, struct journal_record *r)
 {
     const struct past_state *state = r->id < past->count ? &past->states[r->id] : NULL;
-    if (!state || state->action == 0)
+    if (!state || (state->action == 0 && !state->may_have_come))
         return false;
-    bool still = r->installed && state->action == PKG_CREATE && r->since == state->since;
-    r->installed = state->action == PKG_CREATE;
-    r->since = state->since;
-    r->precision = (enum pkg_precision)state->precision;
-    if (!still)
+    bool was_there = state->action == PKG_CREATE, back = !was_there && state->may_have_come;
+    bool still = r->installed && was_there && r->since == state->since;
+    r->installed = was_there || back;
+    r->since = back ? state->came : state->since;
+    r->precision = back ? PKG_BOUND : (enum pkg_precision)state->precision;
+    if (back || (was_there && state->may_have_gone))
+        r->state = PKG_STATE_UNKNOWN;
+    else if (!still)
         r->state = PKG_STATE_INSTALLED;
     return true;
+}
+
+static enum journal_which which_of(const struct journal_record *r)
+{
+    if (!r->installed)
+        return JOURNAL_REMOVED;
+    return r->state == PKG_STATE_UNKNOWN ? JOURNAL_UNKNOWN : JOURNAL_INSTALLED;
 }
 
 enum journal_status journal_each_record(struct journal *j, enum journal_which which, int64_t at,
@@ -135,7 +170,8 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
 {
     struct past past = {0};
     bool now = at == TIME_UNKNOWN &&
-               which == JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
+               (which & JOURNAL_BOTH) ==
+                   JOURNAL_INSTALLED; /* what is there now stands in a table; all else takes the events */
     enum journal_status status = now ? JOURNAL_OK : fold(j, at == TIME_UNKNOWN ? INT64_MAX : at, &past, error);
     const char *sql = now ? "SELECT " RECORD_COLUMNS
                             " FROM present p JOIN record r ON r.id = p.record LEFT JOIN tag t ON t.record = r.id"
@@ -145,7 +181,7 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
     sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
     while (s && journal_step(j, s, &status, error)) {
         struct journal_record record = record_of(s, 0);
-        if ((!now && !as_of(&past, &record)) || !(which & (record.installed ? JOURNAL_INSTALLED : JOURNAL_REMOVED)))
+        if ((!now && !as_of(&past, &record)) || !(which & which_of(&record)))
             continue;
         if (!visit(context, &record)) {
             sqlite3_reset(s);

@@ -56,42 +56,52 @@ static bool visit_text(void *context, const struct journal_event *e)
     return ++h->count % 256 || cli_flush(h->cli);
 }
 
+static enum journal_status put_items(struct history *h, const struct local *local, const char *name,
+                                     struct error *error)
+{
+    bool json = cli_json(h->cli), plain = cli_plain(h->cli);
+    if (json) {
+        h->json = cli_json_begin(h->cli, "history");
+        local_json_head(&h->json, local);
+        json_array_begin(&h->json, "items");
+    }
+    enum journal_status status = journal_each_event(local->journal, 1, bytes_of(name),
+                                                    json    ? visit_json
+                                                    : plain ? visit_plain
+                                                            : visit_text,
+                                                    h, error);
+    if (json) {
+        json_array_end(&h->json);
+        json_object_end(&h->json);
+        wr_str(cli_out(h->cli), "\n");
+    }
+    return status;
+}
+
 static int run(struct cli *cli)
 {
-    struct journal *journal;
+    struct local local;
+    struct history history = {.cli = cli};
     struct error error = {""};
     const char *name = cli_argument(cli, 0);
-    int code = local_open(cli, &journal);
-    if (code != EXIT_DONE)
-        return code;
-    struct history history = {.cli = cli};
-    if (cli_json(cli)) {
-        history.json = cli_json_begin(cli, "history");
-        json_array_begin(&history.json, "items");
+    int code = local_open(cli, TIME_UNKNOWN, false, &local);
+    if (code == EXIT_DONE) {
+        enum journal_status status = put_items(&history, &local, name, &error);
+        if (name && history.count == 0)
+            code = cli_fail(cli, EXIT_NOT_FOUND, "%s: no package of that name was ever here", name);
+        code = local_read_exit(&local, status, &error, code);
     }
-    enum journal_status status = journal_each_event(journal, 1, bytes_of(name),
-                                                    cli_json(cli)    ? visit_json
-                                                    : cli_plain(cli) ? visit_plain
-                                                                     : visit_text,
-                                                    &history, &error);
-    if (cli_json(cli)) {
-        json_array_end(&history.json);
-        json_object_end(&history.json);
-        wr_str(cli_out(cli), "\n");
-    }
-    journal_close(journal);
-    if (status != JOURNAL_OK)
-        return cli_fail(cli, local_exit(status), "%s", error.text);
-    return history.count || !name ? EXIT_DONE
-                                  : cli_fail(cli, EXIT_NOT_FOUND, "%s: no package of that name was ever here", name);
+    local_close(&local);
+    return code;
 }
 
 const struct cli_command cli_history = {
     .noun = "history",
     .arguments = "[NAME]",
-    .summary =
-        "what happened to this machine's software, or to one package (a machine without a journal is collected first)",
+    .summary = "what happened to this machine's software, or to one package",
     .plain = "EID, time, precision, action, identifier, source, name, version, architecture",
+    .more = LOCAL_MORE,
     .max_arguments = 1,
+    .options = (const struct cli_option[]){LOCAL_NO_COLLECT, {NULL, NULL, NULL}},
     .run = run,
 };

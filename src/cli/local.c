@@ -1,6 +1,8 @@
 #include "cli/local.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 enum { COMPLAINTS_SHOWN = 20 };
 
@@ -42,53 +44,176 @@ int local_exit(enum journal_status status)
     }
 }
 
-int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report)
+/* One run; *journal stays open with JOURNAL_OK and JOURNAL_INCOMPLETE. */
+static enum journal_status collect(struct cli *cli, const char *state, enum journal_mode mode, struct journal **journal,
+                                   struct journal_report *report, struct error *error)
 {
     struct local_complaints complaints = {0};
     const struct journal_options options = {.root = cli_root(cli),
                                             .adopt_root = cli_flag(cli, "adopt-root"),
                                             .complain = local_complain,
                                             .context = &complaints};
-    struct error error = {""};
     bool renewed;
-    enum journal_status status = journal_open(journal, state, JOURNAL_WRITE, &renewed, &error);
+    enum journal_status status = journal_open(journal, state, mode, &renewed, error);
     if (status != JOURNAL_OK)
-        return cli_fail(cli, local_exit(status), "%s", error.text);
+        return status;
     if (renewed)
-        log_line(LOG_WARNING, "%s", error.text);
-    status = journal_collect(*journal, &options, report, &error);
+        log_line(LOG_WARNING, "%s", error->text);
+    status = journal_collect(*journal, &options, report, error);
     local_complaints_end(&complaints);
-    if (status == JOURNAL_OK)
-        return EXIT_DONE;
-    if (status != JOURNAL_INCOMPLETE) {
+    if (status != JOURNAL_OK && status != JOURNAL_INCOMPLETE) {
         journal_close(*journal);
         *journal = NULL;
     }
-    return cli_fail(cli, local_exit(status), "%s", error.text);
+    return status;
 }
 
-int local_open(struct cli *cli, struct journal **journal)
+int local_collect(struct cli *cli, const char *state, struct journal **journal, struct journal_report *report)
 {
     struct error error = {""};
+    enum journal_status status = collect(cli, state, JOURNAL_WRITE, journal, report, &error);
+    return status == JOURNAL_OK ? EXIT_DONE : cli_fail(cli, local_exit(status), "%s", error.text);
+}
+
+/* ---- a journal to read ---------------------------------------------------------------------------------------------
+ */
+
+bool local_make_folder(char *folder, size_t size)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, size, "%s/muster-XXXXXX", base && *base ? base : "/tmp");
+    if (mkdtemp(folder))
+        return true;
+    *folder = 0;
+    return false;
+}
+
+void local_remove_folder(const char *folder)
+{
+    static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
+    char path[4200];
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+/* Why it was not collected is no reason not to read what there is. */
+static bool may_read_on(enum journal_status status)
+{
+    return status == JOURNAL_PERMISSION || status == JOURNAL_FULL || status == JOURNAL_BUSY;
+}
+
+static enum journal_status collect_first(struct local *l, const char *state, struct error *why)
+{
     struct journal_report report;
+    enum journal_status status = collect(l->cli, state, JOURNAL_UPDATE, &l->journal, &report, why);
+    l->incomplete = status == JOURNAL_INCOMPLETE;
+    if (l->incomplete)
+        cli_fail(l->cli, EXIT_UNKNOWN, "%s", why->text);
+    l->current = status == JOURNAL_OK || l->incomplete;
+    l->collected = report.collected;
+    return l->current ? JOURNAL_OK : status;
+}
+
+/* What the last run left. Who names no root takes the one that the journal describes. */
+static enum journal_status read_last(struct local *l, const char *state, struct error *error)
+{
+    enum journal_status status = journal_open(&l->journal, state, JOURNAL_READ, NULL, error);
+    if (status == JOURNAL_OK && cli_value(l->cli, "root"))
+        status = journal_expect_root(l->journal, cli_root(l->cli), error);
+    if (status == JOURNAL_OK)
+        status = journal_head(l->journal, &l->head, error);
+    l->collected = l->head.collected;
+    return status == JOURNAL_OK ? journal_is_current(l->journal, &l->current, error) : status;
+}
+
+/* For this command alone. */
+static int collect_apart(struct local *l)
+{
+    struct error error = {""};
+    if (!local_make_folder(l->folder, sizeof l->folder))
+        return cli_fail(l->cli, EXIT_USAGE, "cannot make a temporary folder; set TMPDIR");
+    enum journal_status status = collect_first(l, l->folder, &error);
+    return status == JOURNAL_OK ? EXIT_DONE : cli_fail(l->cli, local_exit(status), "%s", error.text);
+}
+
+static void say_as_of(const struct local *l, const char *why)
+{
+    char text[TIME_TEXT];
+    time_format(l->collected, text);
+    cli_fail(l->cli, 0, "as of %s (the last collection), and something has changed since: %s", text, why);
+}
+
+static int open_last(struct local *l, const char *state, int64_t until, bool fresh, enum journal_status before,
+                     const char *why)
+{
+    struct error error = {""};
+    enum journal_status status = read_last(l, state, &error);
+    bool absent = status == JOURNAL_ABSENT || status == JOURNAL_OLDER;
+    if (before == JOURNAL_PERMISSION && (absent || (status == JOURNAL_OK && fresh && !l->current))) {
+        journal_close(l->journal);
+        l->journal = NULL;
+        return collect_apart(l);
+    }
+    if (absent)
+        return cli_fail(l->cli, EXIT_NOT_FOUND, "%s: no journal %s (%s); run muster collect", state,
+                        status == JOURNAL_ABSENT ? "yet" : "of this version of Muster", why);
+    if (status == JOURNAL_DAMAGED)
+        return cli_fail(l->cli, EXIT_INTERNAL, "%s; muster collect keeps it aside and begins a new one", error.text);
+    if (status != JOURNAL_OK)
+        return cli_fail(l->cli, local_exit(status), "%s", error.text);
+    if (!l->current && (until == TIME_UNKNOWN || until > l->collected))
+        say_as_of(l, why);
+    if (l->head.sources == 0) {
+        l->incomplete = true;
+        cli_fail(l->cli, EXIT_UNKNOWN, "%s: no package manager that Muster knows", cli_root(l->cli));
+    }
+    return EXIT_DONE;
+}
+
+int local_open(struct cli *cli, int64_t until, bool fresh, struct local *l)
+{
     const char *state = cli_state(cli);
-    enum journal_status status = journal_open(journal, state, JOURNAL_READ, NULL, &error);
-    /* Who names no root takes the one that the journal describes. */
-    if (status == JOURNAL_OK && cli_value(cli, "root"))
-        status = journal_expect_root(*journal, cli_root(cli), &error);
+    struct error why = {"--no-collect"};
+    *l = (struct local){.cli = cli};
+    if (cli_flag(cli, "no-collect"))
+        return open_last(l, state, until, fresh, JOURNAL_OK, why.text);
+    enum journal_status status = collect_first(l, state, &why);
+    if (status == JOURNAL_OK)
+        status = journal_head(l->journal, &l->head, &why);
     if (status == JOURNAL_OK)
         return EXIT_DONE;
-    journal_close(*journal);
-    *journal = NULL;
-    if (status == JOURNAL_DAMAGED)
-        return cli_fail(cli, EXIT_INTERNAL, "%s; muster collect keeps it aside and begins a new one", error.text);
-    if (status != JOURNAL_ABSENT && status != JOURNAL_OLDER)
-        return cli_fail(cli, local_exit(status), "%s", error.text);
-    log_line(LOG_INFO, "%s holds no journal %s: collecting first", state,
-             status == JOURNAL_ABSENT ? "yet" : "of this version of Muster");
-    int code = local_collect(cli, state, journal, &report);
-    /* What could not be read is said again, and counts, when the journal is read. */
-    return code == EXIT_UNKNOWN ? EXIT_DONE : code;
+    bool other_root = status == JOURNAL_OTHER_ROOT && !cli_value(cli, "root");
+    if (other_root)
+        error_set(&why, "it is of another root, which --root is to name");
+    if (may_read_on(status) || status == JOURNAL_DAMAGED || other_root)
+        return open_last(l, state, until, fresh, status, why.text);
+    return cli_fail(cli, local_exit(status), "%s", why.text);
+}
+
+void local_close(struct local *l)
+{
+    journal_close(l->journal);
+    if (l->folder[0])
+        local_remove_folder(l->folder);
+}
+
+int local_read_exit(const struct local *l, enum journal_status status, const struct error *error, int code)
+{
+    if (status == JOURNAL_INCOMPLETE && l->incomplete)
+        return EXIT_UNKNOWN;
+    if (status != JOURNAL_OK)
+        return cli_fail(l->cli, local_exit(status), "%s", error->text);
+    return code == EXIT_DONE && l->incomplete ? EXIT_UNKNOWN : code;
+}
+
+void local_json_head(struct json *j, const struct local *l)
+{
+    json_time(j, "known_since", l->head.known_since);
+    json_time(j, "collected", l->collected);
+    json_bool(j, "current", l->current);
 }
 
 int local_history_exit(int code, const struct journal_report *report)
@@ -99,26 +224,21 @@ int local_history_exit(int code, const struct journal_report *report)
     return code;
 }
 
-static bool take_time(void *context, const struct journal_event *e)
+int local_say_unknown(const struct local *l, int64_t at, uint64_t unknown)
 {
-    *(int64_t *)context = e->time;
-    return false;
-}
-
-int local_say_unknown(const struct cli *cli, struct journal *journal, int64_t at)
-{
-    int64_t first = TIME_UNKNOWN;
-    struct error ignored;
     char text[TIME_TEXT];
     if (at == TIME_UNKNOWN)
         return EXIT_DONE;
     if (at > time_now())
-        return cli_fail(cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
-    if (journal_each_event(journal, 1, (struct bytes){NULL, 0}, take_time, &first, &ignored) == JOURNAL_OK &&
-        first != TIME_UNKNOWN && at < first) {
-        time_format(first, text);
-        return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of the time before %s: what was installed then is unknown", text);
+        return cli_fail(l->cli, EXIT_DONE, "that moment is yet to come; this is what is known now");
+    if (l->head.known_since != TIME_UNKNOWN && at < l->head.known_since) {
+        time_format(l->head.known_since, text);
+        return cli_fail(l->cli, EXIT_UNKNOWN,
+                        "nothing is known of the time before %s: what was installed then is unknown", text);
     }
+    if (unknown)
+        return cli_fail(l->cli, EXIT_UNKNOWN, "%llu package%s: not known whether %s installed then",
+                        (unsigned long long)unknown, unknown == 1 ? "" : "s", unknown == 1 ? "it was" : "they were");
     return EXIT_DONE;
 }
 
@@ -150,7 +270,9 @@ void local_plain_record(struct wr *w, const struct journal_record *r)
                                   r->version,
                                   r->arch,
                                   bytes_of(local_source_name(r->source)),
-                                  r->installed ? BYTES("installed") : BYTES("removed"),
+                                  !r->installed                   ? BYTES("removed")
+                                  : r->state == PKG_STATE_UNKNOWN ? BYTES("unknown")
+                                                                  : BYTES("installed"),
                                   r->since == TIME_UNKNOWN ? BYTES("") : bytes_of(since),
                                   bytes_of(pkg_precision_name(r->precision))};
     cli_put_plain(w, cells, ARRAY_LENGTH(cells));

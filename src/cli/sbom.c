@@ -28,7 +28,8 @@ struct sbom {
     struct measure *measure;
     bool (*take)(void *to, const struct swid_bill_file *f);
     void *to;
-    unsigned unread; /* files that could not be measured */
+    unsigned unread;  /* files that could not be measured */
+    uint64_t unknown; /* packages of which it is not known whether they were there then */
     bool stopped;
     /* --output: made beside the file of that name, which it becomes at last */
     struct wr out;
@@ -49,6 +50,7 @@ static bool add_record(void *context, const struct journal_record *r)
 {
     struct sbom *s = context;
     const struct pkg_manager *m = pkg_manager_by_source(r->source);
+    s->unknown += r->state == PKG_STATE_UNKNOWN && !r->tag.p;
     const struct pkg_package p = {
         .name = r->name,
         .version = r->version,
@@ -64,19 +66,17 @@ static bool add_record(void *context, const struct journal_record *r)
 /* The past is the journal's. */
 static int read_past(struct sbom *s)
 {
-    struct journal *journal;
+    struct local local;
     struct error error = {""};
-    int code = local_open(s->cli, &journal);
-    if (code != EXIT_DONE)
-        return code;
-    s->bill.incomplete |= local_say_unknown(s->cli, journal, s->bill.at) != EXIT_DONE;
-    enum journal_status status = journal_each_record(journal, JOURNAL_INSTALLED, s->bill.at, add_record, s, &error);
-    journal_close(journal);
-    if (status == JOURNAL_OK)
-        return EXIT_DONE;
-    s->bill.incomplete = true;
-    cli_fail(s->cli, 0, "%s", error.text);
-    return status == JOURNAL_INCOMPLETE ? EXIT_DONE : local_exit(status);
+    int code = local_open(s->cli, s->bill.at, false, &local);
+    if (code == EXIT_DONE) {
+        enum journal_status status =
+            journal_each_record(local.journal, JOURNAL_INSTALLED | JOURNAL_UNKNOWN, s->bill.at, add_record, s, &error);
+        code = local_read_exit(&local, status, &error, local_say_unknown(&local, s->bill.at, s->unknown));
+    }
+    local_close(&local);
+    s->bill.incomplete |= code == EXIT_UNKNOWN;
+    return code == EXIT_UNKNOWN ? EXIT_DONE : code;
 }
 
 static int read_now(struct sbom *s, const struct pkg_sink *sink)
@@ -418,6 +418,7 @@ const struct cli_command cli_sbom = {
         (const struct cli_option[]){
             {"format", "FORMAT", "cyclonedx (CycloneDX 1.6 JSON, the default) or spdx (SPDX 2.3 JSON)"},
             {"at", "T", "with dependencies and licences only of versions that are still installed, as of this moment"},
+            LOCAL_NO_COLLECT,
             {"files", NULL, "with the files of each package and the hashes that its manager knows"},
             {"hash", "ALGORITHM", "with the files of each package and their hashes as measured now: sha256, sha384 or sha512"},
             {"cache", "FILE", "keep hashes there: a file that did not change since is not read again"},

@@ -2,9 +2,7 @@
 #include "cli/local.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LATEST = 10 };
 
@@ -15,25 +13,6 @@ struct scan {
     int64_t changed; /* the newest time of an exact event or one of a transaction */
     uint32_t first;  /* the EID with which the latest changes begin */
 };
-
-/* A folder that lasts as long as the command. */
-static bool make_folder(char *folder, size_t size)
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, size, "%s/muster-scan-XXXXXX", base && *base ? base : "/tmp");
-    return mkdtemp(folder) != NULL;
-}
-
-static void remove_folder(const char *folder)
-{
-    static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
-    char path[4200];
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
 
 static bool visit_record(void *context, const struct journal_record *r)
 {
@@ -169,10 +148,10 @@ static int scan(struct cli *cli, const char *folder)
 static int run(struct cli *cli)
 {
     char folder[4096];
-    if (!make_folder(folder, sizeof folder))
-        return cli_fail(cli, EXIT_USAGE, "cannot make a temporary folder %s; set TMPDIR", folder);
+    if (!local_make_folder(folder, sizeof folder))
+        return cli_fail(cli, EXIT_USAGE, "cannot make a temporary folder; set TMPDIR");
     int code = scan(cli, folder);
-    remove_folder(folder);
+    local_remove_folder(folder);
     return code;
 }
 

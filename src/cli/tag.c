@@ -239,7 +239,7 @@ static int put_packages(struct tagging *t, enum subject subject, struct journal 
         return t->out.code;
     if (!whole)
         return cli_fail(t->cli, EXIT_INTERNAL, "out of memory, or a package has more files than fit it");
-    /* What could not be read was said by the collection before. */
+    /* What could not be read was said when the journal was opened. */
     if (status != JOURNAL_OK && status != JOURNAL_INCOMPLETE)
         return cli_fail(t->cli, local_exit(status), "%s", error.text);
     return subject == SUBJECT_NAMES ? say_missing_names(t) : code;
@@ -248,19 +248,18 @@ static int put_packages(struct tagging *t, enum subject subject, struct journal 
 /* Packages are those that are there now: a tag that mixes an old version with new files would be a lie. */
 static int tag_packages(struct tagging *t, enum subject subject)
 {
-    struct journal *journal = NULL;
-    struct journal_report report;
+    struct local local;
     struct error error = {""};
-    int known = local_collect(t->cli, cli_state(t->cli), &journal, &report), code = known;
-    if (known != EXIT_DONE && known != EXIT_UNKNOWN)
-        return known;
-    t->tags = agent_tags_begin(&t->style, &t->taker, &error);
-    if (t->tags && error.text[0])
-        log_line(LOG_WARNING, "%s", error.text);
-    code = t->tags ? put_packages(t, subject, journal) : cli_fail(t->cli, EXIT_USAGE, "%s", error.text);
-    agent_tags_end(t->tags, subject == SUBJECT_ALL && code == EXIT_DONE);
-    journal_close(journal);
-    return code == EXIT_DONE && t->partial ? EXIT_UNKNOWN : code == EXIT_DONE ? known : code;
+    int code = local_open(t->cli, TIME_UNKNOWN, true, &local);
+    if (code == EXIT_DONE) {
+        t->tags = agent_tags_begin(&t->style, &t->taker, &error);
+        if (t->tags && error.text[0])
+            log_line(LOG_WARNING, "%s", error.text);
+        code = t->tags ? put_packages(t, subject, local.journal) : cli_fail(t->cli, EXIT_USAGE, "%s", error.text);
+        agent_tags_end(t->tags, subject == SUBJECT_ALL && code == EXIT_DONE);
+    }
+    local_close(&local);
+    return code == EXIT_DONE && (t->partial || local.incomplete) ? EXIT_UNKNOWN : code;
 }
 
 /* ---- what no package manager knows --------------------------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ const char *pkg_state_name(enum pkg_state s)
         [PKG_STATE_HALF_CONFIGURED] = "half-configured",
         [PKG_STATE_TRIGGERS_AWAITED] = "triggers-awaited",
         [PKG_STATE_TRIGGERS_PENDING] = "triggers-pending",
+        [PKG_STATE_UNKNOWN] = "unknown",
     };
     return (size_t)s < ARRAY_LENGTH(names) ? names[s] : "unknown";
 }

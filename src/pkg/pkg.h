@@ -39,8 +39,9 @@ enum pkg_state {
     PKG_STATE_HALF_CONFIGURED,
     PKG_STATE_TRIGGERS_AWAITED,
     PKG_STATE_TRIGGERS_PENDING,
+    PKG_STATE_UNKNOWN, /* of a past moment: nobody knows whether it was there; no manager says it */
 };
-/* The manager's own word: "installed", "half-installed" … */
+/* The manager's own word: "installed", "half-installed" …; "unknown" */
 const char *pkg_state_name(enum pkg_state s);
 
 /* What software that brought its own tag is known by. Views are valid as those of its package. */

@@ -270,6 +270,93 @@ static void test_past(void **state)
     machine_free(&m);
 }
 
+/* Where only bounds are known, nobody knows what was there before them. */
+static void test_unknown_past(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1") REMOVE("12:00:00", "gone:all", "1"));
+    root_package(&m.root, "a", "all", "1", "installed");
+    root_package(&m.root, "base", "all", "1", "half-installed");
+    root_package(&m.root, "old", "all", "1", "installed");
+    root_write(&m.root, "/var/lib/dpkg/info/old.list", "/.\n");
+    root_time(&m.root, "/var/lib/dpkg/info/old.list", 1600000000);
+    collect(&m);
+    const enum journal_which all = JOURNAL_BOTH | JOURNAL_UNKNOWN;
+    static const char at[] = "2021-01-01T00:00:00Z", later[] = "2024-01-01T11:00:00Z";
+    expect_records(&m, all, at,
+                   "base:all 1 unknown 2024-01-01T10:00:00Z bound\ngone:all 1 unknown 2024-01-01T10:00:00Z bound\n"
+                   "old:all 1 installed 2020-09-13T12:26:40Z bound\n");
+    expect_records(&m, JOURNAL_BOTH, at, "old:all 1 installed 2020-09-13T12:26:40Z bound\n");
+    expect_records(&m, JOURNAL_REMOVED | JOURNAL_UNKNOWN, "2019-01-01T00:00:00Z",
+                   "base:all 1 unknown 2024-01-01T10:00:00Z bound\ngone:all 1 unknown 2024-01-01T10:00:00Z bound\n"
+                   "old:all 1 unknown 2020-09-13T12:26:40Z bound\n");
+    expect_records(&m, JOURNAL_UNKNOWN, later, "");
+    expect_records(&m, JOURNAL_UNKNOWN, NULL, "");
+    /* It went at some time between two runs, and came back at some time between two others. */
+    static const char *const events[] = {
+        "INSERT INTO event SELECT 100, 1704110400 + 3600, 1704110400 - 3600, 2, 2, id, NULL FROM record WHERE name = "
+        "'old'",
+        "INSERT INTO event SELECT 101, 1704110400 + 9000, 1704110400 + 7200, 2, 1, id, NULL FROM record WHERE name = "
+        "'old'",
+    };
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(root_path(&m.root, "/state/journal.db"), &db), SQLITE_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(events); i++)
+        assert_int_equal(sqlite3_exec(db, events[i], NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    static const struct {
+        const char *at, *state;
+    } rows[] = {
+        {"2024-01-01T10:59:59Z", "old:all 1 installed 2020-09-13T12:26:40Z bound\n"},
+        {"2024-01-01T11:00:00Z", "old:all 1 unknown 2020-09-13T12:26:40Z bound\n"},
+        {"2024-01-01T12:59:59Z", "old:all 1 unknown 2020-09-13T12:26:40Z bound\n"},
+        {"2024-01-01T13:00:00Z", "old:all 1 removed 2024-01-01T13:00:00Z bound\n"},
+        {"2024-01-01T13:59:59Z", "old:all 1 removed 2024-01-01T13:00:00Z bound\n"},
+        {"2024-01-01T14:00:00Z", "old:all 1 unknown 2024-01-01T14:30:00Z bound\n"},
+        {"2024-01-01T14:30:00Z", "old:all 1 installed 2024-01-01T14:30:00Z bound\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct wr text = wr_of(0);
+        int64_t t;
+        assert_true(time_parse(bytes_of(rows[i].at), &t));
+        assert_int_equal(journal_each_record(m.journal, all, t, put_record, &text, &m.error), JOURNAL_OK);
+        assert_non_null(strstr(wr_string(&text), rows[i].state));
+        wr_free(&text);
+    }
+    machine_free(&m);
+}
+
+static bool is_current(struct machine *m)
+{
+    bool current;
+    assert_int_equal(journal_is_current(m->journal, &current, &m->error), JOURNAL_OK);
+    return current;
+}
+
+/* Without a run it can be told whether one would find something. */
+static void test_current(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1"));
+    root_package(&m.root, "a", "all", "1", "installed");
+    collect(&m);
+    assert_true(is_current(&m));
+    assert_true(m.report.collected > time_now() - 1000);
+    root_package(&m.root, "b", "all", "1", "installed");
+    assert_false(is_current(&m));
+    collect(&m);
+    assert_true(is_current(&m));
+    root_append(&m.root, DPKG_LOG, INSTALL("11:00:00", "c:all", "1"));
+    assert_false(is_current(&m));
+    collect(&m);
+    assert_true(is_current(&m));
+    assert_int_equal(unlink(root_path(&m.root, STATUS)), 0); /* no manager at all */
+    assert_false(is_current(&m));
+    machine_free(&m);
+}
+
 /* SWIMA-R14, R22, R29, R31, R36 */
 static void test_later_runs(void **state)
 {
@@ -603,6 +690,30 @@ static void test_damaged_journal(void **state)
     machine_free(&m);
 }
 
+/* Who may write, but did not come to mend, leaves a damaged journal where it is. */
+static void test_update_mends_nothing(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    const struct journal_options options = {.root = m.root.path};
+    root_package(&m.root, "a", "all", "1", "installed");
+    collect(&m);
+    journal_close(m.journal);
+    assert_int_equal(journal_open(&m.journal, m.state, JOURNAL_UPDATE, NULL, &m.error), JOURNAL_OK);
+    root_package(&m.root, "b", "all", "1", "installed");
+    assert_int_equal(journal_collect(m.journal, &options, &m.report, &m.error), JOURNAL_OK);
+    assert_int_equal(m.report.new_events, 1);
+    journal_close(m.journal);
+    int fd = open(root_path(&m.root, "/state/journal.db"), O_RDWR | O_CLOEXEC);
+    char noise[4096];
+    memset(noise, 0xa5, sizeof noise);
+    assert_int_equal(pwrite(fd, noise, sizeof noise, 0), (ssize_t)sizeof noise);
+    close(fd);
+    assert_int_equal(journal_open(&m.journal, m.state, JOURNAL_UPDATE, NULL, &m.error), JOURNAL_DAMAGED);
+    assert_int_equal(count_kept(&m), 0);
+    machine_free(&m);
+}
+
 /* Copies journal.db over: what a restored backup does. */
 static void copy_file(const char *from, const char *to)
 {
@@ -802,6 +913,9 @@ int main(void)
         cmocka_unit_test(test_first_run),
         cmocka_unit_test(test_identifiers),
         cmocka_unit_test(test_past),
+        cmocka_unit_test(test_unknown_past),
+        cmocka_unit_test(test_current),
+        cmocka_unit_test(test_update_mends_nothing),
         cmocka_unit_test(test_later_runs),
         cmocka_unit_test(test_unexplained),
         cmocka_unit_test(test_at_work),
