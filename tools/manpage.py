@@ -88,6 +88,11 @@ goes on with it where it is now, if half of the packages, here as there, are the
 wants a journal of its own, in another folder
 .RB ( \-\-state ).
 .TP
+.I STATE/agent.lock
+is locked by the one
+.B muster agent
+that may use this state folder, as long as it lives.
+.TP
 .IR STATE/server.db ", " STATE/pki
 the server's database; its authority and certificates.
 .TP

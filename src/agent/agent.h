@@ -280,6 +280,9 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
 
 /* ---- the agent ------------------------------------------------------------------------------------------------------ */
 
+/* Makes this process the one agent of a state folder until the descriptor is closed, or it dies. -1: another one is, or the folder may not be
+ * written; `error` says which. */
+int agent_claim(const char *state, struct error *error) MUST_USE;
 /* Stays connected, connects again where it must, collects and tells every change of the package managers' files within a second; until
  * SIGTERM or SIGINT. It collects once the files have been still for `delay_ms`, at the latest after five times as long; 0: at once.
  * a->inventory has a journal open for writing; a->timeout_ms means nothing here. AGENT_OK: it was told to stop; else it could not begin,

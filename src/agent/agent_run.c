@@ -2,12 +2,17 @@
  * One thread, one loop; asleep until something changes. What is to be told stands in the journal alone: whatever is
  * killed or cut off here, the server's next request or the subscription's tracker begins where it has committed. */
 #include "agent/collector.h"
+#include "agent/journal.h"
 #include "net/net.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum {
     CONNECT_MS = 30000,
@@ -17,6 +22,7 @@ enum {
     PATIENCE = 5,    /* times the delay: what is not still by then is collected all the same */
     RETRY_MS = 1000, /* the journal was busy, or could not be written */
     RETRY_MAX_MS = 60000,
+    SAY_AGAIN_MS = 3600000, /* what stays as it is is said once an hour */
     WATCHES = 256,
 };
 
@@ -32,7 +38,9 @@ struct agent {
     struct wr out;
     struct net_timer *redial;
     unsigned failures; /* connections in a row without a result */
-    bool told, stopping, refused; /* refused: the last login was */
+    char said[256];    /* why there is no connection, as it was said last, */
+    uint64_t said_at;  /* and when */
+    bool told, stopping;
     enum nea_access access;
 
     /* The package managers. */
@@ -77,6 +85,7 @@ static void tell(struct agent *g)
     g->told = true;
     g->access = o.access;
     g->failures = 0;
+    g->said[0] = 0;
 }
 
 static void on_open(void *context, struct net_stream *stream, struct bytes peer)
@@ -127,18 +136,29 @@ static void dial_later(struct agent *g, bool refused)
         bug("out of memory");
 }
 
+/* A server may be mended, a certificate renewed, an account made: nothing of that ends the agent, and whoever is to do
+ * it finds it in the log. */
+static void say_why(struct agent *g, const char *why, bool refused)
+{
+    uint64_t now = net_loop_now(g->loop);
+    char said[sizeof g->said];
+    snprintf(said, sizeof said, "%s", why);
+    if (g->stopping || (strcmp(said, g->said) == 0 && now - g->said_at < SAY_AGAIN_MS))
+        return;
+    memcpy(g->said, said, sizeof said);
+    g->said_at = now;
+    log_line(LOG_WARNING, "%s:%u: not connected: %s; %s", g->a->host, g->a->port, why,
+             refused
+                 ? "mend the account or start the agent with another password: until then it tries every few minutes"
+                 : "it tries again, later and later up to every five minutes");
+}
+
 static void on_closed(void *context, const char *why)
 {
     struct agent *g = context;
     const struct nea_outcome o = g->session ? nea_session_outcome(g->session) : (struct nea_outcome){0};
     bool refused = o.login_refused;
-    if (!g->stopping && !(refused && g->refused)) /* said once, until it is another reason */
-        log_line(LOG_WARNING, "%s:%u: not connected: %s%s", g->a->host, g->a->port,
-                 o.fault.text[0] ? o.fault.text
-                 : why           ? why
-                                 : "the server closed the connection",
-                 refused ? "; mend the account or start the agent with another password: until then it tries every few minutes" : "");
-    g->refused = refused;
+    say_why(g, o.fault.text[0] ? o.fault.text : why ? why : "the server closed the connection", refused);
     g->stream = NULL;
     if (g->session) {
         nea_session_close(g->session);
@@ -165,7 +185,7 @@ static void dial(void *context)
     g->stream = net_connect(g->loop, g->tls, g->a->host, g->a->port, CONNECT_MS, &handler, g, &error);
     if (g->stream)
         return;
-    log_line(LOG_WARNING, "%s", error.text);
+    say_why(g, error.text, false);
     dial_later(g, false);
 }
 
@@ -257,6 +277,25 @@ static void on_quiet(void *context)
         wait_for_quiet(g, until - now);
     else
         collect(g);
+}
+
+int agent_claim(const char *state, struct error *error)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/agent.lock", state);
+    if (!journal_make_folder(state, error))
+        return -1;
+    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0 && errno == EWOULDBLOCK)
+        error_set(error, "%s: another agent runs on this state folder; stop it, or give this one another --state",
+                  state);
+    else
+        error_set(error, "%s: cannot be opened: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------

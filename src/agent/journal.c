@@ -147,7 +147,7 @@ bool journal_any_manager(const char *root)
  * --------------------------------------------------------------------------------------------------------- */
 
 /* The folder, and those above it. What a journal tells, dpkg and apt let everybody on the machine read too. */
-static bool make_folder(const char *path, struct error *error)
+bool journal_make_folder(const char *path, struct error *error)
 {
     char part[PATH_MAX];
     size_t n = strlen(path);
@@ -207,7 +207,7 @@ enum journal_status journal_open(struct journal **out, const char *state, enum j
     *out = NULL;
     if (renewed)
         *renewed = false;
-    if (mode != JOURNAL_READ && !make_folder(state, error))
+    if (mode != JOURNAL_READ && !journal_make_folder(state, error))
         return errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_PERMISSION;
     if (mode != JOURNAL_READ && access(state, W_OK | X_OK) < 0) {
         error_set(error, "%s: cannot write in this folder: %s", state, strerror(errno));

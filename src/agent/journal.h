@@ -23,6 +23,8 @@ bool agent_read_tag(struct arena *a, struct pkg_package *p, struct pkg_tag *tag,
 /* The file is damaged: keep it aside and begin anew. */
 enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
 
+/* Makes the state folder, and those above it. False: `error` says why, errno too. */
+bool journal_make_folder(const char *path, struct error *error) MUST_USE;
 /* The real path of a root. */
 enum journal_status journal_find_root(const char *root, char path[PATH_MAX], struct error *error) MUST_USE;
 /* Says that the journal is of `own`, not of `root` (real paths). */

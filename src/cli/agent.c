@@ -8,7 +8,7 @@ static int run(struct cli *cli)
     struct prepared p;
     struct error error = {""};
     uint64_t delay = cli_number(cli, "delay", DEFAULT_DELAY);
-    int status = prepare_assessment(cli, &p);
+    int status = prepare_assessment(cli, true, &p);
     /* What cannot be read now may be readable later. */
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         const struct journal_options collection = {.root = cli_root(cli)};
@@ -34,6 +34,11 @@ const struct cli_command cli_agent = {
     .noun = "agent",
     .arguments = "HOST[:PORT]",
     .summary = "stays connected to a policy server and tells it every change of the packages, until SIGTERM",
+    .more = "It ends at SIGTERM or SIGINT, with 0. With 2 it does not begin: wrong usage; a CA, certificate, key or password file that cannot be used; a state\n"
+            "folder that may not be written, or has an agent already. What comes later never ends it. A server that cannot be reached, whose\n"
+            "certificate is not to be trusted, or that refuses ours or the login, is tried again: after a second at first, then later and later up\n"
+            "to every five minutes (a refused login: not before two and a half). The log has a warning that says why and what is to be mended, and\n"
+            "again when that changes, and each hour while it stays the same.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

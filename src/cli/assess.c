@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_PORT = 271 }; /* PT-R1, RFC 6876 §3.2 */
 enum { DEFAULT_TIMEOUT = 60, MAX_TIMEOUT = 86400 }; /* seconds */
@@ -232,11 +233,19 @@ static void warm_tags(struct prepared *p)
         log_line(LOG_WARNING, "hashes are not kept: %s", error.text);
 }
 
-int prepare_assessment(struct cli *cli, struct prepared *p)
+/* An agent has the state folder for itself. */
+static int claim(struct cli *cli, struct prepared *p)
+{
+    struct error error = {""};
+    p->claim = agent_claim(cli_state(cli), &error);
+    return p->claim >= 0 ? EXIT_DONE : cli_fail(cli, EXIT_USAGE, "%s", error.text);
+}
+
+int prepare_assessment(struct cli *cli, bool stays, struct prepared *p)
 {
     const char *language = cli_value(cli, "language");
     struct journal_report report;
-    *p = (struct prepared){.a = {.language = language ? language : "en"}};
+    *p = (struct prepared){.claim = -1, .a = {.language = language ? language : "en"}};
     p->a.host = p->host;
     p->a.posture = &p->posture;
     p->a.inventory = &p->inventory;
@@ -252,6 +261,8 @@ int prepare_assessment(struct cli *cli, struct prepared *p)
     if (!take_tags(cli, p))
         return EXIT_USAGE;
     int status = take_identity(cli, &p->a, &p->password);
+    if (status == EXIT_DONE && stays)
+        status = claim(cli, p);
     if (status == EXIT_DONE)
         status = local_collect(cli, cli_state(cli), &p->inventory.journal, &report);
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
@@ -272,12 +283,14 @@ void prepared_free(struct prepared *p)
 {
     cli_secret_forget(&p->password);
     journal_close(p->inventory.journal);
+    if (p->claim >= 0)
+        close(p->claim);
 }
 
 static int run(struct cli *cli)
 {
     struct prepared p;
-    int status, known = prepare_assessment(cli, &p);
+    int status, known = prepare_assessment(cli, false, &p);
     struct agent_server server = {.last_boot = TIME_UNKNOWN};
     if (cli_flag(cli, "mutual"))
         p.a.server = &server;

@@ -26,6 +26,7 @@ enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
 /* clang-format on */
 
 struct prepared {
+    int claim; /* of the state folder, -1: it is not claimed */
     struct agent_assessment a;
     char host[256];
     struct secret password;
@@ -35,9 +36,9 @@ struct prepared {
     char cache[4200];
 };
 /* Reads the options, brings the journal up to date and opens it. EXIT_DONE; EXIT_UNKNOWN: a package database could not
- * be read, the journal tells what was known before. Else it was said what is wrong. Ends with prepared_free() in any
+ * be read, the journal tells what was known before. `stays`: an agent, which wants the state folder for itself. Else it was said what is wrong. Ends with prepared_free() in any
  * case. */
-int prepare_assessment(struct cli *cli, struct prepared *p);
+int prepare_assessment(struct cli *cli, bool stays, struct prepared *p);
 /* What an agent's status means; EXIT_DONE: it went to its end. */
 int assessment_exit(enum agent_status status);
 void prepared_free(struct prepared *p);

@@ -151,23 +151,41 @@ void engine_shutdown(struct tls_engine *e)
 
 /* ---- what went wrong, who it is --------------------------------------------------------------------------------- */
 
+#define OTHER_CA                                                                                                       \
+    "the certificate of %s is not signed by a CA in %s: take the file of the CA that signed it, or have it signed by " \
+    "one of these"
+
 /* The arguments of each text are the peer and the file of anchors. */
 static const struct {
     int code;
     const char *text;
 } verdicts[] = {
-    {X509_V_ERR_CERT_HAS_EXPIRED, "the certificate of %s has expired"},
+    {X509_V_ERR_CERT_HAS_EXPIRED, "the certificate of %s has expired: it needs a new one, or the clock here is wrong"},
     {X509_V_ERR_CERT_NOT_YET_VALID, "the certificate of %s is not valid yet: is the clock right?"},
-    {X509_V_ERR_HOSTNAME_MISMATCH, "the certificate of %s was issued for another host name"},
-    {X509_V_ERR_IP_ADDRESS_MISMATCH, "the certificate of %s was issued for another address"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "the certificate of %s is not signed by a CA in %s"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "the certificate of %s is not signed by a CA in %s"},
-    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "the certificate of %s is not signed by a CA in %s"},
-    {X509_V_ERR_CERT_SIGNATURE_FAILURE, "the certificate of %s is not signed by a CA in %s"},
-    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "the certificate of %s is not signed by a CA in %s"},
-    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the certificate of %s is not signed by a CA in %s"},
+    {X509_V_ERR_HOSTNAME_MISMATCH,
+     "the certificate of %s was issued for another host name: connect by one that it has, or give it this one"},
+    {X509_V_ERR_IP_ADDRESS_MISMATCH,
+     "the certificate of %s was issued for another address: connect by a name that it has, or give it this one"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, OTHER_CA},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, OTHER_CA},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, OTHER_CA},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, OTHER_CA},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, OTHER_CA},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, OTHER_CA},
     {X509_V_ERR_INVALID_PURPOSE, "the certificate of %s is not meant for this use"},
 };
+
+/* Alerts with which a peer says that our certificate will not do (RFC 8446 §6.2). */
+static bool is_about_certificate(int alert)
+{
+    static const int alerts[] = {SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE, SSL_AD_CERTIFICATE_REVOKED,
+                                 SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,     SSL_AD_UNKNOWN_CA,
+                                 SSL_AD_ACCESS_DENIED,       SSL_AD_CERTIFICATE_REQUIRED};
+    for (size_t i = 0; i < ARRAY_LENGTH(alerts); i++)
+        if (alerts[i] == alert)
+            return true;
+    return false;
+}
 
 void engine_explain(const struct tls_engine *e, const char *peer, const char *ca, struct error *error)
 {
@@ -184,8 +202,11 @@ void engine_explain(const struct tls_engine *e, const char *peer, const char *ca
     unsigned long code = ERR_peek_last_error();
     int reason = ERR_GET_REASON(code);
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256)
-        error_set(error, "%s refused the TLS connection: %s", peer,
-                  SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+        error_set(error, "%s refused the TLS connection: %s%s", peer,
+                  SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET),
+                  is_about_certificate(reason - SSL_AD_REASON_OFFSET)
+                      ? ": does it trust the CA of our certificate, and is that valid?"
+                      : "");
     else if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason == SSL_R_WRONG_VERSION_NUMBER)
         error_set(error, "%s does not speak TLS", peer);
     else

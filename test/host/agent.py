@@ -134,6 +134,40 @@ def away(server, agent, endpoint, eid):
     return all_there("server away", server, endpoint, killed=True)
 
 
+def alone(agent):
+    """A state folder has one agent."""
+    begin = time.monotonic()
+    done = subprocess.run(agent.command, capture_output=True, text=True, timeout=60)
+    check("a second agent on one state is refused", done.returncode == 2 and done.stderr.count("\n") == 1 and "another agent" in done.stderr and "--state" in done.stderr,
+          f"{done.returncode} {done.stderr}")
+    check("at once", time.monotonic() - begin < 10)
+    done = subprocess.run([*agent.command[:-1], "/proc/none"], capture_output=True, text=True, timeout=60)
+    check("as is a state that cannot be made", done.returncode == 2 and done.stderr.count("\n") == 1 and "/proc/none" in done.stderr, done.stderr)
+
+
+def wrong(server, keys):
+    """A server that it may not trust, one that does not trust it, one that is not there: each is said with what to do, once, and tried again."""
+    other = Server(BUILD, os.path.join(WORK, "other"), os.path.join(WORK, "other.log"))
+    there = ["agent", f"127.0.0.1:{server.port}", "--ca", server.ca, "--cert", f"{keys}/host.crt", "--key", f"{keys}/host.key"]
+    os.mkdir(os.path.join(WORK, "strange"))
+    other.issue("host", os.path.join(WORK, "strange"))
+    kinds = (("CA", [*there[:3], other.ca, *there[4:]], "is not signed by a CA in " + other.ca),
+             ("certificate", [*there[:5], f"{WORK}/strange/host.crt", "--key", f"{WORK}/strange/host.key"], "does it trust the CA of our certificate"),
+             ("port", ["agent", "127.0.0.1:1", *there[2:]], "connection refused"))
+    for what, words, said in kinds:
+        log = os.path.join(WORK, what + ".log")
+        with open(log, "w", encoding="utf-8") as file:
+            process = subprocess.Popen([os.path.join(BUILD, "muster"), *words, "--root", WORK + "/host/root", "--state", WORK + "/" + what], stderr=file)
+        time.sleep(4)
+        going = process.poll() is None
+        process.terminate()
+        status = process.wait(timeout=20)
+        lines = [line for line in open(log, encoding="utf-8") if "not connected" in line]
+        check(f"the wrong {what}: it goes on, and ends with 0", going and status == 0, f"{going} {status}")
+        check(f"the wrong {what}: said once, with what to do", len(lines) == 1 and "warning: " in lines[0] and said in lines[0] and "tries again" in lines[0], lines)
+    other.kill()
+
+
 def main():
     server = Server(BUILD, os.path.join(WORK, "server"), os.path.join(WORK, "server.log"))
     keys = os.path.join(WORK, "keys")
@@ -145,6 +179,8 @@ def main():
         check("the first inventory arrives", server.wait_eid("host", 300, 20) is not None)
         eid = live(server, agent, endpoint, 300)
         idle(agent)
+        alone(agent)
+        wrong(server, keys)
         reassess(server, endpoint)
         command(server, endpoint, 0)
         eid += endpoint.change()
