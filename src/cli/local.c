@@ -1,4 +1,5 @@
 #include "cli/local.h"
+#include "cli/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,25 +79,34 @@ int local_collect(struct cli *cli, const char *state, struct journal **journal, 
 /* ---- a journal to read ---------------------------------------------------------------------------------------------
  */
 
+static const char *const folder_files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
+
 bool local_make_folder(char *folder, size_t size)
 {
     const char *base = getenv("TMPDIR");
+    char path[4200];
     snprintf(folder, size, "%s/muster-XXXXXX", base && *base ? base : "/tmp");
-    if (mkdtemp(folder))
-        return true;
-    *folder = 0;
-    return false;
+    if (!mkdtemp(folder)) {
+        *folder = 0;
+        return false;
+    }
+    leftover_add(folder);
+    for (size_t i = 0; i < ARRAY_LENGTH(folder_files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, folder_files[i]);
+        leftover_add(path);
+    }
+    return true;
 }
 
 void local_remove_folder(const char *folder)
 {
-    static const char *const files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
     char path[4200];
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(folder_files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, folder_files[i]);
         unlink(path);
     }
     rmdir(folder);
+    leftover_forget(folder);
 }
 
 /* Why it was not collected is no reason not to read what there is. */

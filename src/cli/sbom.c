@@ -1,9 +1,9 @@
 /* muster sbom: a bill of materials of this machine, now or at a past moment. */
 #include "cli/local.h"
+#include "cli/output.h"
 #include "measure/measure.h"
 #include "net/net.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -31,10 +31,8 @@ struct sbom {
     unsigned unread;  /* files that could not be measured */
     uint64_t unknown; /* packages of which it is not known whether they were there then */
     bool stopped;
-    /* --output: made beside the file of that name, which it becomes at last */
-    struct wr out;
-    char temporary[4200];
-    int fd, write_error;
+    struct output output;
+    struct wr out; /* what goes there next */
 };
 
 /* ---- what is installed -------------------------------------------------------------------------------------------------- */
@@ -288,40 +286,24 @@ static void drain_to_stdout(void *context)
 static void drain_to_file(void *context)
 {
     struct sbom *s = context;
-    for (struct bytes rest = wr_view(&s->out); rest.n && !s->write_error;) {
-        ssize_t n = write(s->fd, rest.p, rest.n);
-        if (n < 0 && errno != EINTR)
-            s->write_error = errno;
-        if (n > 0)
-            rest = (struct bytes){rest.p + n, rest.n - (size_t)n};
-    }
+    output_write(&s->output, wr_view(&s->out));
     wr_reset(&s->out);
 }
 
 static int write_file(struct sbom *s, const char *path)
 {
     struct json j = json_of(&s->out);
+    struct error error = {""};
     j.drain = drain_to_file;
     j.context = s;
-    snprintf(s->temporary, sizeof s->temporary, "%s.XXXXXX", path);
-    s->fd = mkostemp(s->temporary, O_CLOEXEC);
-    if (s->fd < 0)
-        return cli_fail(s->cli, EXIT_USAGE, "%s: %s", s->temporary, strerror(errno));
+    if (!output_open(&s->output, path, &error))
+        return cli_fail(s->cli, EXIT_USAGE, "%s", error.text);
     bool good = s->format->write(&s->bill, &j);
     wr_str(&s->out, "\n");
     drain_to_file(s);
-    mode_t mask = umask(0);
-    umask(mask);
-    if (good && !s->write_error && (fchmod(s->fd, 0666 & ~mask) != 0 || fsync(s->fd) != 0))
-        s->write_error = errno;
-    if (close(s->fd) != 0 && !s->write_error)
-        s->write_error = errno;
-    if (good && !s->write_error && rename(s->temporary, path) != 0)
-        s->write_error = errno;
-    if (good && !s->write_error)
-        return EXIT_DONE;
-    unlink(s->temporary);
-    return s->write_error ? cli_fail(s->cli, EXIT_USAGE, "%s: %s", path, strerror(s->write_error)) : cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
+    if (!output_close(&s->output, good || s->output.failed, &error))
+        return cli_fail(s->cli, EXIT_USAGE, "%s", error.text);
+    return good ? EXIT_DONE : cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
 }
 
 static int write_stdout(struct sbom *s)
