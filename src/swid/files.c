@@ -42,8 +42,29 @@ static int compare_components(struct bytes a, struct bytes b)
     return (i < a.n) - (k < b.n);
 }
 
+/* How many octets of the folders that both lie in need not be compared again; 0 unless both lie deeper than in /. */
+static size_t shared_folders(struct bytes a, struct bytes b)
+{
+    size_t n = a.n < b.n ? a.n : b.n, i = 0;
+    while (i + 8 <= n && memcmp(a.p + i, b.p + i, 8) == 0)
+        i += 8;
+    while (i < n && a.p[i] == b.p[i])
+        i++;
+    while (i && a.p[i - 1] != '/')
+        i--;
+    bool doubled = (i < a.n && a.p[i] == '/') || (i < b.n && b.p[i] == '/');
+    return i > 1 && !doubled ? i : 0;
+}
+
 int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic)
 {
+    size_t shared = shared_folders(a, b);
+    if (shared) {
+        a = bytes_from(a, shared);
+        b = bytes_from(b, shared);
+        if (hierarchic)
+            return compare_components(a, b);
+    }
     struct bytes name_a, name_b, in_a = directory_of(a, &name_a), in_b = directory_of(b, &name_b);
     int order = hierarchic && in_a.n && in_b.n ? compare_components(a, b) : compare_components(in_a, in_b);
     return order ? order : bytes_compare(name_a, name_b);
@@ -159,6 +180,16 @@ void swid_files_put_folder(struct swid_files *f, struct bytes path)
         swid_leaf(f->to, &node);
 }
 
+/* Of each file of a machine: printf() would cost as much as all else that is written of it. */
+static void put_number(struct wr *w, uint64_t value)
+{
+    char digits[20], *first = digits + sizeof digits;
+    do
+        *--first = (char)('0' + value % 10);
+    while (value /= 10);
+    wr_bytes(w, (struct bytes){(const uint8_t *)first, (size_t)(digits + sizeof digits - first)});
+}
+
 static void put_digest(struct wr *w, struct swid_node *node, enum swid_attribute attribute, struct bytes digest,
                        size_t *from)
 {
@@ -188,7 +219,7 @@ void swid_files_put(struct swid_files *f, const struct swid_file *file)
     for (size_t i = 0; i < ARRAY_LENGTH(hashes); i++)
         put_digest(&text, &node, hashes[i], digests[i], &from[i]);
     from[3] = text.n;
-    wr_fmt(&text, "%llu", (unsigned long long)file->size);
+    put_number(&text, file->size);
     for (size_t i = 0; i < ARRAY_LENGTH(hashes); i++)
         if (node.value[hashes[i]].p)
             node.value[hashes[i]] = (struct bytes){text.p + from[i], from[i + 1] - from[i]};

@@ -240,9 +240,18 @@ void swid_put_clean(struct wr *w, struct bytes text, bool controls)
     }
 }
 
+size_t swid_plain(struct bytes text)
+{
+    static const bool escaped[256] = {['&'] = true, ['<'] = true, ['>'] = true, ['"'] = true};
+    size_t i = 0;
+    while (i < text.n && text.p[i] >= 0x20 && text.p[i] < 0x7f && !escaped[text.p[i]])
+        i++;
+    return i;
+}
+
 bool swid_is_clean(struct bytes text, bool controls)
 {
-    for (size_t i = 0, n; i < text.n; i += n)
+    for (size_t i = swid_plain(text), n; i < text.n; i += n)
         if ((n = swid_writable(text.p + i, text.n - i, controls)) == 0)
             return false;
     return true;

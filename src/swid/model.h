@@ -101,6 +101,8 @@ void swid_put_clean(struct wr *w, struct bytes text, bool controls);
 /* Appends text as XML has it, in an attribute or between tags, the rest as above. */
 void swid_put_escaped(struct wr *w, struct bytes text, bool controls);
 bool swid_is_clean(struct bytes text, bool controls);
+/* How many octets at its beginning are such characters of ASCII as XML does not escape: mostly all. */
+size_t swid_plain(struct bytes text);
 
 /* Writers: every name and root can be written as it is. */
 bool swid_node_is_clean(const struct swid_node *node, bool controls);

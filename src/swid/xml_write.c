@@ -32,7 +32,7 @@ void swid_put_escaped(struct wr *w, struct bytes text, bool controls)
     size_t from = 0;
     if (!text.n) /* and perhaps no pointer to add to */
         return;
-    for (size_t i = 0, n; i < text.n; i += n ? n : 1) {
+    for (size_t i = swid_plain(text), n; i < text.n; i += n ? n : 1) {
         n = swid_writable(text.p + i, text.n - i, controls);
         const char *other = n == 0 ? "\xef\xbf\xbd" : n == 1 ? escape(text.p[i]) : NULL;
         if (!other)
@@ -121,7 +121,8 @@ static void on_open(struct swid_sink *s, const struct swid_node *node)
         wr_u8(x->w, '>');
     if (x->depth > 0 || x->layout == SWID_PRETTY)
         break_line(x, x->depth);
-    wr_fmt(x->w, "<%s", swid_elements[node->element].name);
+    wr_u8(x->w, '<');
+    wr_str(x->w, swid_elements[node->element].name);
     if (x->depth == 0)
         put_namespaces(x);
     if (swid_node_is_clean(node, holds_controls(x)))
