@@ -115,6 +115,13 @@ enum journal_status journal_find(struct journal *j, struct bytes software_id,
 enum journal_status journal_each_event(struct journal *j, uint32_t earliest, struct bytes name,
                                        bool (*visit)(void *context, const struct journal_event *event), void *context,
                                        struct error *error) MUST_USE;
+/* The events of what was there before the logs begin, of which bounds alone are known: EIDs up to `count`, by when all of a source's had come;
+ * 0 if all of them lie before `earliest`. */
+struct journal_beginning {
+    uint32_t count;
+    int64_t by[256];
+};
+enum journal_status journal_beginning(struct journal *j, uint32_t earliest, struct journal_beginning *b, struct error *error) MUST_USE;
 /* Compares the journal with the package managers without changing it: calls differ for every difference. */
 enum journal_status journal_check(struct journal *j, const struct journal_options *options,
                                   void (*differ)(void *context, const char *what, const struct journal_record *record), void *context,

@@ -264,6 +264,27 @@ enum journal_status journal_each_event(struct journal *j, uint32_t earliest, str
     return status == JOURNAL_OK ? completeness(j, error) : status;
 }
 
+enum journal_status journal_beginning(struct journal *j, uint32_t earliest, struct journal_beginning *b,
+                                      struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(j,
+                                        "SELECT h.shift, r.source, max(coalesce(e.time, h.collected)) FROM head h CROSS JOIN event e"
+                                        " JOIN record r ON r.id = e.record WHERE h.shift >= ?2 AND e.seq <= 0 AND e.precision = ?1"
+                                        " GROUP BY r.source",
+                                        &status, error);
+    *b = (struct journal_beginning){0};
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, PKG_BOUND);
+    sqlite3_bind_int64(s, 2, earliest);
+    while (journal_step(j, s, &status, error)) {
+        b->count = (uint32_t)sqlite3_column_int64(s, 0);
+        b->by[sqlite3_column_int(s, 1) & 0xff] = journal_column_time(s, 2);
+    }
+    return status;
+}
+
 /* ---- check
  * --------------------------------------------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ struct answer {
     uint32_t model; /* of its records */
     struct agent_records *maker;
     struct journal_head head; /* the snapshot that all of it tells of */
+    struct journal_beginning beginning;
     struct wr items;
     size_t room; /* for items */
     uint32_t count;
@@ -161,11 +162,13 @@ static bool take_record(void *context, const struct journal_record *r)
 }
 
 /* SWIMA-R106, RFC 8412 §5.8: always 20 octets, and never "unknown": the best estimate there is. An event of which
- * nothing is known happened at the latest when it was collected. */
+ * nothing is known happened at the latest when it was collected. The field has no room for a precision: what was there before the logs begin comes
+ * with one time for all of its source, so that a server sees where that source's history begins, and takes no bound for an instant. */
 static void event_time(const struct answer *a, const struct journal_event *e, char text[TIME_TEXT])
 {
     int64_t bound = e->not_before != TIME_UNKNOWN ? e->not_before : a->head.collected;
-    time_format(e->time != TIME_UNKNOWN ? e->time : bound, text);
+    bool before = e->eid <= a->beginning.count && e->precision == PKG_BOUND;
+    time_format(before ? a->beginning.by[e->record.source] : e->time != TIME_UNKNOWN ? e->time : bound, text);
 }
 
 /* SWIMA-R36, R38, R45, R84, RFC 8412 §3.7: every event from the earliest asked for, all of this epoch. */
@@ -227,7 +230,8 @@ static enum journal_status read_once(const struct swima_state *s, struct answer 
             status = journal_each_record(s->inventory->journal, JOURNAL_REMOVED, TIME_UNKNOWN, take_record, a, error);
         return status;
     }
-    return journal_each_event(s->inventory->journal, a->request->earliest_eid, (struct bytes){0}, take_event, a, error);
+    status = journal_beginning(s->inventory->journal, a->request->earliest_eid, &a->beginning, error);
+    return status != JOURNAL_OK ? status : journal_each_event(s->inventory->journal, a->request->earliest_eid, (struct bytes){0}, take_event, a, error);
 }
 
 /* SWIMA-R37, RFC 8412 §3.7.2: epoch, last EID and records are of one moment. Every change of the records makes an

@@ -9,7 +9,7 @@ extern const struct cli_command cli_endpoint_list, cli_endpoint_show;
 struct column {
     const char *title, *key;
     size_t width; /* of the table for people; the last column has 0 */
-    void (*put)(struct wr *w, const json_t *item, const struct column *c); /* how people read it; NULL: as it is */
+    void (*put)(struct wr *w, const json_t *item, const struct column *c); /* how those read it who see it; NULL: as it is */
     bool for_scripts; /* it stands only in --plain */
 };
 
@@ -17,7 +17,7 @@ struct output {
     struct cli *cli;
     struct json *json; /* NULL: rows of `columns` */
     const struct column *columns;
-    size_t count, items;
+    size_t count, items, unknown; /* unknown: items of which nobody knows whether they were installed */
 };
 
 /* Who has a session now was seen now. */
@@ -29,12 +29,23 @@ static void put_seen(struct wr *w, const json_t *item, const struct column *c)
         rest_put(w, item, c->key, c->width);
 }
 
+/* Nobody knows whether it was installed at the moment that was asked for. */
+static bool is_unknown(const json_t *item)
+{
+    return json_is_null(json_object_get(item, "installed"));
+}
+
+static void put_installed(struct wr *w, const json_t *item, const struct column *c)
+{
+    cli_put_cell(w, is_unknown(item) ? BYTES("unknown") : BYTES("yes"), c->width);
+}
+
 static void put_bounded(struct wr *w, const json_t *item, const struct column *c)
 {
     const char *precision = json_string_value(json_object_get(item, "precision"));
     bool bound = precision && strcmp(precision, "bound") == 0;
-    wr_str(w, bound ? "by " : "");
-    rest_put(w, item, c->key, c->width > 3 && bound ? c->width - 3 : c->width);
+    wr_str(w, is_unknown(item) ? "unknown: by " : bound ? "by " : "");
+    rest_put(w, item, c->key, c->width);
 }
 
 static const struct column endpoint_columns[] = {
@@ -54,6 +65,7 @@ static const struct column software_columns[] = {
     {"COUNT", "count", 5},
     {"SINCE", "since", 0, put_bounded},
     {"PRECISION", "precision", 0, .for_scripts = true},
+    {"INSTALLED", "installed", 0, put_installed, .for_scripts = true},
 };
 
 static const struct column finding_columns[] = {
@@ -85,7 +97,7 @@ static void put_row(const struct output *o, const json_t *item)
     for (size_t i = 0; i < o->count && (plain || !o->columns[i].for_scripts); i++) {
         const struct column *c = &o->columns[i];
         wr_str(w, i == 0 ? "" : plain ? "\t" : " ");
-        if (c->put && !plain)
+        if (c->put && plain == c->for_scripts)
             c->put(w, item, c);
         else
             rest_put(w, item, c->key, plain ? 0 : c->width);
@@ -99,6 +111,7 @@ static bool put_item(void *context, const json_t *item)
     if (!o->json && !cli_plain(o->cli) && o->items == 0)
         put_titles(o);
     o->items++;
+    o->unknown += is_unknown(item);
     if (o->json)
         rest_copy(o->json, NULL, item);
     else
@@ -195,13 +208,15 @@ static bool show_findings(struct cli *cli, struct rest *r, const json_t *endpoin
     return done;
 }
 
-/* An empty answer about a time of which nothing is known must not read as "nothing was there". */
-static int say_what_is_unknown(struct cli *cli, const json_t *endpoint, int64_t at)
+/* An answer about a time of which little or nothing is known must not read as "nothing was there". */
+static int say_what_is_unknown(struct cli *cli, const json_t *endpoint, int64_t at, size_t unknown)
 {
     const char *text = json_string_value(json_object_get(endpoint, "known_since"));
     int64_t since = TIME_UNKNOWN;
     if (at == TIME_UNKNOWN || (text && time_parse(bytes_of(text), &since) && at >= since))
-        return EXIT_DONE;
+        return unknown == 0 ? EXIT_DONE
+                            : cli_fail(cli, EXIT_UNKNOWN, "%zu package%s of %s: not known whether %s installed then", unknown,
+                                       unknown > 1 ? "s" : "", cli_argument(cli, 0), unknown > 1 ? "they were" : "it was");
     if (!text)
         return cli_fail(cli, EXIT_UNKNOWN, "%s has told nothing of its software", cli_argument(cli, 0));
     return cli_fail(cli, EXIT_UNKNOWN, "nothing is known of %s before %s: what was installed then is unknown",
@@ -252,7 +267,7 @@ static int show(struct cli *cli, struct rest *r, const json_t *endpoint, int64_t
         wr_u8(cli_out(cli), '\n');
     }
     wr_free(&path);
-    return done ? say_what_is_unknown(cli, endpoint, at) : status;
+    return done ? say_what_is_unknown(cli, endpoint, at, o.unknown) : status;
 }
 
 static int run_show(struct cli *cli)
@@ -321,7 +336,7 @@ const struct cli_command cli_endpoint_list = {
 };
 const struct cli_command cli_endpoint_show = {
     CLI_ENDPOINT_SHOW,
-    .plain = "a line a fact (its name, what it is), an empty line, a line a package (name, version, identifier, count, since, precision), an empty line, "
+    .plain = "a line a fact (its name, what it is), an empty line, a line a package (name, version, identifier, count, since, precision, installed: yes or unknown), an empty line, "
              "a line a file that is not as a tag says (changed, missing or added, path, package, version, against a reference or another's report, learnt, identifier, wanted and told SHA-256)",
     .min_arguments = 1,
     .max_arguments = 1,

@@ -132,6 +132,10 @@ static bool add_software(void *context, const struct store_software *s)
     json_text(j, "software_id", s->software_id);
     put_package(j, &s->package);
     json_number(j, "count", s->count);
+    if (s->perhaps)
+        json_none(j, "installed");
+    else
+        json_bool(j, "installed", true);
     json_time(j, "since", s->since);
     put_precision(j, s->bound);
     json_number(j, "source", s->source);
@@ -243,9 +247,12 @@ static void get_software(struct web_request *r)
     int64_t at = r->values[WEB_AT].time, known_at = r->values[WEB_KNOWN_AT].time;
     json_time(&l.j, "at", at);
     json_time(&l.j, "known_at", known_at);
+    int64_t known_since;
+    enum store_status status = store_known_since(r->store, id, &known_since, &error);
+    json_time(&l.j, "known_since", known_since);
     json_array_begin(&l.j, "items");
-    enum store_status status =
-        store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
+    if (status == STORE_OK)
+        status = store_software(r->store, id, at, known_at, l.after, l.limit, add_software, &l.j, &l.next, &error);
     route_list_end(r, &l, status, &error);
 }
 

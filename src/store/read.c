@@ -205,12 +205,42 @@ static struct text text_of(const struct text *texts, size_t count, int64_t id)
 
 /* ---- software at a moment ---------------------------------------------------------------------------------------- */
 
+/* SWIMA carries no precision. A time is a bound if an inventory told of it: it happened since what was learnt before. And so it is if a source's
+ * history begins with it: it may have been there ever since. */
+struct bounds {
+    int64_t first_learnt, learnt, before; /* of the first report, of the one being read, and of the one before that; TIME_UNKNOWN: none */
+    bool seen[256];
+    int64_t begins[256]; /* of each source, in the first report */
+};
+
+#define BOUNDS_NEW ((struct bounds){.first_learnt = TIME_UNKNOWN, .learnt = TIME_UNKNOWN, .before = TIME_UNKNOWN})
+
+/* Call it for every event in the order in which they were learnt. *since: when it can have happened first. */
+static bool bounds_see(struct bounds *b, const struct change *c, const struct blob_event *e, enum store_action action, int64_t *since)
+{
+    if (b->learnt != c->learnt) {
+        b->before = b->learnt;
+        b->learnt = c->learnt;
+    }
+    if (b->first_learnt == TIME_UNKNOWN)
+        b->first_learnt = c->learnt;
+    if (!b->seen[e->source] && c->learnt == b->first_learnt && e->time != TIME_UNKNOWN) {
+        b->seen[e->source] = true;
+        b->begins[e->source] = e->time;
+    }
+    *since = TIME_UNKNOWN;
+    if (c->learnt == b->first_learnt)
+        return e->eid == 0 || (action == STORE_CREATE && b->seen[e->source] && e->time == b->begins[e->source]);
+    *since = b->before;
+    return e->eid == 0;
+}
+
 /* What happened to one software, in the order in which it counts: EID order, and the order of learning. */
 struct happening {
     int64_t software, time;
     uint32_t at;
     uint8_t action, source;
-    bool bound;
+    bool bound, perhaps; /* perhaps: at the moment that was asked for nobody knows whether it had happened */
 };
 struct happenings {
     struct happening *items;
@@ -241,13 +271,14 @@ static int by_software_and_order(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-/* All that happened up to `at` and was learnt up to `known_at`. An unknown time lies before every other. */
+/* All that happened, or may have happened, up to `at` and was learnt up to `known_at`. An unknown time lies before every other. */
 static enum store_status read_happenings(struct store *s, int64_t endpoint, int64_t at, int64_t known_at,
                                          struct happenings *h, struct error *error)
 {
     struct rows rows;
     bool good = true, any = false;
     uint32_t order = 0;
+    struct bounds bounds = BOUNDS_NEW;
     for (ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM(0), NUM(INT64_MAX)); sql_next(&rows, error);) {
         struct change c;
         any = true;
@@ -257,9 +288,12 @@ static enum store_status read_happenings(struct store *s, int64_t endpoint, int6
         for (size_t i = 0; i < c.detail.count; i++) {
             const struct blob_event *e = &c.detail.events[i];
             uint32_t place = c.members.order[e->member];
-            if (at == TIME_UNKNOWN || e->time <= at)
+            int64_t since;
+            bool bound = bounds_see(&bounds, &c, e, c.members.actions[place], &since);
+            bool done = at == TIME_UNKNOWN || e->time <= at, perhaps = !done && bound && since < at;
+            if (done || perhaps)
                 add_happening(h, (struct happening){c.members.software[place], e->time, order++,
-                                                    (uint8_t)c.members.actions[place], e->source, e->eid == 0});
+                                                    (uint8_t)c.members.actions[place], e->source, bound, perhaps});
         }
     }
     enum store_status status = sql_end(&rows);
@@ -274,9 +308,27 @@ struct standing {
     int64_t software, since;
     uint32_t count;
     uint8_t source;
-    bool bound;
+    bool bound, perhaps;
     struct text text;
 };
+
+/* What nobody knows to have happened can only make doubtful what is known. */
+static void fold_one(struct standing *now, const struct happening *h)
+{
+    bool tells = h->action == STORE_CREATE && (!h->perhaps || (now->count == 0 && !now->perhaps));
+    if (h->perhaps) {
+        now->perhaps |= tells || (h->action == STORE_DELETE && now->count == 1);
+    } else if (h->action != STORE_ALTER) {
+        now->perhaps = false;
+        now->count += h->action == STORE_CREATE;
+        now->count -= h->action == STORE_DELETE && now->count;
+    }
+    if (tells) {
+        now->since = h->time;
+        now->source = h->source;
+        now->bound = h->bound;
+    }
+}
 
 /* Folds them in place into what stands at the end; returns how many. Deleting what is not there does nothing (write.c
  * does the same). */
@@ -288,15 +340,8 @@ static size_t fold(struct happenings *h, struct standing *standing)
     for (size_t i = 0; i < h->count;) {
         struct standing now = {.software = h->items[i].software};
         for (; i < h->count && h->items[i].software == now.software; i++)
-            if (h->items[i].action == STORE_CREATE) {
-                now.count++;
-                now.since = h->items[i].time;
-                now.source = h->items[i].source;
-                now.bound = h->items[i].bound;
-            } else if (h->items[i].action == STORE_DELETE && now.count) {
-                now.count--;
-            }
-        if (now.count)
+            fold_one(&now, &h->items[i]);
+        if (now.count || now.perhaps)
             standing[n++] = now;
     }
     return n;
@@ -349,14 +394,11 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
 {
     struct happenings h = {0};
     struct bytes behind = {0};
-    int64_t first;
     *next = 0;
     limit = page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
-    enum store_status status = store_known_since(s, endpoint, &first, error);
-    if (status == STORE_OK)
-        status = read_happenings(s, endpoint, at, known_at, &h, error);
+    enum store_status status = read_happenings(s, endpoint, at, known_at, &h, error);
     if (status != STORE_OK) {
         free(h.items);
         /* An endpoint that never reported software has none. */
@@ -376,9 +418,10 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
             .id = standing[i].software,
             .software_id = standing[i].text.text,
             .package = standing[i].text.package,
-            .count = standing[i].count,
+            .count = standing[i].count ? standing[i].count : 1,
             .since = standing[i].since,
-            .bound = standing[i].bound || standing[i].since == first,
+            .bound = standing[i].bound,
+            .perhaps = standing[i].perhaps,
             .source = standing[i].source,
         };
         if (!visit(context, &item) || --limit == 0) {
@@ -397,17 +440,30 @@ struct page_event {
     struct store_history_event event;
 };
 
+/* What the bounds of events from change `from` on depend on. */
+static enum store_status read_bounds(struct store *s, int64_t endpoint, int64_t from, struct bounds *b,
+                                     struct error *error)
+{
+    struct rows rows;
+    bool good = true;
+    for (ASK(s, ST_CHANGES_FIRST, &rows, error, NUM(endpoint), NUM(from)); sql_next(&rows, error);) {
+        struct change c;
+        arena_reset(&s->scratch);
+        good = good && read_change(&rows, &c);
+        for (size_t i = 0; good && i < c.detail.count; i++)
+            bounds_see(b, &c, &c.detail.events[i], c.members.actions[c.members.order[c.detail.events[i].member]], &(int64_t){0});
+    }
+    enum store_status status = sql_end(&rows);
+    return status == STORE_OK && !good ? damaged(endpoint, error) : status;
+}
+
 /* Up to `limit` + 1 events behind the cursor `after`: one more tells whether there is a next page. */
-static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit,
+static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit, struct bounds *bounds,
                                      struct page_event *page, size_t *count, struct error *error)
 {
     struct rows rows;
     bool good = true;
-    int64_t first;
     *count = 0;
-    enum store_status status = store_known_since(s, endpoint, &first, error);
-    if (status != STORE_OK)
-        return status;
     /* Each change has an event at least; the first may have been delivered whole. */
     ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM((int64_t)(after >> EVENT_BITS)), NUM((int64_t)limit + 2));
     while (sql_next(&rows, error)) {
@@ -418,6 +474,7 @@ static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t
             const struct blob_event *e = &c.detail.events[i];
             uint32_t place = c.members.order[e->member];
             uint64_t cursor = (uint64_t)c.id << EVENT_BITS | i;
+            bool bound = bounds_see(bounds, &c, e, c.members.actions[place], &(int64_t){0});
             if (after && cursor <= after)
                 continue;
             page[(*count)++] = (struct page_event){
@@ -427,13 +484,13 @@ static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t
                  .eid = e->eid,
                  .time = e->time,
                  .learnt = c.learnt,
-                 .bound = e->eid == 0 || e->time == first,
+                 .bound = bound,
                  .action = c.members.actions[place],
                  .source = e->source},
             };
         }
     }
-    status = sql_end(&rows);
+    enum store_status status = sql_end(&rows);
     return status == STORE_OK && !good ? damaged(endpoint, error) : status;
 }
 
@@ -442,16 +499,20 @@ enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after
                                struct error *error)
 {
     size_t count, n;
+    struct bounds bounds = BOUNDS_NEW;
     *next = 0;
     limit = page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
+    enum store_status status = read_bounds(s, endpoint, (int64_t)(after >> EVENT_BITS), &bounds, error);
+    if (status != STORE_OK)
+        return status;
     arena_reset(&s->scratch);
     struct page_event *page = arena_zalloc(&s->scratch, limit + 1, sizeof *page);
     struct text *texts = arena_zalloc(&s->scratch, limit + 1, sizeof *texts);
     if (!page || !texts)
         return out_of_memory(error);
-    enum store_status status = read_events(s, endpoint, after, limit, page, &count, error);
+    status = read_events(s, endpoint, after, limit, &bounds, page, &count, error);
     if (status == STORE_OK && count == 0 && after == 0)
         return endpoint_by_id(s, endpoint, exists, NULL, error);
     for (size_t i = 0; i < count; i++)

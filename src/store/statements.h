@@ -209,6 +209,11 @@ STATEMENT(ENDPOINT_BY_NAME, "b", "SELECT id FROM endpoint WHERE name = $1")
 STATEMENT(CHANGES, "nnn",
           "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
           " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id >= $2 ORDER BY c.id LIMIT $3")
+/* The beginning of the first report. */
+STATEMENT(CHANGES_FIRST, "nn",
+          "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
+          " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id < $2 AND c.learnt ="
+          " (SELECT learnt FROM change WHERE endpoint = $1 ORDER BY id LIMIT 1) ORDER BY c.id")
 /* A change's time is its first known one; what was learnt first tells of the oldest. */
 STATEMENT(KNOWN_SINCE, "n",
           "SELECT time FROM change WHERE endpoint = $1 AND time > -9223372036854775807 ORDER BY id LIMIT 1")

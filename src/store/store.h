@@ -189,7 +189,8 @@ struct store_software {
     uint8_t source;
     int64_t id; /* of the software, for store_tag() */
     struct store_package package;
-    bool bound; /* it came then or before: an inventory told it, or it stands at the beginning of all that is known */
+    bool bound;   /* it came then or before: an inventory told it, or it stands at the beginning of all that its source knows */
+    bool perhaps; /* nobody knows whether it was there at the moment asked for: it came, or went, by a time after it */
 };
 struct store_history_event {
     uint32_t epoch, eid;
@@ -210,7 +211,7 @@ enum store_status store_endpoint(struct store *s, struct bytes id_or_name, bool 
                                  void *context, struct error *error) MUST_USE;
 /* The earliest moment that an endpoint's history tells of: what was installed before is unknown. TIME_UNKNOWN: it told none. */
 enum store_status store_known_since(struct store *s, int64_t endpoint, int64_t *since, struct error *error) MUST_USE;
-/* What was installed at `at`, ordered by identifier: a fold over the changes. */
+/* What was, or may have been, installed at `at`, ordered by identifier: a fold over the changes. */
 enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after, unsigned limit,
                                  bool (*visit)(void *, const struct store_software *), void *context, uint64_t *next,
                                  struct error *error) MUST_USE;

@@ -101,6 +101,26 @@ def references(url, password):
         check(f"{what} is refused", done.returncode == status and word in done.stderr and not done.stdout, f"{done.returncode} {done.stderr} {done.stdout}")
 
 
+def bounds_of_an_endpoint():
+    """Packages that came at some time before the logs begin, the times of whose files differ: on the server none of them is "not installed" before."""
+    root = os.path.join(WORK, "old")
+    make_root(root, ("one", "two", "three"), "2026-01-01 03:00:00 install three:amd64 <none> 1\n2026-01-01 03:00:00 status installed three:amd64 1\n")
+    for name, hour in (("one", 1), ("two", 2)):
+        path = os.path.join(root, f"var/lib/dpkg/info/{name}.list")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8"):
+            pass
+        os.utime(path, (1767225600 + hour * 3600,) * 2)
+    assess("old-1", root)
+    for at, expected in (("01:30", {"one": None, "two": None}), ("02:30", {"one": True, "two": True}), ("03:30", {"one": True, "two": True, "three": True})):
+        done = run(FLEET, "endpoint", "show", "old-1", "--at", f"2026-01-01T{at}:00Z", "--json", "--state", STATE)
+        document = json.loads(done.stdout)
+        found = {i["software_id"].split("-")[-2]: i["installed"] for i in document["software"]}
+        check(f"at {at}", found == expected and done.returncode == (3 if None in expected.values() else 0), f"{done.returncode} {done.stderr} {document}")
+    done = run(FLEET, "endpoint", "show", "old-1", "--at", "2026-01-01", "--state", STATE)
+    check("and a person is told how many", done.returncode == 3 and "nothing is known of old-1" in done.stderr, done.stderr)
+
+
 def columns_of(line):
     """Where the columns of a line begin, as a terminal shows it: wide characters take two."""
     places, at, gap = [], 0, True
@@ -118,13 +138,21 @@ def when_nothing_is_known():
         done = run(FLEET, "endpoint", "show", "node-1", "--at", "2019-01-01", *form, "--state", STATE)
         check(f"show --at before all history {' '.join(form)}: 3, and since when it is known",
               done.returncode == 3 and "2026-01-01T00:00:00Z" in done.stderr and done.stderr.count("\n") == 1, f"{done.returncode} {done.stderr}")
+        if form == ("--json",):
+            document = json.loads(done.stdout)
+            check("nor does the document say that nothing was there", document["known_since"] == "2026-01-01T00:00:00Z"
+                  and [(i["installed"], i["precision"]) for i in document["software"]] == [(None, "bound")], document)
+        elif form == ("--plain",):
+            check("--plain says it in the last column", "\tbound\tunknown\n" in done.stdout, done.stdout)
+        else:
+            check("people read it", "unknown: by 2026-01-01T00:00:00Z\n" in done.stdout, done.stdout)
     done = run(FLEET, "endpoint", "show", "node-1", "--at", "2026-01-01T00:00:00Z", "--state", STATE)
     check("at its first moment it is known", done.returncode == 0 and not done.stderr, done.stderr)
     check("what may have been there before is a bound", "by 2026-01-01T00:00:00Z" in done.stdout, done.stdout)
     shown = run(FLEET, "endpoint", "show", "node-1", "--state", STATE).stdout
     check("what came later is not", re.search(r" 2026-01-01T01:00:00Z\n", shown) and "by 2026-01-01T01" not in shown, shown)
     plain = run(FLEET, "endpoint", "show", "node-1", "--plain", "--state", STATE).stdout
-    check("--plain tells it in a column", "\t2026-01-01T00:00:00Z\tbound\n" in plain and "\t2026-01-01T01:00:00Z\treported\n" in plain, plain)
+    check("--plain tells it in a column", "\t2026-01-01T00:00:00Z\tbound\tyes\n" in plain and "\t2026-01-01T01:00:00Z\treported\tyes\n" in plain, plain)
 
 
 def from_elsewhere(url):
@@ -178,27 +206,34 @@ def refuse(url):
     fails("a wrong host name", 5, "127.0.0.2", "endpoint", "list", "--state", other)
 
 
-def endpoint():
-    """A root with two packages, one of them installed an hour after the other, assessed once."""
-    root = os.path.join(WORK, "root")
-    for folder in ("etc", "var/lib/dpkg", "var/log"):
-        os.makedirs(os.path.join(root, folder))
+def make_root(root, packages, log):
     files = {
         "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
         "var/lib/dpkg/arch": "amd64\n",
-        "var/lib/dpkg/status": "".join(f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n" for name in ("one", "two")),
-        "var/log/dpkg.log": "".join(f"2026-01-01 0{hour}:00:00 install {name}:amd64 <none> 1\n2026-01-01 0{hour}:00:00 status installed {name}:amd64 1\n"
-                                    for hour, name in enumerate(("one", "two"))),
+        "var/lib/dpkg/status": "".join(f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n" for name in packages),
+        "var/log/dpkg.log": log,
     }
     for path, text in files.items():
+        os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
         with open(os.path.join(root, path), "w", encoding="utf-8") as file:
             file.write(text)
-    check("a certificate is issued", run(MUSTER, "pki", "issue", "node-1", "--state", STATE, "--out", WORK).returncode == 0)
+
+
+def assess(name, root):
+    check("a certificate is issued", run(MUSTER, "pki", "issue", name, "--state", STATE, "--out", WORK).returncode == 0)
     with open(os.path.join(STATE, "server.json"), encoding="utf-8") as file:
         listen = json.load(file)["listen"]
-    done = run(MUSTER, "assess", "localhost:" + listen.split(":")[-1], "--root", root, "--state", os.path.join(WORK, "state"), "--ca",
-               os.path.join(STATE, "pki", "ca.crt"), "--cert", "node-1.crt", "--key", "node-1.key", env={**os.environ, "TZ": "UTC"})
+    done = run(MUSTER, "assess", "localhost:" + listen.split(":")[-1], "--root", root, "--state", os.path.join(WORK, name), "--ca",
+               os.path.join(STATE, "pki", "ca.crt"), "--cert", name + ".crt", "--key", name + ".key", env={**os.environ, "TZ": "UTC"})
     check("an endpoint is assessed", done.returncode == 0, done.stdout + done.stderr)
+
+
+def endpoint():
+    """A root with two packages, one of them installed an hour after the other, assessed once."""
+    root = os.path.join(WORK, "root")
+    make_root(root, ("one", "two"), "".join(f"2026-01-01 0{hour}:00:00 install {name}:amd64 <none> 1\n2026-01-01 0{hour}:00:00 status installed {name}:amd64 1\n"
+                                            for hour, name in enumerate(("one", "two"))))
+    assess("node-1", root)
 
 
 def main():
@@ -220,6 +255,7 @@ def main():
         ask(url, password)
         references(url, password)
         when_nothing_is_known()
+        bounds_of_an_endpoint()
         from_elsewhere(url)
         helps()
         refuse(url)

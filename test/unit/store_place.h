@@ -164,10 +164,17 @@ static inline struct store_receipt must_store(struct place *p, struct store_repo
 
 /* ---- reading into text, to be compared --------------------------------------------------------------------------- */
 
-/* Everything with small pages, so that the cursors are tried, too. */
+struct software_then {
+    struct wr *w;
+    int64_t at;
+};
+
+/* Everything that is known to have been there, with small pages, so that the cursors are tried, too. */
 static inline bool put_software(void *context, const struct store_software *item)
 {
-    struct wr *w = context;
+    struct wr *w = ((struct software_then *)context)->w;
+    if (item->perhaps && item->since > ((struct software_then *)context)->at)
+        return true;
     wr_bytes(w, item->software_id);
     wr_fmt(w, "*%u@", item->count);
     if (item->since == TIME_UNKNOWN)
@@ -182,9 +189,10 @@ static inline const char *software_text(struct place *p, struct wr *w, int64_t e
                                         unsigned page)
 {
     uint64_t next = 0;
+    struct software_then then = {w, at};
     wr_reset(w);
     do
-        OK(store_software(p->store, endpoint, at, known_at, next, page, put_software, w, &next, &p->error));
+        OK(store_software(p->store, endpoint, at, known_at, next, page, put_software, &then, &next, &p->error));
     while (next);
     return wr_string(w);
 }

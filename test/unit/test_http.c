@@ -404,7 +404,7 @@ static void software_is_told_as_it_was(void **unused)
         const char *at;
         unsigned n;
     } times[] = {{"", 4},
-                 {"?at=2025-12-31", 0},
+                 {"?at=2025-12-31", 2} /* not known to have been away */,
                  {"?at=2026-01-01T00:30:00Z", 2},
                  {"?at=2026-01-01T02:30:00%2B01:00", 3},
                  {"?at=2026-01-01T02:30:00+01:00", 3},
@@ -426,10 +426,14 @@ static void software_is_told_as_it_was(void **unused)
     assert_has(
         a.body,
         "{\"id\":1,\"software_id\":\"example.org__a-12\",\"package\":\"a\",\"version\":\"1:1\",\"arch\":\"amd64\","
-        "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"since\":\"2026-01-01T00:00:00Z\",\"precision\":\"bound\",\"source\":"
+        "\"source_package\":\"src\",\"source_version\":\"2\",\"count\":1,\"installed\":true,\"since\":\"2026-01-01T00:00:00Z\",\"precision\":\"bound\",\"source\":"
         "1}");
     assert_has(a.body,
                "\"software_id\":\"example.org__c-1\",\"package\":null,\"version\":null"); /* nobody gave its tag */
+    assert_has(a.body, "\"known_since\":\"2026-01-01T00:00:00Z\",\"items\":");
+    get("/api/v1/endpoints/web-1.example.org/software?at=2025-12-31", 200);
+    assert_has(a.body, "\"known_since\":\"2026-01-01T00:00:00Z\",\"items\":");
+    assert_int_equal(count(a.body, "\"installed\":null,\"since\":\"2026-01-01T00:00:00Z\",\"precision\":\"bound\""), 2);
     get("/api/v1/software/example.org__a-12/tag", 200);
     assert_string_equal(a.body, "<tag/>");
     get("/api/v1/software/2/tag", 404);
@@ -438,7 +442,7 @@ static void software_is_told_as_it_was(void **unused)
     assert_int_equal(count(a.body, "\"software_id\":"), 3);
     assert_true(*next_of(a.body));
     get("/api/v1/endpoints/web-2.example.org/software", 200);
-    assert_has(a.body, "\"items\":[],\"next\":null");
+    assert_has(a.body, "\"known_since\":null,\"items\":[],\"next\":null");
 }
 
 static void events_come_in_their_order(void **unused)

@@ -200,6 +200,45 @@ static void test_bounds(void **state)
     wr_free(&text);
 }
 
+static bool put_doubt(void *context, const struct store_software *item)
+{
+    wr_fmt(context, "%.*s%s ", (int)item->software_id.n, (const char *)item->software_id.p, item->perhaps ? "?" : "");
+    return true;
+}
+
+static const char *then(struct place *p, int64_t endpoint, int64_t at)
+{
+    static char said[200];
+    struct wr text = wr_of(0);
+    uint64_t next;
+    OK(store_software(p->store, endpoint, at, TIME_UNKNOWN, 0, 100, put_doubt, &text, &next, &p->error));
+    snprintf(said, sizeof said, "%s", wr_string(&text));
+    wr_free(&text);
+    return said;
+}
+
+/* What only a bound tells of is neither there nor away before it. Each source has a beginning of its own. */
+static void test_doubt(void **state)
+{
+    struct place *p = enter(state);
+    struct store_event first[] = {event(1, T0 + 5, STORE_CREATE, "a"), event(2, T0 + 5, STORE_CREATE, "b"), event(3, T0 + 7, STORE_CREATE, "snap"),
+                                  event(4, T0 + 7, STORE_DELETE, "b"), event(5, T0 + 9, STORE_CREATE, "c")};
+    struct store_event inventory[] = {event(0, T0 + 500, STORE_CREATE, "c"), event(0, T0 + 500, STORE_CREATE, "snap"),
+                                      event(0, T0 + 500, STORE_CREATE, "d")};
+    first[2].source = 7;
+    int64_t x = must_store(p, events_report("x", T0 + 10, 1, 1, 5, first, 5)).endpoint;
+    assert_string_equal(then(p, x, T0), "a? b? snap? ");
+    assert_string_equal(then(p, x, T0 + 5), "a b snap? ");
+    assert_string_equal(then(p, x, T0 + 7), "a snap ");
+    assert_string_equal(then(p, x, T0 + 9), "a c snap ");
+    must_store(p, inventory_report("x", T0 + 500, 2, 40, inventory, 3));
+    assert_string_equal(then(p, x, T0 + 10), "a c snap "); /* the last report told that */
+    assert_string_equal(then(p, x, T0 + 11), "a? c d? snap ");
+    assert_string_equal(then(p, x, T0 + 499), "a? c d? snap ");
+    assert_string_equal(then(p, x, T0 + 500), "c d snap ");
+    assert_string_equal(then(p, x, TIME_UNKNOWN), "c d snap ");
+}
+
 /* What another endpoint reported before costs one row, whatever order and source it comes in. */
 static void test_sets_are_shared(void **state)
 {
@@ -257,7 +296,7 @@ static void test_odd_identifiers(void **state)
     for (size_t i = 0; i < 8; i++) {
         struct store_software item = {sorted[i]->software_id, 1, sorted[i] == &list[6] ? TIME_UNKNOWN : sorted[i]->time,
                                       sorted[i]->source};
-        put_software(&expected, &item);
+        put_software(&(struct software_then){&expected, TIME_UNKNOWN}, &item);
     }
     software_text(p, &w, r.endpoint, TIME_UNKNOWN, TIME_UNKNOWN, 3);
     assert_true(bytes_equal(wr_view(&w), wr_view(&expected)));
@@ -758,6 +797,7 @@ int main(void)
         CASE(test_what_does_not_continue_is_a_conflict),
         CASE(test_new_epoch_keeps_the_past),
         CASE(test_bounds),
+        CASE(test_doubt),
         CASE(test_sets_are_shared),
         CASE(test_odd_identifiers),
         CASE(test_endpoint_posture_and_sessions),

@@ -191,7 +191,7 @@ static const char *model_software_text(const struct model *m, struct wr *w, int6
     model_fold(m, at, known_at, standing);
     for (unsigned i = 0; i < NAMES; i++)
         if (standing[i].count)
-            put_software(w, &(struct store_software){bytes_of(model_names[i]), standing[i].count, standing[i].since,
+            put_software(&(struct software_then){w, TIME_UNKNOWN}, &(struct store_software){bytes_of(model_names[i]), standing[i].count, standing[i].since,
                                                      standing[i].source});
     return wr_string(w);
 }

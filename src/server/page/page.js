@@ -156,7 +156,7 @@ const software = new Table($("software"), "Software", "Filter", [
   { title: "Package", value: (s) => s.package },
   { title: "Version", value: (s) => s.version },
   { title: "Instances", value: (s) => s.count, number: true, first: "descending" },
-  { title: "Since (UTC)", value: (s) => s.since, show: (s) => when(s.since, s.precision), first: "descending" },
+  { title: "Since (UTC)", value: (s) => s.since, show: (s) => (s.installed === null ? "unknown: " : "") + when(s.since, s.precision), first: "descending" },
 ], { index: 0, down: false });
 
 const events = new Table($("events"), "Events", "Filter", [
