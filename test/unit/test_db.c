@@ -332,7 +332,7 @@ static void test_who_may_only_read_reads(void **state)
     pid_t killed = fork();
     if (killed == 0) {
         writer = must_open(p, 0, &two);
-        _exit(db_run(writer, "INSERT INTO thing(name) VALUES('of somebody who died')", &p->error));
+        _exit((int)db_run(writer, "INSERT INTO thing(name) VALUES('of somebody who died')", &p->error));
     }
     assert_int_equal(result_of(killed), DB_OK);
     assert_int_equal(result_of(count_as_nobody(p)), 3);
