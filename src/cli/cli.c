@@ -249,6 +249,15 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     return EXIT_USAGE;
 }
 
+int cli_worst(int a, int b)
+{
+    static const int order[] = {EXIT_INTERNAL, EXIT_USAGE, EXIT_UNREACHED, EXIT_NOT_FOUND, EXIT_NO, EXIT_UNKNOWN};
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return EXIT_DONE;
+}
+
 struct wr *cli_out(struct cli *cli)
 {
     if (cli->out.n >= FLUSH_AT)

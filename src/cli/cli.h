@@ -75,6 +75,9 @@ int cli_fail(const struct cli *cli, int status, const char *format, ...) PRINTF_
 /* Usage errors: the same with a hint at --help; returns EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* The status of several things out of those of two: what could not be done before what was not found, the answer no, and what is unknown. */
+int cli_worst(int a, int b);
+
 /* Text of others for a terminal: control characters (C0, and C1 in UTF-8) and what is no UTF-8 become "?"; padded with blanks to `width` columns
  * as a terminal shows it (wide characters take two, combining ones none). */
 void cli_put_cell(struct wr *w, struct bytes text, size_t width);

@@ -119,11 +119,8 @@ static int tag_files(struct cli *cli, const struct agent_tag_style *style, const
     bool go_on = true;
     while (cli_nth(cli, "package-file", options))
         options++;
-    for (unsigned i = 0; go_on && (path = i < options ? cli_nth(cli, "package-file", i) : cli_argument(cli, i - options)); i++) {
-        int code = tag_file(cli, path, style, taker, &go_on);
-        if (worst == EXIT_DONE || (worst == EXIT_NO && code != EXIT_DONE))
-            worst = code;
-    }
+    for (unsigned i = 0; go_on && (path = i < options ? cli_nth(cli, "package-file", i) : cli_argument(cli, i - options)); i++)
+        worst = cli_worst(worst, tag_file(cli, path, style, taker, &go_on));
     return worst;
 }
 

@@ -394,7 +394,6 @@ static const struct cli_option options[] = {
     {"hash", "LIST", "hashes of files: any of sha256,sha384,sha512 (default: sha256)"},
     {"hierarchic", NULL, "folders within one another, not each by its whole path"},
     TAG_OUT_OPTIONS,
-    {"doc-separator", "TEXT", "stands between two XML documents (default: a line feed)"},
     {"meta-for", "WHAT", "os (the default): Meta tells the operating system; package: the package and its upstream version"},
     {"bare", NULL, "without Muster's own attributes (architecture, source package, what an identifier folds)"},
     {"regid", "REGID", "the tag creator (default: strongswan.org, so that existing databases match)"},

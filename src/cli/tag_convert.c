@@ -1,5 +1,5 @@
 /* muster tag convert: a tag in another format, with all that both know. */
-#include "cli/input.h"
+#include "cli/tag_input.h"
 #include "cli/tag_out.h"
 
 /* Hears a whole tag, so that of a bad one nothing is written, and keeps what the document's frame tells. */
@@ -26,36 +26,58 @@ static void ignore(struct swid_sink *s, enum swid_element element)
     (void)s, (void)element;
 }
 
-static int convert(struct cli *cli, const char *path, struct bytes octets, struct hearing *h, struct tag_out *out)
+struct converting {
+    struct cli *cli;
+    struct tag_input in;
+    struct tag_out out;
+    bool begun; /* nothing is written before a tag was heard */
+};
+
+static int put(struct converting *c, struct bytes tag, const struct hearing *h)
 {
     struct error error = {""};
-    if (swid_read(octets, &h->sink, &error) != SWID_OK)
-        return cli_usage(cli, "%s: %s", path, error.text);
-    if (h->sink.has_signature && !cli_flag(cli, "drop-signature"))
-        return cli_usage(cli, "%s is signed, and the signature is of the form it has now: --drop-signature converts the tag without it", path);
-    int code = tag_out_begin(out, cli, "tag");
+    int code = c->begun ? EXIT_DONE : tag_out_begin(&c->out, c->cli, "tag");
     if (code != EXIT_DONE)
         return code;
-    out->hashes = h->hashes;
-    struct swid_sink *sink = tag_out_document(out);
-    bool done = sink && (swid_read(octets, sink, &error) == SWID_OK || sink->failed != SWID_OK) &&
-                tag_out_document_end(out, wr_view(&h->name), wr_view(&h->version), (struct bytes){0});
-    tag_out_end(out);
-    return done ? EXIT_DONE : out->ended ? out->code : cli_fail(cli, EXIT_INTERNAL, "out of memory");
+    c->begun = true;
+    c->out.hashes = h->hashes;
+    struct swid_sink *sink = tag_out_document(&c->out);
+    bool done = sink && (swid_read(tag, sink, &error) == SWID_OK || sink->failed != SWID_OK) &&
+                tag_out_document_end(&c->out, wr_view(&h->name), wr_view(&h->version), (struct bytes){0});
+    return done ? EXIT_DONE : c->out.ended ? c->out.code : cli_fail(c->cli, EXIT_INTERNAL, "out of memory");
 }
 
-static int run(struct cli *cli)
+static int convert(struct converting *c, struct bytes tag)
 {
-    const char *path = cli_argument(cli, 0);
-    struct wr input = wr_of(SWID_READ_MAX);
     struct hearing h = {.sink = {.open = hear, .close = ignore}, .name = wr_of(0), .version = wr_of(0)};
-    struct tag_out out;
-    int code = cli_read_input(cli, path, SWID_READ_MAX, &input);
-    if (code == EXIT_DONE)
-        code = convert(cli, path, wr_view(&input), &h, &out);
+    struct error error = {""};
+    int code;
+    if (swid_read(tag, &h.sink, &error) != SWID_OK)
+        code = cli_fail(c->cli, EXIT_USAGE, "%s: %s", c->in.label, error.text);
+    else if (h.sink.has_signature && !cli_flag(c->cli, "drop-signature"))
+        code = cli_usage(c->cli, "%s is signed, and the signature is of the form it has now: --drop-signature converts the tag without it", c->in.label);
+    else
+        code = put(c, tag, &h);
     wr_free(&h.name);
     wr_free(&h.version);
-    wr_free(&input);
+    return code;
+}
+
+/* The first that cannot be converted ends it. */
+static int run(struct cli *cli)
+{
+    struct converting c = {.cli = cli};
+    struct bytes tag;
+    const char *path;
+    int code = EXIT_DONE;
+    for (unsigned i = 0; code == EXIT_DONE && (path = cli_argument(cli, i)); i++) {
+        code = tag_input_open(&c.in, cli, path);
+        while (code == EXIT_DONE && !c.out.ended && tag_input_next(&c.in, &tag, &code))
+            code = convert(&c, tag);
+        tag_input_close(&c.in);
+    }
+    if (c.begun)
+        tag_out_end(&c.out);
     return code;
 }
 
@@ -68,10 +90,10 @@ static const struct cli_option options[] = {
 const struct cli_command cli_tag_convert = {
     .noun = "tag",
     .verb = "convert",
-    .arguments = "FILE",
-    .summary = "a SWID or CoSWID tag in the other format, or laid out anew",
+    .arguments = "FILE...",
+    .summary = "all SWID and CoSWID tags in files in the other format, or laid out anew",
     .min_arguments = 1,
-    .max_arguments = 1,
+    .max_arguments = CLI_ANY,
     .options = options,
     .run = run,
 };

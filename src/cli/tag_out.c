@@ -1,4 +1,5 @@
 #include "cli/tag_out.h"
+#include "cli/tag_folder.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@ enum {
 
 static bool is_held(const struct tag_out *o)
 {
-    return o->model == SWID_MODEL_COSWID || o->as_json || o->signer;
+    return o->model == SWID_MODEL_COSWID || (o->as_json && !o->folder) || o->signer;
 }
 
 static bool end(struct tag_out *o, int code)
@@ -20,17 +21,37 @@ static bool end(struct tag_out *o, int code)
     return false;
 }
 
-/* What has gathered leaves. */
+static bool put_in_folder(struct tag_out *o, struct bytes octets)
+{
+    int code = o->ended ? o->code : tag_folder_write(o->folder, octets);
+    return !o->ended && (code == EXIT_DONE || end(o, code));
+}
+
+/* What has gathered of a document leaves. */
 static bool drain(struct tag_out *o)
 {
-    return !o->ended && (cli_flush(o->cli) || end(o, EXIT_DONE));
+    if (!o->folder)
+        return !o->ended && (cli_flush(o->cli) || end(o, EXIT_DONE));
+    bool done = put_in_folder(o, wr_view(&o->text));
+    wr_reset(&o->text);
+    return done;
 }
 
 static void pass(struct tag_out *o, enum swid_status failed)
 {
+    const struct wr *to = o->folder ? &o->text : o->out;
     o->sink.failed = failed;
-    if (!is_held(o) && o->out->n >= DRAIN_AT && !drain(o))
+    if (!is_held(o) && to->n >= DRAIN_AT && !drain(o))
         o->sink.failed = SWID_TOO_LARGE; /* whoever makes the tag need not go on */
+}
+
+/* The file's name is the tag's identity, whoever made it. */
+static void learn(struct tag_out *o, const struct swid_node *node)
+{
+    if (node->element == SWID_IDENTITY)
+        wr_bytes(&o->tag_id, node->value[SWID_TAG_ID]);
+    else if (node->element == SWID_ENTITY && !o->regid.n && memmem(node->value[SWID_ROLE].p, node->value[SWID_ROLE].n, "tagCreator", 10))
+        wr_bytes(&o->regid, node->value[SWID_REGID]);
 }
 
 static struct swid_sink *inner(struct tag_out *o)
@@ -42,6 +63,7 @@ static void on_open(struct swid_sink *s, const struct swid_node *node)
 {
     struct tag_out *o = (struct tag_out *)s;
     struct swid_sink *to = inner(o);
+    learn(o, node);
     to->open(to, node);
     pass(o, to->failed);
 }
@@ -70,7 +92,7 @@ bool tag_format_find(const char *format, uint32_t *model)
 
 int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
 {
-    const char *format = cli_value(cli, "format"), *separator = cli_value(cli, "doc-separator");
+    const char *format = cli_value(cli, "format"), *separator = cli_value(cli, "doc-separator"), *folder = cli_value(cli, "output-dir");
     *o = (struct tag_out){.sink = {.open = on_open, .close = on_close},
                           .cli = cli,
                           .out = cli_out(cli),
@@ -78,6 +100,8 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
                           .pretty = cli_flag(cli, "pretty"),
                           .schema_location = cli_flag(cli, "schema-location"),
                           .separator = separator ? separator : "\n",
+                          .regid = wr_of(0),
+                          .tag_id = wr_of(0),
                           .text = wr_of(DOCUMENT_MAX),
                           .signed_text = wr_of(0)};
     if (!tag_format_find(format, &o->model))
@@ -87,9 +111,11 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
         return cli_usage(cli, "--schema-location is of ISO/IEC 19770-2:2015, not of 2009");
     if (coswid && (o->pretty || o->schema_location))
         return cli_usage(cli, "--pretty and --schema-location are of XML, CoSWID has neither");
-    if (coswid && !o->as_json && isatty(STDOUT_FILENO))
-        return cli_usage(cli, "CoSWID is binary: send it to a file, or take --json");
+    if (coswid && !o->as_json && !folder && isatty(STDOUT_FILENO))
+        return cli_usage(cli, "CoSWID is binary: send it to a file, or take --output-dir or --json");
     int code = tag_signer_open(cli, coswid, &o->signer);
+    if (code == EXIT_DONE && folder && (code = tag_folder_open(cli, folder, &o->folder)) != EXIT_DONE)
+        tag_signer_close(o->signer);
     if (code == EXIT_DONE && o->as_json) {
         o->json = cli_json_begin(cli, schema);
         json_array_begin(&o->json, "items");
@@ -99,13 +125,18 @@ int tag_out_begin(struct tag_out *o, struct cli *cli, const char *schema)
 
 struct swid_sink *tag_out_document(struct tag_out *o)
 {
-    bool held = is_held(o);
+    bool held = is_held(o) || o->folder;
     struct wr *to = held ? &o->text : o->out;
+    int code = o->folder ? tag_folder_begin(o->folder) : EXIT_DONE;
     enum swid_layout layout = o->pretty ? SWID_PRETTY : SWID_LINE;
     if (!held && o->count)
         wr_str(to, o->separator);
     wr_reset(&o->text);
+    wr_reset(&o->regid);
+    wr_reset(&o->tag_id);
     o->sink.failed = SWID_OK;
+    if (code != EXIT_DONE)
+        return end(o, code), NULL;
     if (o->model == SWID_MODEL_COSWID) {
         swid_coswid_free(o->cbor);
         o->cbor = swid_coswid_new(to, DOCUMENT_MAX, true);
@@ -130,7 +161,9 @@ static void put_item(struct tag_out *o, struct bytes text, struct bytes name, st
     json_text(j, "version", version);
     if (software_id.n)
         json_text(j, "software_id", software_id);
-    if (o->model == SWID_MODEL_COSWID)
+    if (o->folder)
+        json_str(j, "file", tag_folder_last(o->folder));
+    else if (o->model == SWID_MODEL_COSWID)
         json_hex(j, "coswid", text);
     else
         json_text(j, "tag", text);
@@ -148,6 +181,23 @@ static void put_document(struct tag_out *o, struct bytes text, struct bytes name
         wr_bytes(o->out, text);
 }
 
+/* Whether somebody reads the paths is his business: the files are what is wanted. */
+static bool put_file(struct tag_out *o, struct bytes text, struct bytes name, struct bytes version, struct bytes software_id)
+{
+    static const char *const extensions[] = {[SWID_MODEL_2015] = ".swidtag", [SWID_MODEL_2009] = ".swidtag", [SWID_MODEL_COSWID] = ".coswid"};
+    if (!put_in_folder(o, text) || !put_in_folder(o, o->model == SWID_MODEL_COSWID || o->pretty ? BYTES("") : BYTES("\n")))
+        return false;
+    int code = tag_folder_end(o->folder, wr_view(&o->regid), wr_view(&o->tag_id), extensions[o->model]);
+    if (code != EXIT_DONE)
+        return end(o, code);
+    if (o->as_json)
+        put_item(o, text, name, version, software_id);
+    else
+        wr_fmt(o->out, "%s\n", tag_folder_last(o->folder));
+    cli_out(o->cli);
+    return true;
+}
+
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id)
 {
     struct error error = {""};
@@ -160,8 +210,11 @@ bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes ver
     wr_reset(&o->signed_text);
     if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error))
         return end(o, cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s cannot be signed: %s", (int)name.n, (const char *)name.p, error.text));
+    struct bytes text = wr_view(o->signer ? &o->signed_text : &o->text);
+    if (o->folder)
+        return put_file(o, text, name, version, software_id);
     if (is_held(o))
-        put_document(o, wr_view(o->signer ? &o->signed_text : &o->text), name, version, software_id);
+        put_document(o, text, name, version, software_id);
     o->count++;
     return drain(o);
 }
@@ -177,6 +230,9 @@ void tag_out_end(struct tag_out *o)
     swid_coswid_free(o->cbor);
     swid_2009_free(o->old);
     tag_signer_close(o->signer);
+    tag_folder_close(o->folder);
+    wr_free(&o->regid);
+    wr_free(&o->tag_id);
     wr_free(&o->text);
     wr_free(&o->signed_text);
 }

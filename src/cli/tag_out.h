@@ -13,11 +13,13 @@
     {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default), swid2009 (its first edition) or coswid (RFC 9393)"},  \
     {"pretty", NULL, "XML on indented lines"},                                                                         \
     {"schema-location", NULL, "XML with xsi:schemaLocation"},                                                          \
+    {"output-dir", "DIR", "each tag in a file of its own there, named by its tagId, and the file's path on standard output", .choice = "place"},  \
+    {"doc-separator", "TEXT", "stands between two XML documents (default: a line feed)", .choice = "place"},            \
     TAG_SIGN_OPTIONS
 /* clang-format on */
 
 /* Tags on their way to standard output: as they are, with a separator between any two (CoSWID: none, a CBOR sequence), or with --json as texts
- * of its items. XML leaves while it is made, unless it is signed. */
+ * of its items; or to files of a folder, whose paths stand there then. XML leaves while it is made, unless it is signed. */
 struct tag_out {
     struct swid_sink sink; /* first: what document() hands out */
     struct cli *cli;
@@ -28,7 +30,9 @@ struct tag_out {
     struct swid_xml xml;
     struct swid_coswid *cbor;
     struct swid_2009 *old;
-    struct wr text, signed_text; /* a whole document, where it cannot leave while it is made */
+    struct tag_folder *folder;   /* or NULL */
+    struct wr regid, tag_id;     /* for the folder: of the document's tagCreator, of itself */
+    struct wr text, signed_text; /* a whole document, where it cannot leave while it is made; of one for a folder what has not left */
     struct tag_signer *signer;   /* or NULL */
     struct json json;
     size_t count;

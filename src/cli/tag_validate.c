@@ -1,11 +1,11 @@
 /* muster tag validate: a tag beside the rules of ISO/IEC 19770-2 and NISTIR 8060, by number. */
-#include "cli/input.h"
+#include "cli/tag_input.h"
 #include "swid/swid.h"
 
 struct validating {
     struct cli *cli;
     struct json json;
-    const char *path;
+    struct tag_input in;
     size_t faults; /* violations that count */
 };
 
@@ -16,7 +16,7 @@ static void report(void *context, const struct swid_rule *rule, const char *plac
     v->faults += counts;
     if (!cli_json(v->cli)) {
         if (counts)
-            wr_fmt(cli_out(v->cli), "%s: %s: %s: %s%s%s\n", v->path, rule->number, place, detail, *detail ? ": " : "", rule->text);
+            wr_fmt(cli_out(v->cli), "%s: %s: %s: %s%s%s\n", v->in.label, rule->number, place, detail, *detail ? ": " : "", rule->text);
         return;
     }
     json_object_begin(&v->json, NULL);
@@ -29,52 +29,53 @@ static void report(void *context, const struct swid_rule *rule, const char *plac
     cli_out(v->cli);
 }
 
-/* EXIT_DONE: it was read, and *valid says what came of it. */
-static int validate(struct validating *v, bool *valid)
+static int validate(struct validating *v, struct bytes tag)
 {
-    struct wr input = wr_of(SWID_READ_MAX);
     struct error error = {""};
-    enum swid_status status = SWID_OK;
-    int code = cli_read_input(v->cli, v->path, SWID_READ_MAX, &input);
-    if (code == EXIT_DONE && cli_json(v->cli)) {
+    bool json = cli_json(v->cli);
+    v->faults = 0;
+    if (json) {
         json_object_begin(&v->json, NULL);
-        json_str(&v->json, "file", v->path);
+        json_str(&v->json, "file", v->in.path);
+        json_number(&v->json, "document", v->in.number);
         json_array_begin(&v->json, "violations");
     }
-    v->faults = 0;
-    if (code == EXIT_DONE)
-        status = swid_validate(wr_view(&input), report, v, &error);
-    *valid = code == EXIT_DONE && status == SWID_OK && v->faults == 0;
-    if (code == EXIT_DONE && cli_json(v->cli)) {
+    enum swid_status status = swid_validate(tag, report, v, &error);
+    bool valid = status == SWID_OK && v->faults == 0;
+    if (json) {
         json_array_end(&v->json);
-        json_bool(&v->json, "valid", *valid);
+        json_bool(&v->json, "valid", valid);
         json_str(&v->json, "error", status == SWID_OK ? NULL : error.text);
         json_object_end(&v->json);
-    } else if (*valid && !cli_plain(v->cli)) {
-        wr_fmt(cli_out(v->cli), "%s: valid\n", v->path);
+    } else if (valid && !cli_plain(v->cli)) {
+        wr_fmt(cli_out(v->cli), "%s: valid\n", v->in.label);
     }
-    if (code == EXIT_DONE && status != SWID_OK)
-        code = cli_fail(v->cli, status == SWID_NO_MEMORY ? EXIT_INTERNAL : EXIT_DONE, "%s: %s", v->path, error.text);
-    wr_free(&input);
-    return code;
+    if (status != SWID_OK)
+        cli_fail(v->cli, EXIT_NO, "%s: %s", v->in.label, error.text);
+    return status == SWID_NO_MEMORY ? EXIT_INTERNAL : valid ? EXIT_DONE : EXIT_NO;
+}
+
+static int validate_all(struct validating *v, const char *path)
+{
+    struct bytes tag;
+    int worst = tag_input_open(&v->in, v->cli, path), code = worst;
+    while (code == EXIT_DONE && tag_input_next(&v->in, &tag, &code))
+        worst = cli_worst(worst, validate(v, tag));
+    tag_input_close(&v->in);
+    return cli_worst(worst, code);
 }
 
 static int run(struct cli *cli)
 {
     struct validating v = {.cli = cli};
+    const char *path;
     int worst = EXIT_DONE;
     if (cli_json(cli)) {
         v.json = cli_json_begin(cli, "tag-validate");
         json_array_begin(&v.json, "items");
     }
-    for (unsigned i = 0; (v.path = cli_argument(cli, i)); i++) {
-        bool valid;
-        int code = validate(&v, &valid);
-        if (code != EXIT_DONE)
-            worst = code;
-        else if (!valid && worst == EXIT_DONE)
-            worst = EXIT_NO;
-    }
+    for (unsigned i = 0; (path = cli_argument(cli, i)); i++)
+        worst = cli_worst(worst, validate_all(&v, path));
     if (cli_json(cli)) {
         json_array_end(&v.json);
         json_object_end(&v.json);
@@ -92,10 +93,10 @@ const struct cli_command cli_tag_validate = {
     .noun = "tag",
     .verb = "validate",
     .arguments = "FILE...",
-    .summary = "hold SWID or CoSWID tags to the rules of ISO/IEC 19770-2:2015 and NISTIR 8060; exit 1 if one is broken",
+    .summary = "hold all SWID and CoSWID tags in files to the rules of ISO/IEC 19770-2:2015 and NISTIR 8060; exit 1 if one is broken",
     .plain = "without the word that a tag is valid; FILE: rule: place: detail: what it says, by colons",
     .min_arguments = 1,
-    .max_arguments = 64,
+    .max_arguments = CLI_ANY,
     .options = options,
     .run = run,
 };

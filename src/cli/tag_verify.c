@@ -1,48 +1,92 @@
 /* muster tag verify: a tag's signature, and the files that it names beside those on the disk. */
 #include "agent/agent.h"
-#include "cli/input.h"
+#include "cli/tag_input.h"
 #include "cli/tag_signature.h"
+#include "swid/swid.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What came of one tag. */
+struct verdict {
+    char *file;
+    unsigned document;
+    struct tag_signature signature;
+    size_t counts[AGENT_FILE_STATES], walked;
+    char *error; /* it could not be used: why; or NULL */
+};
 
 struct verifying {
     struct cli *cli;
+    struct tag_input in;
+    const struct net_trust *trust; /* or NULL */
     struct json json;
+    struct verdict *verdicts; /* for --json, which tells the files first */
+    size_t count, capacity;
+    const struct tag_signature *untold; /* for people, whose first line it is */
+    bool several;                       /* files: each tag is named */
 };
+
+static void print_name(struct verifying *v)
+{
+    struct wr *out = cli_out(v->cli);
+    if (v->several || v->in.number > 1 || !v->in.over) {
+        cli_put_cell(out, bytes_of(v->in.label), 0);
+        wr_str(out, ": ");
+    }
+}
+
+static void put_state(struct wr *out, const struct verifying *v, enum agent_file_state s, struct bytes path)
+{
+    wr_fmt(out, cli_plain(v->cli) ? "%s\t" : "%-11s", agent_file_state_name(s));
+    for (size_t i = 0; i < path.n; i++) /* a name of somebody's making writes no lines and no escapes */
+        wr_u8(out, path.p[i] < 0x20 || path.p[i] == 0x7f ? '?' : path.p[i]);
+    if (cli_plain(v->cli)) {
+        wr_str(out, "\t");
+        cli_put_cell(out, bytes_of(v->in.path), 0);
+        wr_fmt(out, "\t%u", v->in.number);
+    }
+    wr_u8(out, '\n');
+}
+
+static void print_signature(struct verifying *v);
 
 static void differ(void *context, enum agent_file_state s, struct bytes path)
 {
     struct verifying *v = context;
     struct wr *out = cli_out(v->cli);
-    if (cli_json(v->cli)) {
-        json_object_begin(&v->json, NULL);
-        json_text(&v->json, "path", path);
-        if (!utf8_valid(path))
-            json_hex(&v->json, "path_octets", path);
-        json_str(&v->json, "state", agent_file_state_name(s));
-        json_object_end(&v->json);
+    if (!cli_json(v->cli)) {
+        print_signature(v);
+        put_state(out, v, s, path);
         return;
     }
-    wr_fmt(out, cli_plain(v->cli) ? "%s\t" : "%-11s", agent_file_state_name(s));
-    for (size_t i = 0; i < path.n; i++) /* a name of somebody's making writes no lines and no escapes */
-        wr_u8(out, path.p[i] < 0x20 || path.p[i] == 0x7f ? '?' : path.p[i]);
-    wr_u8(out, '\n');
+    json_object_begin(&v->json, NULL);
+    json_text(&v->json, "path", path);
+    if (!utf8_valid(path))
+        json_hex(&v->json, "path_octets", path);
+    json_str(&v->json, "state", agent_file_state_name(s));
+    json_str(&v->json, "file", v->in.path);
+    json_number(&v->json, "document", v->in.number);
+    json_object_end(&v->json);
+}
+
+static void json_counts(struct json *j, const size_t counts[AGENT_FILE_STATES])
+{
+    json_object_begin(j, "counts");
+    for (size_t i = 0; i < AGENT_FILE_STATES; i++)
+        json_number(j, agent_file_state_name((enum agent_file_state)i), (int64_t)counts[i]);
+    json_object_end(j);
 }
 
 static void print_counts(struct verifying *v, const size_t counts[AGENT_FILE_STATES])
 {
-    if (cli_json(v->cli)) {
-        json_array_end(&v->json);
-        json_object_begin(&v->json, "counts");
-        for (size_t i = 0; i < AGENT_FILE_STATES; i++)
-            json_number(&v->json, agent_file_state_name((enum agent_file_state)i), (int64_t)counts[i]);
-        json_object_end(&v->json);
-        json_object_end(&v->json);
-        wr_str(cli_out(v->cli), "\n");
-    } else if (!cli_plain(v->cli)) {
-        struct wr *out = cli_out(v->cli);
-        for (size_t i = 0; i < AGENT_FILE_STATES; i++)
-            wr_fmt(out, "%s%zu %s", i ? ", " : "", counts[i], agent_file_state_name((enum agent_file_state)i));
-        wr_str(out, "\n");
-    }
+    struct wr *out = cli_out(v->cli);
+    if (cli_json(v->cli) || cli_plain(v->cli))
+        return;
+    print_name(v);
+    for (size_t i = 0; i < AGENT_FILE_STATES; i++)
+        wr_fmt(out, "%s%zu %s", i ? ", " : "", counts[i], agent_file_state_name((enum agent_file_state)i));
+    wr_str(out, "\n");
 }
 
 /* ---- the signature -------------------------------------------------------------------------------------------------------- */
@@ -60,15 +104,19 @@ static void json_signature(struct json *j, const struct tag_signature *s, bool a
     json_object_end(j);
 }
 
-static void print_signature(struct cli *cli, const struct tag_signature *s, bool asked)
+/* Once a tag, before its first difference; a line is a file in --plain, where the exit status tells. */
+static void print_signature(struct verifying *v)
 {
-    struct wr *out = cli_out(cli);
-    if (cli_plain(cli))
-        return; /* a line is a file there; the exit status and --json tell */
+    const struct tag_signature *s = v->untold;
+    struct wr *out = cli_out(v->cli);
+    v->untold = NULL;
+    if (!s || cli_plain(v->cli) || cli_json(v->cli))
+        return;
+    print_name(v);
     if (s->state == TAG_SIGNED) {
         wr_str(out, "signed by ");
         cli_put_cell(out, bytes_of(s->signer), 0);
-        wr_str(out, !asked ? ", whom nobody vouches for without --trust\n" : s->trusted ? ", trusted\n" : ", not trusted\n");
+        wr_str(out, !v->trust ? ", whom nobody vouches for without --trust\n" : s->trusted ? ", trusted\n" : ", not trusted\n");
     } else {
         wr_fmt(out, "%s\n", tag_signature_word(s->state));
     }
@@ -100,69 +148,128 @@ static void close_nothing(struct swid_sink *s, enum swid_element element)
     (void)s, (void)element;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------ */
+/* ---- one tag ---------------------------------------------------------------------------------------------------------------- */
 
-static int verdict(const struct cli *cli, const size_t counts[AGENT_FILE_STATES], size_t walked, bool is_signed)
+static int verdict(const struct verifying *v, const struct verdict *d)
 {
+    const size_t *counts = d->counts;
     size_t files = 0;
     for (size_t i = 0; i < AGENT_FILE_STATES; i++)
         files += counts[i];
-    if (files == 0 && walked == 0)
-        return is_signed ? EXIT_DONE : cli_fail(cli, EXIT_UNKNOWN, "the tag names no files and has no signature: there is nothing to verify");
+    if (files == 0 && d->walked == 0)
+        return d->signature.state != TAG_UNSIGNED
+                   ? EXIT_DONE
+                   : cli_fail(v->cli, EXIT_UNKNOWN, "%s: the tag names no files and has no signature: there is nothing to verify", v->in.label);
     if (counts[AGENT_FILE_CHANGED] || counts[AGENT_FILE_MISSING] || counts[AGENT_FILE_ADDED])
         return EXIT_NO;
     return counts[AGENT_FILE_UNREADABLE] ? EXIT_UNKNOWN : EXIT_DONE;
 }
 
-/* The files that a broken tag names are nobody's word: they are not looked at. */
-static int compare(struct verifying *v, const char *path, struct bytes tag, const struct tag_signature *s, bool asked)
+static int unusable(const struct verifying *v, struct verdict *d, enum swid_status status, const struct error *error)
 {
-    size_t counts[AGENT_FILE_STATES] = {0}, walked = 0;
-    struct error error = {""};
-    enum swid_status status = SWID_OK;
-    if (cli_json(v->cli)) {
-        v->json = cli_json_begin(v->cli, "tag-verify");
-        json_str(&v->json, "root", cli_root(v->cli));
-        json_signature(&v->json, s, asked);
-        json_array_begin(&v->json, "items");
-    } else if (s->state != TAG_BROKEN) {
-        print_signature(v->cli, s, asked);
-    }
-    if (s->state != TAG_BROKEN)
-        status = agent_tag_verify(tag, cli_root(v->cli), differ, v, counts, &walked, &error);
-    if (s->state != TAG_BROKEN || cli_json(v->cli))
-        print_counts(v, counts);
-    if (status != SWID_OK)
-        return cli_fail(v->cli, status == SWID_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE, "%s: %s", path, error.text);
-    int judged = judge(v->cli, path, s, asked), compared = s->state == TAG_BROKEN ? EXIT_NO : verdict(v->cli, counts, walked, s->state != TAG_UNSIGNED);
-    return judged == EXIT_NO || compared == EXIT_NO ? EXIT_NO : judged != EXIT_DONE ? judged : compared;
+    d->error = strdup(error->text);
+    return cli_fail(v->cli, status == SWID_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE, "%s: %s", v->in.label, error->text);
 }
 
-static int verify(struct cli *cli, const char *path, struct bytes tag, const struct net_trust *trust)
+/* The files that a broken tag names are nobody's word: they are not looked at. */
+static int compare(struct verifying *v, struct bytes tag, struct verdict *d)
 {
-    struct verifying v = {.cli = cli};
+    const struct tag_signature *s = &d->signature;
+    struct error error = {""};
+    if (s->state == TAG_BROKEN)
+        return judge(v->cli, v->in.label, s, v->trust);
+    v->untold = s;
+    enum swid_status status = agent_tag_verify(tag, cli_root(v->cli), differ, v, d->counts, &d->walked, &error);
+    if (status != SWID_OK)
+        return unusable(v, d, status, &error);
+    print_signature(v);
+    print_counts(v, d->counts);
+    int judged = judge(v->cli, v->in.label, s, v->trust);
+    return cli_worst(judged, verdict(v, d));
+}
+
+static int verify(struct verifying *v, struct bytes tag)
+{
+    struct verdict d = {.file = strdup(v->in.path), .document = v->in.number};
     struct swid_sink nothing = {.open = open_nothing, .close = close_nothing};
-    struct tag_signature signature;
     struct error error = {""};
     enum swid_status status = swid_read(tag, &nothing, &error);
-    if (status != SWID_OK)
-        return cli_fail(cli, status == SWID_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE, "%s: %s", path, error.text);
-    tag_signature_check(tag, nothing.has_signature, trust, &signature);
-    return compare(&v, path, tag, &signature, trust != NULL);
+    if (status == SWID_OK)
+        tag_signature_check(tag, nothing.has_signature, v->trust, &d.signature);
+    int code = status == SWID_OK ? compare(v, tag, &d) : unusable(v, &d, status, &error);
+    if (v->count == v->capacity) {
+        v->capacity = v->capacity ? 2 * v->capacity : 16;
+        struct verdict *grown = realloc(v->verdicts, v->capacity * sizeof *grown);
+        if (!grown)
+            bug("no memory for what came of the tags");
+        v->verdicts = grown;
+    }
+    v->verdicts[v->count++] = d;
+    return code;
+}
+
+/* ---- all of them -------------------------------------------------------------------------------------------------------------- */
+
+static int verify_all(struct verifying *v, const char *path)
+{
+    struct bytes tag;
+    int worst = tag_input_open(&v->in, v->cli, path), code = worst;
+    while (code == EXIT_DONE && tag_input_next(&v->in, &tag, &code))
+        worst = cli_worst(worst, verify(v, tag));
+    tag_input_close(&v->in);
+    return cli_worst(worst, code);
+}
+
+static void json_verdicts(struct verifying *v)
+{
+    struct json *j = &v->json;
+    size_t sum[AGENT_FILE_STATES] = {0};
+    json_array_end(j);
+    json_array_begin(j, "tags");
+    for (const struct verdict *d = v->verdicts; d < v->verdicts + v->count; d++) {
+        json_object_begin(j, NULL);
+        json_str(j, "file", d->file);
+        json_number(j, "document", d->document);
+        json_str(j, "error", d->error);
+        json_signature(j, &d->signature, v->trust);
+        json_counts(j, d->counts);
+        json_object_end(j);
+        for (size_t i = 0; i < AGENT_FILE_STATES; i++)
+            sum[i] += d->counts[i];
+    }
+    json_array_end(j);
+    if (v->count == 1)
+        json_signature(j, &v->verdicts->signature, v->trust);
+    json_counts(j, sum);
+    json_object_end(j);
+    wr_str(cli_out(v->cli), "\n");
 }
 
 static int run(struct cli *cli)
 {
-    const char *path = cli_argument(cli, 0), *trusted = cli_value(cli, "trust");
-    struct wr input = wr_of(SWID_READ_MAX);
+    const char *path, *trusted = cli_value(cli, "trust");
     struct error error = {""};
     struct net_trust *trust = trusted ? net_trust_new(trusted, &error) : NULL;
-    int code = trusted && !trust ? cli_usage(cli, "%s", error.text) : cli_read_input(cli, path, SWID_READ_MAX, &input);
-    if (code == EXIT_DONE)
-        code = verify(cli, path, wr_view(&input), trust);
+    struct verifying v = {.cli = cli, .trust = trust, .several = cli_argument_count(cli) > 1};
+    int worst = EXIT_DONE;
+    if (trusted && !trust)
+        return cli_usage(cli, "%s", error.text);
+    if (cli_json(cli)) {
+        v.json = cli_json_begin(cli, "tag-verify");
+        json_str(&v.json, "root", cli_root(cli));
+        json_array_begin(&v.json, "items");
+    }
+    for (unsigned i = 0; (path = cli_argument(cli, i)); i++)
+        worst = cli_worst(worst, verify_all(&v, path));
+    if (cli_json(cli))
+        json_verdicts(&v);
+    for (size_t i = 0; i < v.count; i++) {
+        free(v.verdicts[i].file);
+        free(v.verdicts[i].error);
+    }
+    free(v.verdicts);
     net_trust_free(trust);
-    wr_free(&input);
-    return code;
+    return worst;
 }
 
 static const struct cli_option options[] = {
@@ -173,14 +280,14 @@ static const struct cli_option options[] = {
 const struct cli_command cli_tag_verify = {
     .noun = "tag",
     .verb = "verify",
-    .arguments = "FILE",
-    .summary = "a tag's signature, and the files that it names beside those below --root: changed, missing, of evidence also added; exit 1 if any "
+    .arguments = "FILE...",
+    .summary = "tags' signatures, and the files that they name beside those below --root: changed, missing, of evidence also added; exit 1 if any "
                "is, or the signature does not hold",
     .more = "A symbolic link counts as the file that it leads to, below --root. One that was added to a folder of evidence is told if it leads to a file\n"
             "within that folder.",
-    .plain = "state, path",
+    .plain = "state, path, the file of the tag, its number in there",
     .min_arguments = 1,
-    .max_arguments = 1,
+    .max_arguments = CLI_ANY,
     .options = options,
     .run = run,
 };

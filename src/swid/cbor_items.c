@@ -120,6 +120,7 @@ struct swid_cbor_item swid_cbor_next(struct swid_cbor *d)
         return (struct swid_cbor_item){.kind = CBOR_TAG, .number = first & 31};
     }
     struct cbor_decoder_result r = cbor_stream_decode(d->all.p + d->at, d->all.n - d->at, &callbacks, &item);
+    d->ends_early = r.status == CBOR_DECODER_NEDATA;
     if (r.status == CBOR_DECODER_FINISHED)
         d->at += r.read;
     else

@@ -32,6 +32,7 @@ struct swid_cbor {
     uint64_t items_left; /* what passes over the same octets again and again is stopped */
     enum swid_status status;
     const char *why; /* static */
+    bool ends_early; /* it failed because there are no more octets */
     size_t bad_at;
 };
 struct swid_cbor swid_cbor_of(struct bytes all);

@@ -438,6 +438,11 @@ enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struc
         error_set(error, "a tag of %zu octets is larger than %d", cbor.n, SWID_READ_MAX);
         return SWID_TOO_LARGE;
     }
+    /* Only a map or a tag (RFC 8949 §3.1) can be one: all else is rather another file than a damaged tag. */
+    if (cbor.n == 0 || (cbor.p[0] >> 5 != 5 && cbor.p[0] >> 5 != 6)) {
+        error_set(error, cbor.n ? "no tag: neither SWID (XML) nor CoSWID (CBOR)" : "no tag: it is empty");
+        return cbor.n ? SWID_OTHER_MODEL : SWID_MALFORMED;
+    }
     if (swid_is_cose(cbor)) {
         enum swid_status status = swid_cose_read(cbor, &cose, error);
         if (status != SWID_OK)

@@ -141,6 +141,10 @@ enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struc
 enum swid_status swid_2009_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
 /* Whichever of the three the first octets and the root element say. */
 enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error) MUST_USE;
+/* Of tags that stand one after the other, XML documents, items of a CBOR sequence (RFC 8742) or both mixed: how many octets belong to the first one, with
+ * what may stand behind it (blanks, comments). Whether it is a tag shows when `document` is read. 0: there may be more of it, which is never said if
+ * these are all octets and any. `*torn`: its end cannot be found, because it is damaged or neither; then it is all octets. */
+size_t swid_document_end(struct bytes octets, bool all, struct bytes *document, bool *torn) MUST_USE;
 
 enum swid_layout {
     SWID_LINE,   /* swidGenerator's: a declaration, then one line, <X /> */

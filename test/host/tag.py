@@ -11,10 +11,12 @@ import os
 import re
 import resource
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ET
@@ -402,12 +404,107 @@ def hostile(work):
     muster("tag", "convert", work + "/nothing", status=4)
 
 
+# ---- several tags: one after the other, and in files of their own
+
+
+def sequences(work):
+    base = ["tag", "--version-string", "1"]
+    xml = [muster(*base, "--name", n).stdout for n in ("one", "two")]
+    pretty = muster(*base, "--name", "three", "--pretty", "--schema-location").stdout
+    cbor = [muster(*base, "--name", n, "--format", "coswid").stdout for n in ("one", "two")]
+    comment = b"<!-- a > b --><?pi x?>\n"
+    plain = b"".join(xml)[:-1] + b"\n"
+    rows = {
+        "XML": (plain, 2), "XML without line ends": (xml[0].strip() + xml[1].strip(), 2), "comments between": (xml[0] + comment + xml[1] + comment, 2),
+        "layouts": (pretty + xml[0] + b"\xef\xbb\xbf" + pretty + xml[1].split(b"?>", 1)[1], 4), "CBOR": (cbor[0] + cbor[1] + cbor[0], 3),
+        "CBOR with a line end": (cbor[0] + b"\n" + cbor[1] + b"\n", 2), "both": (cbor[0] + xml[0] + cbor[1] + pretty, 4), "many": (plain * 300, 600),
+    }
+    for what, (octets, count) in rows.items():
+        put(work + "/all", octets)
+        done = muster("tag", "validate", work + "/all")
+        check(f"validate {what}", done.stdout.decode().splitlines() == [f"{work}/all#{i + 1}: valid" for i in range(count)], done)
+        done = muster("tag", "convert", work + "/all", "--json")
+        check(f"convert {what}", len(json.loads(done.stdout)["items"]) == count, done)
+        done = json.loads(muster("tag", "verify", "-", "--json", data=octets, status=3).stdout)
+        check(f"verify {what}", [t["document"] for t in done["tags"]] == list(range(1, count + 1)) and done["tags"][0]["signature"]["state"] == "unsigned", done)
+    put(work + "/all", plain)
+    check("there and back", muster("tag", "convert", "-", data=muster("tag", "convert", work + "/all", "--format", "coswid").stdout).stdout == plain)
+    check("files and sequences", muster("tag", "validate", work + "/all", work + "/all", "-", data=xml[0]).stdout.count(b": valid\n") == 5)
+    # One that is broken keeps the others from nothing, unless nobody can tell where it ends.
+    bad = xml[0].replace(b'tagId="', b'lost="')
+    for what, octets, words in (("an invalid one", xml[0] + bad + xml[1], [b"#1: valid", b"#2: ISO-1", b"#3: valid"]),
+                                ("another CBOR", cbor[0] + b"\xa1\x00\xa0" + cbor[1], [b"#1: valid", b"#3: valid"]),
+                                ("another XML", xml[0] + b"<html/>" + xml[1], [b"#1: valid", b"#3: valid"]),
+                                ("one that is cut off", xml[0] + xml[1][:300], [b"#1: valid"]), ("what is none", xml[0] + b"hello", [b"#1: valid"])):
+        done = muster("tag", "validate", "-", data=octets, status=1)
+        check(f"validate {what}", all(w in done.stdout for w in words) and done.stdout.count(b": valid") == sum(b"valid" in w for w in words), done)
+        muster("tag", "verify", "-", data=octets, status=None if what == "an invalid one" else 2)
+    os.makedirs(work + "/ev/a")
+    put(work + "/ev/a/x", b"1")
+    octets = muster("tag", "--evidence", work + "/ev").stdout + muster("tag", "--evidence", work + "/ev/a", "--format", "coswid").stdout
+    put(work + "/all", octets)
+    put(work + "/ev/a/y", b"new")
+    done = muster("tag", "verify", work + "/all", "--plain", status=1)
+    check("verify tells which tag", [l.split(b"\t")[2:] for l in done.stdout.splitlines()] == [[os.fsencode(work) + b"/all", b"1"], [os.fsencode(work) + b"/all", b"2"]], done)
+    done = muster("tag", "verify", work + "/all", status=1)
+    check("verify tells people which tag", done.stdout.count(b"/all#1: ") == 2 and done.stdout.count(b"/all#2: ") == 2, done)
+    check("JSON is neither", b"neither SWID (XML) nor CoSWID" in muster("tag", "validate", "-", data=b'{"a": 1}\n', status=1).stderr)
+
+
+def files_of_their_own(work):
+    out = work + "/out"
+    base = ["tag", "--name", "one", "--version-string", "1", "--output-dir", out]
+    done = muster(*base)
+    path = done.stdout.decode().strip()
+    check("the path is told", os.path.dirname(path) == out and path.endswith("-one-1.swidtag") and os.listdir(out) == [os.path.basename(path)], done)
+    check("it is what standard output has", open(path, "rb").read() == muster(*base[:-2]).stdout)
+    muster(*base, "--lang", "de")
+    check("one's own is replaced", b'xml:lang="de"' in open(path, "rb").read() and len(os.listdir(out)) == 1)
+    told = json.loads(muster(*base, "--format", "coswid", "--json").stdout)["items"][0]
+    check("CoSWID", told["file"].endswith("-one-1.coswid") and muster("tag", "convert", told["file"]).stdout == muster(*base[:-2]).stdout, told)
+    for what, spoil in (("no tag", lambda: put(path, b"mine")), ("another's", lambda: put(path, muster(*base[:-2], "--regid", "example.org").stdout)),
+                        ("a link", lambda: os.symlink(told["file"], path)), ("a folder", lambda: os.mkdir(path)), ("a pipe", lambda: os.mkfifo(path))):
+        os.unlink(path)
+        spoil()
+        before = open(path, "rb").read() if os.path.isfile(path) else os.lstat(path)
+        done = muster(*base, status=2)
+        after = open(path, "rb").read() if os.path.isfile(path) else os.lstat(path)
+        check(f"{what} is left alone", done.stderr.count(b"\n") == 1 and before == after and len(os.listdir(out)) == 2, done)
+        if os.path.isdir(path):
+            os.rmdir(path)
+            put(path, b"")
+    named = muster("tag", "--evidence", work + "/ev", "--name", "../..//.x y\n\u00e9__z", "--id-prefix", ".", "--output-dir", work + "/odd").stdout.decode().strip()
+    check("a name that climbs", os.path.dirname(named) == work + "/odd" and re.fullmatch(r"[-A-Za-z0-9._~%+]+", os.path.basename(named)) and os.listdir(work + "/odd") == [os.path.basename(named)] and named.startswith(work + "/odd/%2E"), named)
+    long = [muster("tag", "--name", "x" * 1000 + end, "--version-string", "1", "--output-dir", work + "/long").stdout for end in "ab"]
+    check("long names", len(set(long)) == 2 and len(os.listdir(work + "/long")) == 2, long)
+    put(work + "/twice", muster(*base[:-2]).stdout * 3)
+    done = muster("tag", "convert", work + "/twice", "--output-dir", work + "/three")
+    check("the same three times", sorted(n.split("-one-1")[1] for n in os.listdir(work + "/three")) == ["+2.swidtag", "+3.swidtag", ".swidtag"], done)
+    muster("tag", "convert", work + "/twice", "--output-dir", work + "/three")
+    check("and once more", len(os.listdir(work + "/three")) == 3)
+    for where in ("/dev/null", work + "/twice", work + "/no/such/folder"):
+        done = muster(*base[:-1], where, status=2)
+        check("no folder", done.stdout == b"" and done.stderr.count(b"\n") == 1, done)
+    tree = work + "/gone-2500"
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000)) or signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    done = muster("tag", "--evidence", tree, "--output-dir", work + "/full", status=2, before=limit)
+    check("no half file where there is no room", os.listdir(work + "/full") == [] and done.stdout == b"" and done.stderr.count(b"\n") == 1, done)
+    for delay in (0.02, 0.05, 0.1, 0.15, 0.2, 0.3):
+        process = subprocess.Popen([MUSTER, "tag", "--evidence", tree, "--output-dir", work + "/full"], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        check("no half file of one that was killed", all(ET.parse(work + "/full/" + n) for n in os.listdir(work + "/full")), os.listdir(work + "/full"))
+    done = subprocess.run([MUSTER, *base[:-1], work + "/unread"], stdout=open("/dev/full", "wb"), stderr=subprocess.PIPE, check=False)
+    check("the paths cannot be told", done.returncode == 2 and len(os.listdir(work + "/unread")) == 1, done)
+
+
 # ---- an output that takes nothing
 
 
 def gone(work):
     """A full disk is 2 with one line; a reader that leaves is 0 without a word: as the other commands have it, however much is to be written."""
-    for count in (1, 6000):
+    for count in (1, 2500):
         tree = f"{work}/gone-{count}"
         os.mkdir(tree)
         for i in range(count):
@@ -430,6 +527,8 @@ def main():
         evidence(work)
         names()
         gone(work)
+        sequences(work)
+        files_of_their_own(work)
         hostile(work)
     print(f"{failures} failed" if failures else "all is well")
     return 1 if failures else 0

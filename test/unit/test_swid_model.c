@@ -609,12 +609,12 @@ static void hostile_cbor_is_refused(void **state)
         const char *hex, *why;
         enum swid_status status;
     } rows[] = {
-        {"", "ends too early", SWID_MALFORMED},
+        {"", "empty", SWID_MALFORMED},
         {"a0", NULL, SWID_OK},
         {"a000", "something follows", SWID_MALFORMED},
         {"a1", "ends too early", SWID_MALFORMED},
         {"bb7fffffffffffffff", "ends too early", SWID_MALFORMED},
-        {"9bffffffffffffffff", "ends too early", SWID_MALFORMED},
+        {"9bffffffffffffffff", "neither SWID", SWID_OTHER_MODEL},
         {"a1007b7fffffffffffffff61", "ends too early", SWID_MALFORMED},
         {"a1005bffffffffffffffff61", "ends too early", SWID_MALFORMED},
         {"a1007f6161ff", "in pieces", SWID_MALFORMED},
@@ -635,7 +635,8 @@ static void hostile_cbor_is_refused(void **state)
         {"a102ff", "break", SWID_MALFORMED},
         {"a1021c", "no CBOR", SWID_MALFORMED},
         {"a10200", "no map", SWID_MALFORMED},
-        {"80", "no map", SWID_OTHER_MODEL},
+        {"80", "neither SWID", SWID_OTHER_MODEL},
+        {"7b2261223a20317d", "neither SWID", SWID_OTHER_MODEL}, /* JSON */
         {"d2a0", "list of four", SWID_MALFORMED},
         {"da53574944d28440a04040", "leaves open", SWID_MALFORMED},
         {"c1a0", "another", SWID_OTHER_MODEL},
