@@ -277,7 +277,10 @@ struct agent_verdict {
         char remediation[1024];
     } validators[8]; /* what each validator said of its component */
     size_t validator_count;
-    uint32_t events_sent, records_sent;
+    uint32_t events_sent, records_sent; /* in answers; what became of them is the server's to say: see `taken` */
+    uint32_t tags_sent;   /* of them, with tags; */
+    bool tags_asked;      /* the server asked for such */
+    bool taken;           /* the server had no trouble with what it was sent: it gives its verdict behind the commit */
     unsigned batches; /* that we sent */
     double seconds;
 };

@@ -128,6 +128,7 @@ static enum agent_status verdict_of(const struct run *r, const struct nea_outcom
     v->result = o->result;
     /* A RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7). */
     v->access = o->access;
+    v->taken = v->result != NEA_ERROR;
     agent_keep_text(v->reason, sizeof v->reason, o->reason);
     agent_keep_text(v->remediation, sizeof v->remediation, o->remediation);
     return AGENT_OK;
@@ -157,7 +158,7 @@ static enum agent_status explain(const struct run *r, unsigned timeout_ms, struc
     }
     /* In TLS 1.3 the server judges our certificate when our side of the handshake is done: its alert comes here, too.
      */
-    error_set(error, "%s", r->why[0] ? r->why : "the server closed the connection before the assessment began");
+    error_set(error, "%s", r->why[0] ? r->why : "the server closed the connection before the assessment began: does PT-TLS answer on that port, and not HTTP?");
     return AGENT_UNREACHED;
 }
 

@@ -327,8 +327,11 @@ static void send_response(struct swima_state *s, uint16_t to, const struct answe
     bool whole = a->request->earliest_eid == 0;
     const struct pa_out out = {type_of(a), whole ? (const void *)&inventory : (const void *)&events, 0};
     struct agent_verdict *heard = s->inventory->heard;
-    if (heard)
+    if (heard) {
         *(whole ? &heard->records_sent : &heard->events_sent) += a->count;
+        heard->tags_sent += a->records ? a->count : 0;
+        heard->tags_asked |= a->records;
+    }
     s->told |= a->count > 0;
     nea_send(s->connection, to, &out, 1);
 }

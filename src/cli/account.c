@@ -3,6 +3,8 @@
 #include "cli/secret.h"
 #include "server/server.h"
 
+#include <string.h>
+
 enum { DEFAULT_ITERATIONS = 4096, MIN_ITERATIONS = 4096, MAX_ITERATIONS = 1000000 }; /* of RFC 7677 §4 */
 
 static int exit_of(const struct cli *cli, enum account_status status, const struct error *error)
@@ -28,7 +30,7 @@ static void print_change(struct cli *cli, const char *what)
         json_object_end(&j);
         wr_u8(cli_out(cli), '\n');
     } else {
-        wr_fmt(cli_out(cli), "%s: %s\n", cli_argument(cli, 0), what);
+        wr_fmt(cli_out(cli), "%s: %s%s\n", cli_argument(cli, 0), what, strcmp(what, "replaced") == 0 ? " (the password before is no longer valid)" : "");
     }
 }
 
@@ -46,7 +48,7 @@ static int run_add(struct cli *cli)
     cli_secret_forget(&password);
     int code = exit_of(cli, status, &error);
     if (code == EXIT_DONE)
-        print_change(cli, status == ACCOUNT_MADE ? "added" : "changed");
+        print_change(cli, status == ACCOUNT_MADE ? "added" : "replaced");
     return code;
 }
 

@@ -79,10 +79,16 @@ static void print_record(struct wr *out, const char *kind, const char *name, con
     cli_put_plain(out, cells, ARRAY_LENGTH(cells));
 }
 
+/* What the server could not store it does not have. */
+static const char *sent_or_not(const struct agent_verdict *v)
+{
+    return v->taken ? "sent" : "not taken";
+}
+
 static void print_records(struct cli *cli, const struct agent_verdict *v, const struct agent_server *server)
 {
     struct wr *out = cli_out(cli);
-    char count[2][12];
+    char count[3][12];
     for (size_t i = 0; i < v->validator_count; i++)
         print_record(out, "validator", v->validators[i].name,
                      v->validators[i].given ? nea_result_name(v->validators[i].result) : "", v->validators[i].remediation);
@@ -90,8 +96,10 @@ static void print_records(struct cli *cli, const struct agent_verdict *v, const 
     print_record(out, "remediation", "", "", v->remediation);
     snprintf(count[0], sizeof count[0], "%u", v->events_sent);
     snprintf(count[1], sizeof count[1], "%u", v->records_sent);
-    print_record(out, "sent", "events", count[0], "");
-    print_record(out, "sent", "records", count[1], "");
+    snprintf(count[2], sizeof count[2], "%u", v->tags_sent);
+    print_record(out, sent_or_not(v), "events", count[0], "");
+    print_record(out, sent_or_not(v), "records", count[1], "");
+    print_record(out, sent_or_not(v), "tags", count[2], "");
     if (server)
         print_record(out, "server", server->product, server->took_part ? nea_result_name(server->result) : "",
                      server->took_part ? server->reason : "");
@@ -108,7 +116,10 @@ static void print_outline(struct cli *cli, const struct agent_verdict *v, const 
     wr_fmt(out, "result:      %s\n", nea_result_name(v->result));
     print_text(out, "reason:", v->reason, NULL);
     print_text(out, "remediation:", v->remediation, v);
-    wr_fmt(out, "sent:        %u events, %u records in %.0f ms\n", v->events_sent, v->records_sent, v->seconds * 1000);
+    wr_fmt(out, "%s:%*s%u events, %u records in %.0f ms\n", sent_or_not(v), v->taken ? 8 : 3, "", v->events_sent, v->records_sent,
+           v->seconds * 1000);
+    if (cli_value(cli, "tags"))
+        wr_fmt(out, "tags:        %u %s\n", v->tags_sent, v->tags_asked ? "asked for and sent" : "sent: the server asked for none, it has those that it wants");
     if (server)
         print_server(out, server);
     wr_fmt(out, "access: %s\n", nea_access_name(v->access));
@@ -155,8 +166,10 @@ static void print_json(struct cli *cli, const struct agent_verdict *v, const str
     json_array_end(&j);
     if (server)
         json_server(&j, server);
-    json_number(&j, "events_sent", v->events_sent);
-    json_number(&j, "records_sent", v->records_sent);
+    json_number(&j, "events_sent", v->taken ? v->events_sent : 0);
+    json_number(&j, "records_sent", v->taken ? v->records_sent : 0);
+    json_number(&j, "tags_sent", v->taken ? v->tags_sent : 0);
+    json_number(&j, "not_taken", v->taken ? 0 : (int64_t)v->events_sent + v->records_sent);
     json_number(&j, "batches", v->batches);
     json_number(&j, "milliseconds", (int64_t)(v->seconds * 1000));
     json_object_end(&j);
@@ -311,7 +324,7 @@ const struct cli_command cli_assess = {
     .noun = "assess",
     .arguments = "HOST[:PORT]",
     .summary = "one assessment by a policy server over PT-TLS; exit 0 only if access is allowed",
-    .plain = "kind (validator, result, remediation, sent, server), name, value, text; the last line is \"access: VERDICT\"",
+    .plain = "kind (validator, result, remediation, sent or not taken, server), name, value, text; the last line is \"access: VERDICT\"",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

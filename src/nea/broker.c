@@ -186,8 +186,12 @@ static void take_message(struct nea_session *s, const struct pb_message *m)
 
 static void tell_decided(struct nea_session *s)
 {
-    s->outcome.decided = true;
-    nea_note(s, LOG_INFO, "%s: %s, access %s",
+    bool news = !s->told || s->told_result != s->outcome.result || s->told_access != s->outcome.access;
+    s->outcome.decided = s->told = true;
+    s->told_result = s->outcome.result;
+    s->told_access = s->outcome.access;
+    /* Exchanges about tags and news that change nothing of it are many. */
+    nea_note(s, news ? LOG_INFO : LOG_DEBUG, "%s: %s, access %s",
              s->carrier == s ? "assessment result" : "result of the mutual assessment's other direction",
              nea_result_name(s->outcome.result), nea_access_name(s->outcome.access));
     for (size_t i = 0; i < s->connection_count; i++) {

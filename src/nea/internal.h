@@ -382,6 +382,9 @@ struct nea_session {
     bool mirror_heard;           /* the peer's last batch was for the mirror */
     size_t reassembling; /* octets held by all reassemblies */
     struct nea_outcome outcome;
+    bool told; /* to the log: the verdict before */
+    enum nea_result told_result;
+    enum nea_access told_access;
     struct wr reason, remediation;
 };
 

@@ -551,6 +551,7 @@ enum pt_error_code pt_header_check(struct bytes b, size_t max, size_t *length, s
         {"reserved PT-TLS vendor or type", "PT-R28", "RFC 6876 §3.5", 1},
         {"PT-TLS message length below 16", "PT-R29", "RFC 6876 §3.5", 8},
         {"PT-TLS message longer than our bound", "PT-L1", "own limit", 8},
+        {"this is an HTTP server: PT-TLS is spoken on another port", "PT-R13", "RFC 6876 §3.7.1", 0},
     };
     struct rd r = rd_of(b, 0);
     rd_u8(&r);
@@ -558,7 +559,10 @@ enum pt_error_code pt_header_check(struct bytes b, size_t max, size_t *length, s
     *length = n;
     if (r.bad || (vendor != PEN_RESERVED && type != 0xffffffff && n >= PT_HEADER && n <= max))
         return PT_OK;
-    size_t i = vendor == PEN_RESERVED || type == 0xffffffff ? 0 : n < PT_HEADER ? 1 : 2;
+    size_t i = bytes_starts(b, BYTES("HTTP/"))                ? 3
+               : vendor == PEN_RESERVED || type == 0xffffffff ? 0
+               : n < PT_HEADER                                ? 1
+                                                              : 2;
     nea_fault_set(f, PT_INVALID_PARAMETER, faults[i].offset, faults[i].rule, faults[i].section, "%s (%s, %s)",
                   faults[i].text, faults[i].rule, faults[i].section);
     return PT_INVALID_PARAMETER;

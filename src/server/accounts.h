@@ -56,8 +56,6 @@ struct logins;
 struct logins *logins_start(const char *state, struct error *error) MUST_USE;
 /* Answers what is queued, then ends the thread. */
 void logins_stop(struct logins *l);
-/* Whether anybody can log in at all: the file is there. */
-bool logins_possible(const struct logins *l);
 /* NULL: no memory. */
 struct login_request *login_request_new(const struct nea_login *login) MUST_USE;
 /* Wipes the password. */

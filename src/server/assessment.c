@@ -202,7 +202,7 @@ static void conclude(struct assessment *a, const char *why)
     for (size_t i = 0; i < a->part_count; i++) {
         const struct assessment_part *p = &a->parts[i];
         if (why)
-            recommend(p, NEA_ERROR, NEA_ACCESS_DENIED, why);
+            recommend(p, NEA_ERROR, NEA_ACCESS_DENIED, i == 0 ? why : ""); /* it is one reason */
         else if (p->finding)
             recommend_finding(p);
         else

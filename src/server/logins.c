@@ -129,12 +129,6 @@ void logins_stop(struct logins *l)
     free(l);
 }
 
-bool logins_possible(const struct logins *l)
-{
-    struct stat st;
-    return l && stat(l->path, &st) == 0;
-}
-
 /* ---- requests ---- */
 
 struct login_request *login_request_new(const struct nea_login *login)

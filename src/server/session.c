@@ -203,16 +203,12 @@ static void forget_login(struct session *s)
 
 /* ---- the stream ---- */
 
-/* PT-R17, PT-R45, RFC 6876 §3.8.3: the certificate is authentication enough; without one a login is asked for, and
- * where nobody has an account nobody gets in. */
+/* PT-R17, PT-R45, RFC 6876 §3.8.3: the certificate is authentication enough; without one a login is asked for. Where nobody has an account it is
+ * refused like any other wrong one: nobody is told who is known. */
 static void on_open(void *context, struct net_stream *stream, struct bytes peer)
 {
     struct session *s = context;
     s->stream = stream;
-    if (!peer.n && !logins_possible(s->worker->logins)) {
-        net_stream_abort(stream, "the peer has no certificate");
-        return;
-    }
     s->known = peer.n > 0;
     if (s->known)
         net_stream_authenticated(stream);

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import socket
 import ssl
 import struct
@@ -58,6 +59,7 @@ class Server:
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
             raise SystemExit(f"the server is not ready: {line!r}")
+        self.http = int(re.search(r"https://127\.0\.0\.1:(\d+)", line).group(1))
         self.port = int(re.search(r"PT-TLS on 127\.0\.0\.1:(\d+)", line).group(1))
 
     def messages(self):
@@ -124,19 +126,14 @@ class Peer:
 def without_accounts(server):
     check("account list of nothing", account("list").stdout == "")
     result = assess(server, "--user", "carol", "--password-file", write("password", PASSWORD + "\n"))
-    check("without accounts nobody gets in", result.returncode == 5 and PASSWORD not in result.stderr, result.stderr)
-    try:
-        peer = Peer(server)
-        check("and is not even talked to", not peer.hears_version)
-    except OSError:
-        check("and is not even talked to", True)
+    check("without accounts nobody gets in", result.returncode == 5 and "refused our login" in result.stderr and PASSWORD not in result.stderr, result.stderr)
 
 
 def administering():
     result = account("add", "carol", "--password-file", "-", text=PASSWORD + "\n")
     check("account add", (result.returncode, result.stdout) == (0, "carol: added\n"), result.stderr)
     result = account("add", "carol", "--password-file", "-", "--json", text=PASSWORD)
-    check("again: changed", result.returncode == 0 and json.loads(result.stdout)["change"] == "changed", result.stdout)
+    check("again: replaced", result.returncode == 0 and json.loads(result.stdout)["change"] == "replaced", result.stdout)
     account("add", "dave", "--password-file", "-", text="x")
     listed = json.loads(account("list", "--json").stdout)
     check("account list", listed["schema"] == "muster.accounts/1" and [i["name"] for i in listed["items"]] == ["carol", "dave"], str(listed))
@@ -245,7 +242,41 @@ def damaged(server):
     check("mended, it works again", assess(server, "--user", "carol", "--password-file", password).returncode == 0)
     account("remove", "carol")
     check("who is removed is out", assess(server, "--user", "carol", "--password-file", password).returncode == 5)
-    account("add", "carol", "--password-file", password)
+    for line in account("list").stdout.split():
+        account("remove", line)
+    result = assess(server, "--user", "carol", "--password-file", password)
+    check("and so is everybody behind the last account", result.returncode == 5 and "refused our login" in result.stderr, result.stderr)
+    write("server/endpoints.passwd", before)
+
+
+def what_is_said(server):
+    """Each thing once, and no more than is known."""
+    keys = ("--cert", WORK + "/said.crt", "--key", WORK + "/said.key")
+    run(MUSTER, "pki", "issue", "said", "--state", STATE, "--out", WORK)
+    before = server.messages().count("assessment result")
+    result = assess(server, *keys, "--tags", "full")
+    check("a first assessment tells of its tags", result.returncode == 0 and re.search(r"^tags: +\d+ ", result.stdout, re.M), result.stdout)
+    time.sleep(1)
+    check("its result is logged once", server.messages().count("assessment result") == before + 1, server.messages())
+    result = assess(server, *keys, "--tags", "full")
+    check("a server that knows them asks for none, and that is said", result.returncode == 0 and re.search(r"^tags: +0 sent: the server asked for none", result.stdout, re.M), result.stdout)
+    result = run(MUSTER, "assess", f"localhost:{server.http}", "--ca", STATE + "/pki/ca.crt", "--root", ROOT, "--state", WORK + "/endpoint", *keys)
+    check("the port of the API is named", result.returncode == 5 and "HTTP" in result.stderr, result.stderr)
+    database = sqlite3.connect(STATE + "/server.db", timeout=30)
+    database.execute("ALTER TABLE change RENAME TO gone")
+    database.commit()
+    with open(ROOT + "/var/lib/dpkg/status", "a", encoding="utf-8") as status:
+        status.write("Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n")
+    result = assess(server, *keys)
+    check("what could not be stored was not sent", result.returncode == 1 and "sent:" not in result.stdout and re.search(r"^not taken: +[1-9]", result.stdout, re.M), result.stdout)
+    check("and the reason stands once", result.stdout.count("could not store") == 1, result.stdout)
+    document = json.loads(assess(server, *keys, "--json").stdout)
+    check("in the document, too", document["events_sent"] == 0 and document["not_taken"] > 0, document)
+    database.execute("ALTER TABLE gone RENAME TO change")
+    database.commit()
+    database.close()
+    result = assess(server, *keys)
+    check("afterwards it is sent", result.returncode == 0 and re.search(r"^sent: +[1-9]", result.stdout, re.M), result.stdout)
 
 
 def an_agent_that_is_refused(server):
@@ -282,6 +313,7 @@ def main():
     by_hand(server)
     waiting(server)
     an_agent_that_is_refused(server)
+    what_is_said(server)
     check("SIGTERM ends it with 0", server.stop() == 0)
     shutil.rmtree(WORK, ignore_errors=True)
     return 1 if failures else 0

@@ -526,7 +526,7 @@ static void only_a_verdict_counts(void **state)
          .access = NEA_ACCESS_QUARANTINED},
         {.name = "no end", .move = ask_without_end, .status = AGENT_FAILED, .error = "asks without end"},
         {.name = "leaves", .move = leave_in_the_middle, .status = AGENT_FAILED, .error = "no result: "},
-        {.name = "garbage", .raw = say_garbage, .status = AGENT_FAILED, .error = "PT-TLS message longer"},
+        {.name = "garbage", .raw = say_garbage, .status = AGENT_FAILED, .error = "this is an HTTP server"},
         {.name = "silence",
          .raw = say_nothing,
          .timeout_ms = 300,
