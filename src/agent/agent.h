@@ -48,7 +48,7 @@ struct journal_report {
     uint32_t epoch, last_eid;
     bool new_epoch; /* continuity was lost (or this is the first run) */
     uint32_t new_events;
-    struct journal_source_report sources[16];
+    struct journal_source_report sources[PKG_MANAGERS_MAX];
     size_t source_count;
 };
 struct journal_options {

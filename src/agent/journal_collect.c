@@ -476,8 +476,7 @@ static enum journal_status collect_all(struct run *r, struct journal_report *rep
     if ((status = run_prepare_rows(r)) == JOURNAL_OK)
         status = load_causes(r);
     r->any_manager = journal_any_manager(r->options->root);
-    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK && report->source_count < ARRAY_LENGTH(report->sources);
-         i++) {
+    for (size_t i = 0; pkg_managers[i] && status == JOURNAL_OK; i++) {
         r->manager = pkg_managers[i];
         r->report = &report->sources[report->source_count];
         *r->report = (struct journal_source_report){.manager = r->manager};

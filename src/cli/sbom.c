@@ -24,7 +24,7 @@ struct sbom {
     size_t *tag_starts;
     /* files */
     unsigned hash; /* enum measure_hash; 0: what the package managers say */
-    struct pkg_files files[16]; /* of each row of pkg_managers[] */
+    struct pkg_files files[PKG_MANAGERS_MAX]; /* of each row of pkg_managers[] */
     struct measure *measure;
     bool (*take)(void *to, const struct swid_bill_file *f);
     void *to;
@@ -210,7 +210,7 @@ static bool tell_files(void *context, size_t i, bool (*file)(void *to, const str
     for (size_t k = 0; k < ARRAY_LENGTH(s->files) && pkg_managers[k]; k++)
         if (pkg_managers[k] == item->manager)
             kept = &s->files[k];
-    if (!kept || !item->manager->files || !item->described)
+    if (!kept || !item->manager->files || (item->manager->describe && !item->described))
         return true;
     kept->root = cli_root(s->cli);
     s->take = file;

@@ -4,6 +4,7 @@
 
 #define PKG_MANAGER_ROW(name) &pkg_##name,
 const struct pkg_manager *const pkg_managers[] = {PKG_MANAGERS(PKG_MANAGER_ROW) NULL};
+_Static_assert(ARRAY_LENGTH(pkg_managers) - 1 <= PKG_MANAGERS_MAX, "all are told of");
 
 const struct pkg_manager *pkg_manager_find(const char *name)
 {

@@ -223,6 +223,7 @@ struct pkg_manager {
     void (*folders)(const char *root, void (*folder)(void *context, const char *path), void *context);
 };
 extern const struct pkg_manager *const pkg_managers[]; /* NULL-terminated; rows in a fixed order */
+enum { PKG_MANAGERS_MAX = 16 }; /* for what is kept of each; manager.c refuses to be built with more rows */
 const struct pkg_manager *pkg_manager_find(const char *name);
 const struct pkg_manager *pkg_manager_by_source(uint8_t source);
 /* Appends what the manager's identifiers say of this version. The manager may be NULL. */
