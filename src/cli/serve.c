@@ -13,6 +13,10 @@ static int run_serve(struct cli *cli)
 {
     const char *names[SERVER_NAMES_MAX];
     unsigned count = 0;
+    if (cli_flag(cli, "openapi")) {
+        server_describe(cli_out(cli));
+        return EXIT_DONE;
+    }
     for (const char *name; (name = cli_nth(cli, "name", count)); count++) {
         if (count == SERVER_NAMES_MAX)
             return cli_usage(cli, "at most %d --name options", SERVER_NAMES_MAX);
@@ -84,6 +88,7 @@ static const struct cli_option serve_options[] = {
      "tags with files that each exchange asks of an endpoint, of software that has a reference tag, to compare them (default: 0, none)", 0,
      SERVER_VERIFY_MAX},
     {"mutual", NULL, "tell endpoints that ask for it (assess --mutual) this machine's own posture, as it is when the server starts"},
+    {"openapi", NULL, "print what the API offers, as an OpenAPI 3.1 document, and end; the server itself answers it at /api/v1/openapi.json"},
     {"help-uri", "URI", "a page (https, http) or an address (mailto) where users of endpoints that have something to mend find help: told to them with the result"},
     {NULL, NULL, NULL},
 };
@@ -98,6 +103,7 @@ static const char serve_more[] =
     "  printf 'header = \"Authorization: Bearer %s\"\\n' \"$(cat STATE/token.txt)\" |\n"
     "    curl --config - --cacert STATE/pki/ca.crt https://127.0.0.1:8443/api/v1/endpoints\n"
     "  muster endpoint list --state STATE\n\n"
+    "What else the API offers, with its parameters and answers, stands in GET /api/v1/openapi.json (OpenAPI 3.1; also muster serve --openapi).\n\n"
     "On another one, with copies of the two files (and --http on an address that it reaches):\n\n"
     "  muster endpoint list --server https://HOST:8443 --ca ca.crt --token-file token.txt\n\n"
     "Once it serves it prints one line: ready and its addresses, or with --json the document that STATE/server.json holds.";

@@ -353,37 +353,163 @@ static void get_totals(struct web_request *r)
     web_json(r);
 }
 
+static void get_openapi(struct web_request *r)
+{
+    web_describe(&r->body);
+    web_json(r);
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+#define END {NULL, 0, NULL, NULL, NULL}
+#define ENDPOINT_FIELDS                                                                                                \
+    {"id", WEB_T_NUMBER, "its number"}, {"name", WEB_T_TEXT, "its certificate's, or that it logs in by"},                                      \
+        {"device_id", WEB_T_TEXT | WEB_T_NULL, "its own claim"},                                                       \
+        {"product", WEB_T_TEXT | WEB_T_NULL, "its operating system"},                                                  \
+        {"version", WEB_T_TEXT | WEB_T_NULL, "the system's version and architecture"},                                 \
+        {"address", WEB_T_TEXT | WEB_T_NULL, "where it came from when it was last assessed"},                          \
+        {"first_seen", WEB_T_TIME, "its first assessment"}, {"last_seen", WEB_T_TIME, "its last report"},              \
+        {"connected", WEB_T_BOOL, "it has a session now"},                                                             \
+        {"last_boot", WEB_T_TIME | WEB_T_NULL, "since when it runs"},                                                  \
+        {"epoch", WEB_T_NUMBER, "of its events, RFC 8412 §3.7"},                                                       \
+        {"last_eid", WEB_T_NUMBER, "the last event that is stored"},                                                   \
+        {"installed", WEB_T_NUMBER, "how many packages it has now"},                                                   \
+        {"forwarding", WEB_T_BOOL | WEB_T_NULL, "it forwards IP packets; null: not known"},                            \
+        {"default_password", WEB_T_BOOL | WEB_T_NULL, "a factory password works; null: not known"},                    \
+        {"result", WEB_T_TEXT | WEB_T_NULL, "of its last assessment, RFC 5793 §4.7; null: none yet",                   \
+         .choices = "compliant|minor non-compliance|major non-compliance|error|don't know"},                                                            \
+        {"access", WEB_T_TEXT | WEB_T_NULL, "what was recommended; null: nothing yet",                                 \
+         .choices = "none|allowed|denied|quarantined"},                                                                \
+        {"reason", WEB_T_TEXT | WEB_T_NULL, "why, for people"}
+
+const struct web_field route_whose_fields[] = {{"id", WEB_T_NUMBER, "the endpoint's number"}, {"name", WEB_T_TEXT, "its name"}, END};
+
+static const struct web_field endpoint_items[] = {ENDPOINT_FIELDS, END};
+static const struct web_answer endpoints_answer = {"muster.endpoints/1", .items = endpoint_items};
+
+#define KNOWN_SINCE_FIELD                                                                                              \
+    {"known_since", WEB_T_TIME | WEB_T_NULL, "the earliest moment that its history tells of; null: it told nothing of its software"}
+static const struct web_field endpoint_fields[] = {
+    ENDPOINT_FIELDS,
+    KNOWN_SINCE_FIELD,
+    {"files", WEB_T_OBJECT, "what is known of its files beside the references", route_verified_fields},
+    END,
+};
+static const struct web_answer endpoint_answer = {"muster.endpoint/1", endpoint_fields};
+
+static const struct web_field software_head[] = {
+    ROUTE_WHOSE_FIELD,
+    {"at", WEB_T_TIME | WEB_T_NULL, "the moment that was asked for; null: now"},
+    {"known_at", WEB_T_TIME | WEB_T_NULL, "only what was known then; null: all that is known"},
+    KNOWN_SINCE_FIELD,
+    END,
+};
+static const char precision_doc[] = "reported: the endpoint's word; bound: then or before";
+#define PRECISION_FIELD {"precision", WEB_T_TEXT, precision_doc, .choices = "reported|bound"}
+static const struct web_field software_items[] = {
+    {"id", WEB_T_NUMBER, "the number of the software"},
+    {"software_id", WEB_T_TEXT, "its identifier, RFC 8412 §6.1.2"},
+    {"package", WEB_T_TEXT | WEB_T_NULL, "as its tag says; null: it does not, or there is none"},
+    {"version", WEB_T_TEXT | WEB_T_NULL, "its exact version, the same"},
+    {"arch", WEB_T_TEXT | WEB_T_NULL, "its architecture, the same"},
+    {"source_package", WEB_T_TEXT | WEB_T_NULL, "what it was built from, the same"},
+    {"source_version", WEB_T_TEXT | WEB_T_NULL, "of that, the same"},
+    {"count", WEB_T_NUMBER, "how many times it is there: architectures may share an identifier"},
+    {"installed", WEB_T_BOOL | WEB_T_NULL, "true; null: not known whether it was there at that moment: it came, or went, by a time after it"},
+    {"since", WEB_T_TIME | WEB_T_NULL, "when it came; null: not told"},
+    PRECISION_FIELD,
+    {"source", WEB_T_NUMBER, "the number of the package manager that told it, RFC 8412 §5.8"},
+    END,
+};
+static const struct web_answer software_answer = {"muster.software/1", software_head, software_items};
+
+static const struct web_field event_head[] = {ROUTE_WHOSE_FIELD, END};
+static const struct web_field event_items[] = {
+    {"eid", WEB_T_NUMBER, "its Event Identifier; 0: an inventory told it"},
+    {"epoch", WEB_T_NUMBER, "whose identifier that is"},
+    {"time", WEB_T_TIME | WEB_T_NULL, "when it happened; null: not told"},
+    PRECISION_FIELD,
+    {"action", WEB_T_TEXT, "what happened", .choices = "create|delete|alter"},
+    {"software_id", WEB_T_TEXT, "to which software"},
+    {"name", WEB_T_TEXT | WEB_T_NULL, "its package, as its tag says"},
+    {"version", WEB_T_TEXT | WEB_T_NULL, "its exact version, the same"},
+    {"arch", WEB_T_TEXT | WEB_T_NULL, "its architecture, the same"},
+    {"source", WEB_T_NUMBER, "the number of the package manager that told it"},
+    {"learnt", WEB_T_TIME, "when the server learnt of it"},
+    END,
+};
+static const struct web_answer events_answer = {"muster.events/1", event_head, event_items};
+
+static const struct web_field reassess_fields[] = {
+    {"id", WEB_T_NUMBER, "the endpoint's number"},
+    {"asked", WEB_T_BOOL, "true: what came of it will show in the endpoint"},
+    END,
+};
+static const struct web_answer reassess_answer = {"muster.reassess/1", reassess_fields, .status = 202};
+
+static const struct web_field totals_fields[] = {
+    {"server_version", WEB_T_TEXT, "of Muster"},
+    {"store", WEB_T_TEXT, "its engine", .choices = "sqlite|postgresql"},
+    {"endpoints", WEB_T_NUMBER, "that were ever assessed"},
+    {"software", WEB_T_NUMBER, "distinct identifiers of the whole fleet"},
+    {"change_sets", WEB_T_NUMBER, "distinct sets of changes"},
+    {"changes", WEB_T_NUMBER, "times that an endpoint did one of them"},
+    {"sessions", WEB_T_NUMBER, "assessments"},
+    END,
+};
+static const struct web_answer totals_answer = {"muster.totals/1", totals_fields};
+
+static const struct web_field health_fields[] = {{"status", WEB_T_TEXT, "all is well", .choices = "ok"}, END};
+static const struct web_answer health_answer = {"muster.health/1", health_fields};
+
+static const struct web_answer openapi_answer = {.types = "application/json", .doc = "this document, OpenAPI 3.1"},
+                               page_answer_html = {.types = "text/html; charset=utf-8", .doc = "HTML"},
+                               page_answer_css = {.types = "text/css; charset=utf-8", .doc = "CSS"},
+                               page_answer_js = {.types = "text/javascript; charset=utf-8", .doc = "JavaScript"};
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define P(name) (1U << WEB_##name)
 #define PAGING  (P(LIMIT) | P(CURSOR) | P(AFTER))
 
+static const char endpoint_id[] = "an endpoint's number or name", software_id[] = "the number of a software, or its identifier";
+
 const struct web_route web_routes[] = {
     {"GET", "/api/v1/endpoints", WEB_READ, PAGING, true, get_endpoints,
-     "The endpoints that were ever assessed, with their last verdict."},
-    {"GET", "/api/v1/endpoints/{id}", WEB_READ, 0, true, get_endpoint, "One endpoint, by number or name."},
+     "The endpoints that were ever assessed, with their last verdict.", &endpoints_answer},
+    {"GET", "/api/v1/endpoints/{id}", WEB_READ, 0, true, get_endpoint, "One endpoint, by number or name.",
+     &endpoint_answer, endpoint_id},
     {"GET", "/api/v1/endpoints/{id}/software", WEB_READ, PAGING | P(AT) | P(KNOWN_AT), true, get_software,
-     "What is installed on an endpoint, or was at any time, ordered by software identifier."},
+     "What is installed on an endpoint, or was or may have been at any time, ordered by software identifier.",
+     &software_answer, endpoint_id},
     {"GET", "/api/v1/endpoints/{id}/events", WEB_READ, PAGING, true, get_events,
-     "What was installed, removed and altered on an endpoint, in the order of its event identifiers."},
+     "What was installed, removed and altered on an endpoint, in the order of its event identifiers.", &events_answer,
+     endpoint_id},
     {"POST", "/api/v1/endpoints/{id}/reassess", WEB_WRITE, 0, true, post_reassess,
-     "Begins a new assessment of an endpoint that is connected now."},
+     "Begins a new assessment of an endpoint that is connected now.", &reassess_answer, endpoint_id, .conflict = true},
     {"GET", "/api/v1/endpoints/{id}/findings", WEB_READ, PAGING, true, route_get_findings,
-     "Files of what is installed on an endpoint that are not as the reference tag says, or not as another endpoint told first."},
+     "Files of what is installed on an endpoint that are not as the reference tag says, or not as another endpoint told first.",
+     &route_findings_answer, endpoint_id},
     {"GET", "/api/v1/software/{id}/tag", WEB_READ, P(KIND), true, route_get_tag,
-     "The SWID tag of a software, by its number or identifier: the reference, or as the first endpoint reported it."},
-    {"GET", "/api/v1/tags", WEB_READ, PAGING, true, route_get_tags, "The tags that are known: of which software, who gave them, and when."},
-    {"GET", "/api/v1/tags/{id}", WEB_READ, P(KIND), true, route_get_tag, "The same as /api/v1/software/{id}/tag."},
+     "The SWID tag of a software, by its number or identifier: the reference, or as the first endpoint reported it.",
+     &route_tag_answer, software_id},
+    {"GET", "/api/v1/tags", WEB_READ, PAGING, true, route_get_tags,
+     "The tags that are known: of which software, who gave them, and when.", &route_tags_answer},
+    {"GET", "/api/v1/tags/{id}", WEB_READ, P(KIND), true, route_get_tag, "The same as /api/v1/software/{id}/tag.",
+     &route_tag_answer, software_id},
     {"POST", "/api/v1/tags", WEB_WRITE, 0, true, route_post_tag,
      "Takes a tag (SWID of 2015, or CoSWID) as the reference of its software. What endpoints tell of their files is compared with it.",
-     .upload_max = SWID_FULL_TAG_MAX},
+     &route_import_answer, .upload_max = SWID_FULL_TAG_MAX},
     {"GET", "/api/v1/files", WEB_READ, PAGING | P(SHA256) | P(PATH), true, route_get_files,
-     "Which packages a file belongs to, by its digest or its path, and which endpoints have them now."},
-    {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds."},
+     "Which packages a file belongs to, by its digest or its path (one of the two), and which endpoints have them now.",
+     &route_files_answer},
+    {"GET", "/api/v1/totals", WEB_READ, 0, true, get_totals, "How much the store holds.", &totals_answer},
+    {"GET", "/api/v1/openapi.json", WEB_READ, 0, false, get_openapi, "What this API offers, for programs.",
+     &openapi_answer},
     {"GET", "/healthz", WEB_PUBLIC, 0, true, get_health,
-     "200 while the server can answer from its store, else 503. Needs no login."},
-    {"GET", "/", WEB_PUBLIC, 0, false, page_answer, "The page for people."},
-    {"GET", "/page.css", WEB_PUBLIC, 0, false, page_answer, "Its style sheet."},
-    {"GET", "/page.js", WEB_PUBLIC, 0, false, page_answer, "Its script."},
+     "200 while the server can answer from its store, else 503. Needs no login.", &health_answer},
+    {"GET", "/", WEB_PUBLIC, 0, false, page_answer, "The page for people.", &page_answer_html},
+    {"GET", "/page.css", WEB_PUBLIC, 0, false, page_answer, "Its style sheet.", &page_answer_css},
+    {"GET", "/page.js", WEB_PUBLIC, 0, false, page_answer, "Its script.", &page_answer_js},
 };
 const size_t web_route_count = ARRAY_LENGTH(web_routes);

@@ -19,7 +19,13 @@ void route_store_problem(struct web_request *r, enum store_status status, const 
 /* null for what is empty */
 void route_put_text(struct json *j, const char *key, struct bytes b);
 
+/* The member that route_list_of_endpoint() writes. */
+extern const struct web_field route_whose_fields[];
+#define ROUTE_WHOSE_FIELD {"endpoint", WEB_T_OBJECT, "whose", route_whose_fields}
+
 /* routes_tags.c */
+extern const struct web_answer route_tag_answer, route_tags_answer, route_import_answer, route_files_answer, route_findings_answer;
+extern const struct web_field route_verified_fields[];
 void route_get_tag(struct web_request *r);
 void route_get_tags(struct web_request *r);
 void route_post_tag(struct web_request *r);

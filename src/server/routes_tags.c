@@ -1,4 +1,4 @@
-/* Tags, files and findings over the API. */
+/* Tags, files and findings over the API; the shapes stand at the end, in the handlers' order. */
 #include "server/routes.h"
 #include "server/tags.h"
 #include "swid/swid.h"
@@ -20,19 +20,6 @@ static void put_software(struct json *j, int64_t software, struct bytes software
     route_put_text(j, "arch", p->arch);
 }
 
-/* False: the request is answered. */
-static bool read_kind(struct web_request *r, enum store_tag_kind *kind)
-{
-    const struct web_value *v = &r->values[WEB_KIND];
-    *kind = STORE_TAG_ANY;
-    for (enum store_tag_kind k = STORE_REPORTED; v->given && k <= STORE_REFERENCE; k++)
-        if (bytes_equal(v->text, bytes_of(kind_name(k))))
-            *kind = k;
-    if (v->given && *kind == STORE_TAG_ANY)
-        web_problem(r, 400, "the parameter \"kind\" takes reference or reported");
-    return r->status == 0;
-}
-
 /* ---- tags -------------------------------------------------------------------------------------------------------- */
 
 static void put_octets(void *context, struct bytes octets)
@@ -44,9 +31,8 @@ static void put_octets(void *context, struct bytes octets)
 void route_get_tag(struct web_request *r)
 {
     struct error error = {0};
-    enum store_tag_kind kind;
-    if (!read_kind(r, &kind))
-        return;
+    const struct web_value *v = &r->values[WEB_KIND];
+    enum store_tag_kind kind = v->given ? (enum store_tag_kind)v->number : STORE_TAG_ANY; /* its choices are numbered as they are */
     enum store_status status = store_tag(r->store, r->argument, kind, put_octets, r, &error);
     if (status == STORE_NOT_FOUND) {
         web_problem(r, 404, "no %s is known of this software", kind == STORE_REFERENCE ? "reference tag" : "tag");
@@ -307,3 +293,84 @@ enum store_status route_put_verified(struct web_request *r, struct json *j, int6
     json_object_end(j);
     return status;
 }
+
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+#define SOFTWARE_FIELDS                                                                                                \
+    {"software", WEB_T_NUMBER, "the number of the software"}, {"software_id", WEB_T_TEXT, "its identifier, RFC 8412 §6.1.2"},                 \
+        {"package", WEB_T_TEXT | WEB_T_NULL, "as its tag says; null: it does not, or there is none"},                  \
+        {"version", WEB_T_TEXT | WEB_T_NULL, "its exact version, the same"},                                           \
+        {"arch", WEB_T_TEXT | WEB_T_NULL, "its architecture, the same"}
+#define KINDS "reference|reported"
+#define ORIGIN_FIELDS                                                                                                  \
+    {"who", WEB_T_TEXT, "the endpoint that reported it, or who gave or signed the reference"},                         \
+        {"learnt", WEB_T_TIME | WEB_T_NULL, "when it was learnt"}, {"files", WEB_T_NUMBER, "how many files it tells"}
+#define END {NULL, 0, NULL, NULL, NULL}
+
+const struct web_answer route_tag_answer = {
+    .types = "application/swid+xml|application/swid+cbor", .doc = "the tag, octet by octet as it came (RFC 9393)"};
+
+static const struct web_field origin[] = {ORIGIN_FIELDS, END};
+static const struct web_field tag_items[] = {
+    SOFTWARE_FIELDS,
+    {"kind", WEB_T_TEXT, "whether it is a reference", .choices = KINDS},
+    ORIGIN_FIELDS,
+    {"reported", WEB_T_OBJECT | WEB_T_NULL, "what an endpoint reported, beside the reference", origin},
+    END,
+};
+const struct web_answer route_tags_answer = {"muster.tags/1", .items = tag_items};
+
+static const struct web_field imported[] = {
+    {"software", WEB_T_NUMBER, "the number of the software"},
+    {"software_id", WEB_T_TEXT, "its identifier"},
+    {"kind", WEB_T_TEXT, "what the tag is now", .choices = KINDS},
+    {"files", WEB_T_NUMBER, "how many files it tells"},
+    END,
+};
+const struct web_answer route_import_answer = {"muster.tag/1", imported};
+
+static const struct web_field owners[] = {
+    {"id", WEB_T_NUMBER, "the endpoint's number"},
+    {"name", WEB_T_TEXT, "its name"},
+    {"told", WEB_T_BOOL, "it told this file itself; else it has the package and told nothing of its files"},
+    END,
+};
+static const struct web_field file_items[] = {
+    {"path", WEB_T_TEXT, "the file's whole path"},
+    {"sha256", WEB_T_SHA256 | WEB_T_NULL, "its digest; null: not told"},
+    {"size", WEB_T_NUMBER | WEB_T_NULL, "in octets; null: not told"},
+    {"mutable", WEB_T_BOOL, "the tag says that it may change"},
+    SOFTWARE_FIELDS,
+    {"kind", WEB_T_TEXT, "of the tag that tells it; deviation: only endpoints do, whose files are not those of any tag", .choices = KINDS "|deviation"},
+    {"endpoints", WEB_T_LIST, "those that have it now, at most 1,000", owners},
+    {"more_endpoints", WEB_T_BOOL, "there are more than these"},
+    END,
+};
+const struct web_answer route_files_answer = {"muster.files/1", .items = file_items};
+
+const struct web_field route_verified_fields[] = {
+    {"references", WEB_T_NUMBER, "software of the endpoint that has a reference with files"},
+    {"compared", WEB_T_NUMBER, "of them, those of which it told its files"},
+    {"bare", WEB_T_NUMBER, "of those, the ones of which it told none when it was last asked"},
+    {"differing", WEB_T_NUMBER, "of those, the ones that are not as the reference says"},
+    {"findings", WEB_T_NUMBER, "files that are not"},
+    END,
+};
+static const struct web_field finding_head[] = {
+    ROUTE_WHOSE_FIELD,
+    {"files", WEB_T_OBJECT, "what is known of its files beside the references", route_verified_fields},
+    END,
+};
+static const struct web_field finding_items[] = {
+    SOFTWARE_FIELDS,
+    {"against", WEB_T_TEXT, "what it differs from", .choices = KINDS},
+    {"path", WEB_T_TEXT, "the file's whole path"},
+    {"what", WEB_T_TEXT, "what is wrong with it", .choices = "changed|missing|added"},
+    {"wanted_sha256", WEB_T_SHA256 | WEB_T_NULL, "as the tag says; null: it tells none"},
+    {"told_sha256", WEB_T_SHA256 | WEB_T_NULL, "as the endpoint told; null: it told none"},
+    {"wanted_size", WEB_T_NUMBER | WEB_T_NULL, "in octets"},
+    {"told_size", WEB_T_NUMBER | WEB_T_NULL, "in octets"},
+    {"learnt", WEB_T_TIME | WEB_T_NULL, "when the difference could be known first"},
+    END,
+};
+const struct web_answer route_findings_answer = {"muster.findings/1", finding_head, finding_items};

@@ -33,6 +33,9 @@ struct server_options {
  * options, and for addresses, folders and files that cannot be used as they are; 5 for a database server that cannot be reached; 70. */
 int server_run(const struct server_options *options);
 
+/* The API's description, an OpenAPI 3.1 document, as GET /api/v1/openapi.json answers it. */
+void server_describe(struct wr *w);
+
 /* ---- pki: STATE/pki/ca.crt, ca.key, server.crt, server.key ------------------------------------------------------------ */
 
 /* Whether it can stand in a certificate: a DNS name without wildcards, or an address. */

@@ -9,11 +9,11 @@
 
 const struct web_parameter web_parameters[WEB_PARAMETERS] = {
     [WEB_LIMIT] = {"limit", WEB_NUMBER, 1, 1000, "how many items an answer holds at most (100)"},
-    [WEB_CURSOR] = {"cursor", WEB_NUMBER, 0, INT64_MAX, "`next` of the answer before"},
-    [WEB_AFTER] = {"after", WEB_NUMBER, 0, INT64_MAX, "the same as cursor"},
+    [WEB_CURSOR] = {"cursor", WEB_CURSOR_NUMBER, 0, INT64_MAX, "`next` of the answer before"},
+    [WEB_AFTER] = {"after", WEB_CURSOR_NUMBER, 0, INT64_MAX, "the same as cursor"},
     [WEB_AT] = {"at", WEB_TIME, 0, 0, "as it was then: RFC 3339, a date, or -7d; default: now"},
     [WEB_KNOWN_AT] = {"known_at", WEB_TIME, 0, 0, "only what had been learnt by then; default: all that is known"},
-    [WEB_KIND] = {"kind", WEB_TEXT, 0, 0, "reference or reported; default: the one that counts"},
+    [WEB_KIND] = {"kind", WEB_CHOICE, 0, 0, "whose; default: the one that counts", "reported|reference"},
     [WEB_SHA256] = {"sha256", WEB_TEXT, 0, 0, "a file's digest: 64 hexadecimal digits"},
     [WEB_PATH] = {"path", WEB_TEXT, 0, 0, "a file's whole path"},
 };
@@ -177,14 +177,39 @@ static void find_route(struct web_request *r, const char *method, struct bytes p
     wr_free(&allow);
 }
 
+static bool read_choice(const char *choices, struct bytes text, uint64_t *which)
+{
+    struct bytes rest = bytes_of(choices);
+    for (*which = 0; rest.p; ++*which)
+        if (bytes_equal(bytes_split(&rest, '|'), text))
+            return true;
+    return false;
+}
+
 static bool read_value(const struct web_parameter *p, struct bytes text, int64_t now, struct web_value *value)
 {
     value->text = text;
     if (p->kind == WEB_TEXT)
         return true;
-    if (p->kind == WEB_NUMBER)
+    if (p->kind == WEB_CHOICE)
+        return read_choice(p->choices, text, &value->number);
+    if (p->kind != WEB_TIME)
         return bytes_number(text, &value->number) && value->number >= p->min && value->number <= p->max;
     return time_parse_option((const char *)text.p, now, &value->time); /* decode() ended it with a NUL */
+}
+
+static void refuse_value(struct web_request *r, const struct web_parameter *p, const char *text)
+{
+    if (p->kind == WEB_TIME)
+        web_problem(
+            r, 400,
+            "the parameter \"%s\" takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%.100s\"",
+            p->name, text);
+    else if (p->kind == WEB_CHOICE)
+        web_problem(r, 400, "the parameter \"%s\" takes one of %s, not \"%.100s\"", p->name, p->choices, text);
+    else
+        web_problem(r, 400, "the parameter \"%s\" takes a number from %llu to %llu, not \"%.100s\"", p->name,
+                    (unsigned long long)p->min, (unsigned long long)p->max, text);
 }
 
 /* One NAME=VALUE of the query. */
@@ -202,14 +227,8 @@ static void read_parameter(struct web_request *r, struct bytes item, int64_t now
             continue;
         if (r->values[i].given)
             web_problem(r, 400, "the parameter \"%s\" is given twice", p->name);
-        else if (!read_value(p, text, now, &r->values[i]) && p->kind == WEB_NUMBER)
-            web_problem(r, 400, "the parameter \"%s\" takes a number from %llu to %llu, not \"%.100s\"", p->name,
-                        (unsigned long long)p->min, (unsigned long long)p->max, (const char *)text.p);
-        else if (p->kind == WEB_TIME && r->values[i].time == TIME_UNKNOWN)
-            web_problem(
-                r, 400,
-                "the parameter \"%s\" takes a time such as 2026-03-29T12:00:00Z, 2026-03-29 or -7d, not \"%.100s\"",
-                p->name, (const char *)text.p);
+        else if (!read_value(p, text, now, &r->values[i]))
+            refuse_value(r, p, (const char *)text.p);
         r->values[i].given = true;
         return;
     }

@@ -1,5 +1,5 @@
-/* web: a request and its answer without sockets. Routes and parameters are rows of tables: dispatch, checks, `Allow`
- * and (later) the OpenAPI document come from them. Private to server/. */
+/* web: a request and its answer without sockets. Routes, parameters and the shapes of answers are rows of tables: dispatch, checks, `Allow`
+ * and the OpenAPI document (openapi.c) come from them. Private to server/. */
 #ifndef MUSTER_SERVER_WEB_H
 #define MUSTER_SERVER_WEB_H
 
@@ -12,21 +12,42 @@ enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1, WEB_WRITE = 2 };
 
 /* ---- parameters of a query --------------------------------------------------------------------------------------- */
 
-enum web_kind { WEB_NUMBER, WEB_TIME, WEB_TEXT };
+enum web_kind { WEB_NUMBER, WEB_CURSOR_NUMBER /* `next` of a list: told as text */, WEB_TIME, WEB_TEXT, WEB_CHOICE };
 enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_KIND, WEB_SHA256, WEB_PATH, WEB_PARAMETERS };
 struct web_parameter {
     const char *name;
     enum web_kind kind;
     uint64_t min, max; /* of numbers */
     const char *doc;
+    const char *choices; /* "reference|reported" */
 };
 extern const struct web_parameter web_parameters[WEB_PARAMETERS];
 
 struct web_value {
     bool given;
-    uint64_t number;
+    uint64_t number; /* of a choice: which, from 0 */
     int64_t time; /* TIME_UNKNOWN unless given */
     struct bytes text;
+};
+
+/* ---- the shapes of answers ------------------------------------------------------------------------------------------ */
+
+enum web_type { WEB_T_TEXT, WEB_T_NUMBER, WEB_T_BOOL, WEB_T_TIME, WEB_T_SHA256, WEB_T_OBJECT, WEB_T_LIST, WEB_T_NULL = 16 /* or null: a bit more */ };
+/* A member of an object; every one that stands here stands in every answer, and no other. Ends with a NULL name. */
+struct web_field {
+    const char *name;
+    unsigned type;
+    const char *doc;
+    const struct web_field *of; /* of an object, or of a list's items */
+    const char *choices;        /* of a text: "allowed|denied" */
+};
+struct web_answer {
+    const char *schema;            /* "muster.software/1", the member that stands first; NULL: no JSON of ours */
+    const struct web_field *fields; /* after it, before the items; NULL: none */
+    const struct web_field *items; /* of a list, then `next`; NULL: none */
+    const char *types;             /* of what is no JSON of ours: media types, "a|b" */
+    const char *doc;
+    unsigned status;               /* 0: 200 */
 };
 
 /* ---- routes ------------------------------------------------------------------------------------------------------ */
@@ -39,7 +60,10 @@ struct web_route {
     bool needs_store;
     void (*handle)(struct web_request *);
     const char *doc;
-    size_t upload_max; /* octets of the body that it takes; 0: none */
+    const struct web_answer *answer;
+    const char *argument; /* what {…} stands for; NULL where there is none */
+    unsigned conflict;    /* 409: it may be that it cannot be done as things stand */
+    size_t upload_max;    /* octets of the body (a tag) that it takes; 0: none */
 };
 extern const struct web_route web_routes[];
 extern const size_t web_route_count;
@@ -75,6 +99,9 @@ void web_parse(struct web_request *r, const char *method, struct bytes target, i
 void web_problem(struct web_request *r, unsigned status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Answers with the JSON document in r->body (with what was written, if all of it fitted). */
 void web_json(struct web_request *r);
+
+/* The OpenAPI document of the routes, without the line's end (OpenAPI 3.1). */
+void web_describe(struct wr *w);
 
 /* ---- login ------------------------------------------------------------------------------------------------------- */
 
