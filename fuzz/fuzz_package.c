@@ -27,7 +27,7 @@ static bool take_member(void *context, const struct pkg_member *m)
     struct told *t = context;
     if (!t->package || t->promised || !path_is_good(m->file.path) || (m->same_as.n && !path_is_good(m->same_as)))
         abort();
-    if (m->file.kind == PKG_FILE_UNKNOWN || (m->delivered && m->file.kind != PKG_FILE_REGULAR) || (m->delivered && m->same_as.n))
+    if ((m->file.kind == PKG_FILE_UNKNOWN) != m->absent || (m->absent && m->unlisted) || (m->delivered && m->file.kind != PKG_FILE_REGULAR) || (m->delivered && m->same_as.n))
         abort();
     if ((m->file.digest.n == 0) != (m->file.hash == PKG_HASH_NONE) || hash_of_size(m->file.digest.n) != m->file.hash || m->mode > 07777)
         abort();

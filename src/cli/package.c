@@ -84,13 +84,18 @@ static void show_json(struct json *j, const struct package_contents *c, const st
         if (e->differs)
             json_bool(j, "differs", true);
     }
+    if (e->unlisted)
+        json_bool(j, "unlisted", true);
+    if (e->absent)
+        json_bool(j, "absent", true);
     json_object_end(j);
 }
 
 /* Type and mode, flags, size, the first hash, path, and where a link leads. */
 static void show_plain(struct wr *w, const struct package_contents *c, const struct package_entry *e)
 {
-    wr_fmt(w, "%s\t%04o\t%s%s\t", kinds[e->kind].name, (unsigned)e->mode, e->config ? "c" : "", e->optional ? "o" : "");
+    wr_fmt(w, "%s\t%04o\t%s%s%s%s%s\t", kinds[e->kind].name, (unsigned)e->mode, e->config ? "c" : "", e->optional ? "o" : "", e->differs ? "d" : "",
+           e->unlisted ? "u" : "", e->absent ? "a" : "");
     if (e->kind == PKG_FILE_REGULAR)
         wr_fmt(w, "%llu", (unsigned long long)e->size);
     wr_str(w, "\t");
@@ -118,7 +123,10 @@ static void show_text(struct wr *w, const struct package_contents *c, const stru
         wr_str(w, e->same_as.n ? " = " : " -> ");
     put_word(w, e->kind == PKG_FILE_LINK ? e->link : e->same_as);
     wr_fmt(w, "%s%s%s\n", e->config ? " (configuration)" : "", e->optional ? " (may be missing)" : "",
-           e->differs ? " (NOT WHAT THE PACKAGE SAYS)" : "");
+           e->differs    ? " (NOT WHAT THE PACKAGE SAYS)"
+           : e->unlisted ? " (NOT IN THE PACKAGE'S LIST)"
+           : e->absent   ? " (IN THE PACKAGE'S LIST ALONE)"
+                         : "");
     for (size_t i = 0; i < ARRAY_LENGTH(hashes); i++) {
         struct bytes digest = package_entry_digest(c, e, hashes[i].hash);
         if (digest.n) {
@@ -154,6 +162,8 @@ static void show_all_json(struct showing *s)
     json_maybe(&j, "licence", c->licence);
     json_maybe(&j, "homepage", c->homepage);
     json_number(&j, "differing", (int64_t)c->differing);
+    json_number(&j, "unlisted", (int64_t)c->unlisted);
+    json_number(&j, "absent", (int64_t)c->absent);
     json_array_begin(&j, "files");
     for (size_t i = 0; i < c->count && (i % 256 || cli_flush(s->cli)); i++)
         show_json(&j, c, &c->entries[i]);
@@ -236,10 +246,14 @@ int package_exit(enum pkg_status status, const char *path)
     return status == PKG_ABSENT && strcmp(path, "-") != 0 ? EXIT_NOT_FOUND : status == PKG_NO_MEMORY ? EXIT_INTERNAL : EXIT_USAGE;
 }
 
-int package_say_differing(const struct cli *cli, const char *path, size_t differing)
+int package_judge(const struct cli *cli, const char *path, const struct package_contents *c)
 {
-    return cli_fail(cli, EXIT_NO, "%s: %zu file%s not what the package itself says of %s", path, differing, differing == 1 ? " is" : "s are",
-                    differing == 1 ? "it" : "them");
+    if (c->differing || c->unlisted || c->absent)
+        return cli_fail(cli, EXIT_NO, "%s: it is not what it says of its files: %zu of them differ, %zu are not in its list, %zu are in its list alone", path,
+                        c->differing, c->unlisted, c->absent);
+    if (c->unproven)
+        return cli_fail(cli, EXIT_UNKNOWN, "%s: what it says of %zu of its files is in a hash that OpenSSL does not compute here", path, c->unproven);
+    return EXIT_DONE;
 }
 
 static int run(struct cli *cli)
@@ -256,10 +270,10 @@ static int run(struct cli *cli)
     struct showing s = {.cli = cli, .c = &contents, .software_id = wr_of(0)};
     identify(&s);
     (cli_json(cli) ? show_all_json : cli_plain(cli) ? show_all_plain : show_all_text)(&s);
-    size_t differing = contents.differing;
+    int code = package_judge(cli, path, &contents);
     wr_free(&s.software_id);
     package_contents_free(&contents);
-    return differing ? package_say_differing(cli, path, differing) : EXIT_DONE;
+    return code;
 }
 
 static const struct cli_option options[] = {
@@ -272,7 +286,7 @@ const struct cli_command cli_package_show = {
     CLI_PACKAGE_SHOW,
     .min_arguments = 1,
     .max_arguments = 1,
-    .plain = "type, mode, flags (c: configuration, o: may be missing), size, hashes, path, where a link leads; control characters as \\xHH",
+    .plain = "type, mode, flags (c: configuration, o: may be missing; of what the package says of itself d: differs, u: not in its list, a: in its list alone), size, hashes, path, where a link leads; control characters as \\xHH",
     .options = options,
     .run = run,
 };

@@ -9,15 +9,19 @@
 
 static const struct {
     enum measure_hash hash;
-    enum pkg_hash said;
     size_t size;
-} hashes[] = {{MEASURE_SHA256, PKG_HASH_SHA256, 32}, {MEASURE_SHA384, PKG_HASH_SHA384, 48}, {MEASURE_SHA512, PKG_HASH_SHA512, 64}};
+} hashes[] = {{MEASURE_SHA256, 32}, {MEASURE_SHA384, 48}, {MEASURE_SHA512, 64}};
+static const enum measure_hash said_hashes[] = {
+    [PKG_HASH_MD5] = MEASURE_MD5,       [PKG_HASH_SHA1] = MEASURE_SHA1,     [PKG_HASH_SHA256] = MEASURE_SHA256,
+    [PKG_HASH_SHA384] = MEASURE_SHA384, [PKG_HASH_SHA512] = MEASURE_SHA512,
+};
 
 struct gathering {
     struct package_contents *c;
-    struct measure_hasher *hasher;
+    struct measure_hasher *hasher, *proof; /* of what is wanted; of what the package says, if that is another one, in this hash: */
+    enum pkg_hash proof_hash;
     size_t capacity;
-    bool hashing, failed; /* failed: no room */
+    bool hashing, proving, failed; /* failed: no room */
 };
 
 struct bytes package_entry_digest(const struct package_contents *c, const struct package_entry *e, enum measure_hash hash)
@@ -53,6 +57,11 @@ static void finish_content(struct gathering *g)
         n += digest.n;
     }
     struct package_entry *e = &g->c->entries[g->c->count - 1];
+    struct measured proof = {.state = MEASURE_FILE};
+    if (g->proving && !measure_hasher_end(g->proof, &proof))
+        g->failed = true;
+    if (e->said.n)
+        e->proof = arena_copy(&g->c->arena, measured_digest(g->proving ? &proof : &m, said_hashes[e->said_hash]));
     e->digests = arena_copy(&g->c->arena, (struct bytes){all, n}).p;
     e->resolved = true;
 }
@@ -92,6 +101,21 @@ static struct package_entry *add(struct gathering *g)
     return &c->entries[c->count++];
 }
 
+/* What the package says of the next file is computed beside what is wanted, whatever that is. */
+static bool begin_proof(struct gathering *g, const struct package_entry *e)
+{
+    if (!e->said.n || said_hashes[e->said_hash] & g->c->hashes)
+        return false;
+    if (!g->proof || g->proof_hash != e->said_hash) {
+        measure_hasher_free(g->proof);
+        g->proof = measure_hasher_new(said_hashes[e->said_hash]);
+        g->proof_hash = e->said_hash;
+    }
+    if (g->proof)
+        measure_hasher_begin(g->proof);
+    return g->proof;
+}
+
 static bool take_member(void *context, const struct pkg_member *m)
 {
     struct gathering *g = context;
@@ -109,6 +133,8 @@ static bool take_member(void *context, const struct pkg_member *m)
         .kind = m->file.kind,
         .config = m->file.config,
         .optional = m->file.optional,
+        .unlisted = m->unlisted,
+        .absent = m->absent,
         .delivered = m->delivered,
         .mode = m->mode,
         .size = m->size,
@@ -116,6 +142,7 @@ static bool take_member(void *context, const struct pkg_member *m)
         .said = m->file.digest.n ? arena_copy(a, m->file.digest) : (struct bytes){0},
     };
     g->hashing = m->delivered;
+    g->proving = g->hashing && begin_proof(g, e);
     if (g->hashing)
         measure_hasher_begin(g->hasher);
     g->failed |= a->exhausted;
@@ -124,7 +151,10 @@ static bool take_member(void *context, const struct pkg_member *m)
 
 static bool take_content(void *context, struct bytes octets)
 {
-    measure_hasher_add(((struct gathering *)context)->hasher, octets);
+    struct gathering *g = context;
+    measure_hasher_add(g->hasher, octets);
+    if (g->proving)
+        measure_hasher_add(g->proof, octets);
     return true;
 }
 
@@ -199,6 +229,8 @@ static bool resolve(struct package_contents *c, struct error *error)
         }
         e->size = same->size;
         e->digests = same->digests;
+        if (same->said_hash == e->said_hash)
+            e->proof = same->proof;
         e->resolved = true;
     }
     return true;
@@ -206,15 +238,13 @@ static bool resolve(struct package_contents *c, struct error *error)
 
 static void compare(struct package_contents *c)
 {
-    for (size_t i = 0; i < c->count; i++)
-        for (size_t k = 0; k < ARRAY_LENGTH(hashes); k++) {
-            struct package_entry *e = &c->entries[i];
-            struct bytes is = package_entry_digest(c, e, hashes[k].hash);
-            if (is.n == 0 || e->said_hash != hashes[k].said || bytes_equal(is, e->said))
-                continue;
-            e->differs = true;
-            c->differing++;
-        }
+    for (struct package_entry *e = c->entries; e < c->entries + c->count; e++) {
+        e->differs = e->said.n && e->proof.n && !bytes_equal(e->said, e->proof);
+        c->differing += e->differs;
+        c->unlisted += e->unlisted;
+        c->absent += e->absent;
+        c->unproven += e->said.n && !e->proof.n && e->resolved;
+    }
 }
 
 static bool complete(struct package_contents *c, struct error *error)
@@ -257,6 +287,7 @@ enum pkg_status package_contents_read(struct package_contents *c, const char *pa
     if (fd >= 0 && !standard)
         close(fd);
     measure_hasher_free(g.hasher);
+    measure_hasher_free(g.proof);
     if (status != PKG_OK)
         package_contents_free(c);
     return status;

@@ -105,9 +105,9 @@ static int tag_file(const struct cli *cli, const char *path, const struct agent_
     if (status != PKG_OK)
         return cli_fail(cli, package_exit(status, path), "%s: %s", path, error.text);
     *go_on = package_put_tag(&contents, style, taker);
-    size_t differing = contents.differing;
+    int code = *go_on ? package_judge(cli, path, &contents) : EXIT_INTERNAL;
     package_contents_free(&contents);
-    return !*go_on ? EXIT_INTERNAL : differing ? package_say_differing(cli, path, differing) : EXIT_DONE;
+    return code;
 }
 
 /* Every --package-file, and the arguments that a glob left behind it. One that cannot be read keeps none of the others from its tag. */

@@ -51,11 +51,11 @@ static int read_package(struct import *im, const char *path)
     enum pkg_status status = package_contents_read(&contents, path, MEASURE_SHA256, &error);
     if (status != PKG_OK)
         return cli_fail(im->cli, package_exit(status, path), "%s: %s", path, error.text);
-    bool put = contents.differing == 0 && package_put_tag(&contents, &style, &taker);
-    size_t differing = contents.differing;
+    int judged = package_judge(im->cli, path, &contents);
+    bool put = judged == EXIT_DONE && package_put_tag(&contents, &style, &taker);
     package_contents_free(&contents);
-    if (differing) /* it is no reference for anybody */
-        return package_say_differing(im->cli, path, differing);
+    if (judged != EXIT_DONE) /* it is no reference for anybody */
+        return judged;
     return put ? EXIT_DONE : cli_fail(im->cli, EXIT_INTERNAL, "%s: its tag cannot be made", path);
 }
 

@@ -64,7 +64,7 @@ static int64_t key_of(const struct cache *c, struct bytes path)
 /* Digests stand in the order of their numbers: what is behind the last one asked for is not kept. */
 static size_t digests_size(unsigned hashes)
 {
-    return hashes & MEASURE_SHA512 ? MEASURE_DIGESTS : hashes & MEASURE_SHA384 ? 80 : 32;
+    return hashes & MEASURE_SHA512 ? 32 + 48 + 64 : hashes & MEASURE_SHA384 ? 80 : 32;
 }
 
 /* Size, times, inode, device, hashes, and the digests: the database is this machine's alone, and so are the numbers' octets. */

@@ -11,6 +11,8 @@ static const struct {
     {MEASURE_SHA256, 0, 32, "SHA256"},
     {MEASURE_SHA384, 32, 48, "SHA384"},
     {MEASURE_SHA512, 80, 64, "SHA512"},
+    {MEASURE_MD5, 144, 16, "MD5"},
+    {MEASURE_SHA1, 160, 20, "SHA1"},
 };
 #define HASHES ARRAY_LENGTH(hashes)
 

@@ -5,8 +5,14 @@
 
 #include "base/base.h"
 
-enum measure_hash { MEASURE_SHA256 = 1, MEASURE_SHA384 = 2, MEASURE_SHA512 = 4 };
-#define MEASURE_DIGESTS (32 + 48 + 64)
+enum measure_hash {
+    MEASURE_SHA256 = 1,
+    MEASURE_SHA384 = 2,
+    MEASURE_SHA512 = 4,
+    MEASURE_MD5 = 8, /* these two, in which packages tell of their files, of measure_hasher_new() alone */
+    MEASURE_SHA1 = 16,
+};
+#define MEASURE_DIGESTS (32 + 48 + 64 + 16 + 20)
 
 enum measure_state {
     MEASURE_FILE,       /* a regular file: size and hashes are those of one and the same content */

@@ -112,27 +112,58 @@ static bool read_control(struct deb *d)
     return d->r->status == PKG_OK && tell_package(d);
 }
 
+/* ---- what it says of its files -------------------------------------------------------------------------------------------- */
+
+/* Whoever builds a package lists no configuration files, and may list nothing at all. */
+static void take_sum(struct deb *d, struct pkg_member *m, uint8_t digest[64])
+{
+    struct pkg_file *f = &m->file;
+    struct bytes *sum = (struct bytes *)(uintptr_t)path_facts_find(&d->sums, (struct bytes){f->path.p + 1, f->path.n - 1});
+    if (f->kind == PKG_FILE_REGULAR) {
+        f->config = path_facts_find(&d->config, f->path) != NULL;
+        f->digest = digest_of_hex(sum ? *sum : (struct bytes){0}, PKG_HASH_MD5, digest);
+        f->hash = f->digest.n ? PKG_HASH_MD5 : PKG_HASH_NONE;
+        m->unlisted = !sum && !f->config && d->sums.count;
+    }
+    if (sum)
+        sum->n = 0; /* it is there */
+}
+
+static bool tell_absent(struct deb *d)
+{
+    char path[PATH_MAX];
+    bool more = true;
+    for (size_t i = 0; i < d->sums.count && more; i++) {
+        const struct path_fact *fact = &d->sums.items[i];
+        uint8_t digest[64];
+        struct pkg_member m = {.absent = true};
+        if (fact->fact.n == 0)
+            continue;
+        if (!package_path(fact->path, path, &m.file.path) || m.file.path.n == 0)
+            return package_fail(d->r, PKG_DAMAGED, "its md5sums list a path that leads out of the package, or is none: refused");
+        m.file.real_path = m.file.path;
+        m.file.digest = digest_of_hex(fact->fact, PKG_HASH_MD5, digest);
+        m.file.hash = m.file.digest.n ? PKG_HASH_MD5 : PKG_HASH_NONE;
+        more = package_tell_member(d->r, &m);
+    }
+    return more;
+}
+
 /* ---- data ------------------------------------------------------------------------------------------------------------------ */
 
 static bool read_data(struct deb *d)
 {
     struct tar *t = tar_open(d->r);
     while (t && tar_next(t)) {
-        struct pkg_file *f = &t->member.file;
         uint8_t digest[64];
-        if (f->path.n == 0)
+        if (t->member.file.path.n == 0)
             continue; /* the root itself */
-        if (f->kind == PKG_FILE_REGULAR) {
-            const struct bytes *sum = path_facts_find(&d->sums, (struct bytes){f->path.p + 1, f->path.n - 1});
-            f->config = path_facts_find(&d->config, f->path) != NULL;
-            f->digest = digest_of_hex(sum ? *sum : (struct bytes){0}, PKG_HASH_MD5, digest);
-            f->hash = f->digest.n ? PKG_HASH_MD5 : PKG_HASH_NONE;
-        }
+        take_sum(d, &t->member, digest);
         if (!tar_tell(t))
             break;
     }
     tar_close(t);
-    return d->r->status == PKG_OK;
+    return d->r->status == PKG_OK && tell_absent(d);
 }
 
 static bool read_format(struct package_reading *r)

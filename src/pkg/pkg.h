@@ -252,6 +252,8 @@ struct pkg_member {
     bool delivered;        /* a regular file whose content is handed out next, unless it is empty */
     struct bytes link;     /* the text of a symbolic link */
     struct bytes same_as;  /* another name of the same file: the path of one told before, which has the content */
+    bool unlisted;         /* the package lists its files with their digests, but not this one */
+    bool absent;           /* it is in that list alone: kind unknown, told behind all others */
 };
 struct pkg_archive_sink {
     void *context;

@@ -125,8 +125,14 @@ def make_debs(folder):
         file.write(CONTROL)
     with open(content + "/DEBIAN/conffiles", "w", encoding="utf-8") as file:
         file.write("/etc/odd a.conf\nremove-on-upgrade /etc/gone\n")
-    with open(content + "/DEBIAN/md5sums", "w", encoding="utf-8") as file:
-        file.write(hashlib.md5(b"a = 1\n").hexdigest() + "  etc/odd a.conf\n")
+    with open(content + "/DEBIAN/md5sums", "wb") as file:
+        for folder_, _, names in os.walk(os.fsencode(content)):
+            for path in (os.path.join(folder_, n) for n in names):
+                inside = os.path.relpath(path, os.fsencode(content))
+                if not inside.startswith(b"DEBIAN") and os.path.isfile(path) and not os.path.islink(path):
+                    with open(path, "rb") as one:
+                        sum_ = hashlib.md5(one.read()).hexdigest().encode()
+                    file.write((b"\\" if b"\\" in inside else b"") + sum_ + b"  " + inside.replace(b"\\", b"\\\\") + b"\n")
     for how in ("gzip", "xz", "zstd", "none"):
         for uniform in ("--uniform-compression", "--no-uniform-compression"):
             path = f"{folder}/{how}{uniform}.deb"
@@ -447,8 +453,44 @@ def ar(*members):
     return b"!<arch>\n" + b"".join(b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (n, 0, 0, 0, b"100644", len(c)) + c + b"\n" * (len(c) & 1) for n, c in members)
 
 
-def deb_of(data, control=CONTROL.encode()):
-    return ar((b"debian-binary", b"2.0\n"), (b"control.tar.gz", gzip.compress(tar_of([("./control", control)]))), data)
+def deb_of(data, control=CONTROL.encode(), more=()):
+    return ar((b"debian-binary", b"2.0\n"), (b"control.tar.gz", gzip.compress(tar_of([("./control", control), *more]))), data)
+
+
+def check_lists():
+    """What a package lists of its files, beside what it brings: whichever hashes are asked for, and of a tag, too."""
+    x, y = (hashlib.md5(c).hexdigest().encode() for c in (b"x", b"y"))
+    files = [(typed("./usr", tarfile.DIRTYPE), None), ("./usr/a", b"x"), ("./etc/c", b"y"), (typed("./usr/l", tarfile.SYMTYPE, "a"), None)]
+    conf = ("./conffiles", b"/etc/c\n")
+    for what, sums, more, expected in (  # differing, unlisted, absent
+            ("right", x + b"  usr/a\n", [conf], (0, 0, 0)), ("configuration is listed, too", x + b"  ./usr/a\n" + y + b"  etc/c\n", [conf], (0, 0, 0)),
+            ("links and folders are listed", x + b"  usr/a\n" + x + b"  usr/l\n" + x + b"  usr\n", [conf], (0, 0, 0)), ("no list", None, [], (0, 0, 0)),
+            ("an empty list", b"", [], (0, 0, 0)), ("another content", y + b"  usr/a\n", [conf], (1, 0, 0)), ("another configuration", x + b"  usr/a\n" + x + b"  etc/c\n", [conf], (1, 0, 0)),
+            ("not listed", y + b"  etc/c\n", [], (0, 1, 0)), ("only listed", x + b"  usr/a\n" + x + b"  usr/gone\n" + y + b"  gone\n", [conf], (0, 0, 2)),
+            ("everything", y + b"  usr/a\n" + x + b"  usr/gone\n", [], (1, 1, 1))):
+        deb = deb_of((b"data.tar", tar_of(files)), more=more + ([("./md5sums", sums)] if sums is not None else []))
+        lists(what, deb, expected)
+    refuse("a list that climbs", deb_of((b"data.tar", tar_of(files)), more=[("./md5sums", x + b"  usr/../../up\n")]), b"leads out")
+    mtree = b"#mtree\n./a type=file size=1 sha256digest=%s\n"
+    for what, content, expected in (("right", b"x", (0, 0, 0)), ("another content", b"y", (1, 0, 0))):
+        lists("pacman: " + what, tar_of([(".MTREE", gzip.compress(mtree % hashlib.sha256(content).hexdigest().encode())), (".PKGINFO", PKGINFO.encode()), ("a", b"x")]), expected)
+
+
+def lists(what, content, expected):
+    status = 1 if any(expected) else 0
+    with tempfile.NamedTemporaryFile(prefix="muster-lists-") as file:
+        file.write(content)
+        file.flush()
+        for words in (["package", "show", file.name, "--json"], ["package", "show", file.name, "--json", "--hash", "sha512"], ["package", "show", file.name, "--plain"],
+                      ["tag", "--package-file", file.name], ["tag", "--full", "--hash", "sha384", "--package-file", file.name]):
+            done = subprocess.run([MUSTER, *words], capture_output=True, timeout=60)
+            differ(f"{what} {words}", (status, status), (done.returncode, done.stderr.count(b"\n")))
+            if "--json" in words:
+                told = json.loads(done.stdout)
+                differ(what, expected, tuple(told[k] for k in ("differing", "unlisted", "absent")))
+                differ(what, expected, tuple(sum(k in f for f in told["files"]) for k in ("differs", "unlisted", "absent")))
+            if "--plain" in words:
+                differ(what, expected, tuple(sum(k in line.split(b"\t")[2] for line in done.stdout.splitlines()) for k in (b"d", b"u", b"a")))
 
 
 def check_lies():
@@ -550,6 +592,7 @@ def main():
             print("rpmbuild is missing: .rpm is not compared")
         check_tags(folder, paths)
         check_links()
+        check_lists()
         check_lies()
         check_bombs(folder)
         check_cuts(paths)

@@ -41,7 +41,8 @@ static bool take_member(void *context, const struct pkg_member *m)
 {
     struct told *t = context;
     size_t from = t->text.n;
-    wr_fmt(&t->text, "%c%s%s %.*s", "?fdls"[m->file.kind], m->file.config ? "c" : "", m->file.optional ? "o" : "", (int)m->file.path.n, m->file.path.p);
+    wr_fmt(&t->text, "%c%s%s%s%s %.*s", "?fdls"[m->file.kind], m->file.config ? "c" : "", m->file.optional ? "o" : "", m->unlisted ? "u" : "",
+           m->absent ? "a" : "", (int)m->file.path.n, m->file.path.p);
     if (m->link.n)
         wr_fmt(&t->text, " -> %.*s", (int)m->link.n, m->link.p);
     if (m->same_as.n)
