@@ -162,7 +162,7 @@ static int open_last(struct local *l, const char *state, int64_t until, bool fre
     struct error error = {""};
     enum journal_status status = read_last(l, state, &error);
     bool absent = status == JOURNAL_ABSENT || status == JOURNAL_OLDER;
-    if (before == JOURNAL_PERMISSION && (absent || (status == JOURNAL_OK && fresh && !l->current))) {
+    if (may_read_on(before) && (absent || (status == JOURNAL_OK && fresh && !l->current))) {
         journal_close(l->journal);
         l->journal = NULL;
         return collect_apart(l);

@@ -11,6 +11,7 @@
 
 #define PATIENCE_MS 30000
 #define PASSING_MS   2000
+#define MAKE_NOTHING 256u               /* beside enum db_flags: there is no room for the index of a log */
 #define SNAPSHOT_MAX ((int64_t)1 << 30) /* what is read into memory at most */
 
 struct db {
@@ -379,17 +380,18 @@ static uint8_t *read_still(const char *path, size_t *n)
     return copy;
 }
 
-/* A database whose log was written back, of somebody else: SQLite would have to make the log's index to read it, and
- * may not. What stands there is all of it, and is read at once, so that a writer who comes meanwhile does no harm.
- * SQLITE_OK with *handle NULL: this is no such database (any more). */
+/* A database whose log was written back, of somebody else or on a full disk: SQLite would have to make the log's index
+ * to read it, and cannot. What stands there is all of it, and is read at once, so that a writer who comes meanwhile
+ * does no harm. SQLITE_OK with *handle NULL: this is no such database (any more). */
 static int open_snapshot(const char *path, sqlite3 **handle)
 {
     enum { READ_VERSION = 18, WRITE_VERSION = 19, HEADER = 100, ROLLBACK = 1 }; /* sqlite.org/fileformat2.html §1.3 */
+    enum { INDEX_MIN = 32768 }; /* sqlite.org/walformat.html §2: with less nobody reads or writes by it */
     uint8_t *copy = NULL;
     size_t n = 0;
     *handle = NULL;
-    for (int attempt = 0; attempt < 3 && !copy && size_beside(path, "-shm") < 0 && size_beside(path, "-wal") <= 0;
-         attempt++)
+    for (int attempt = 0;
+         attempt < 3 && !copy && size_beside(path, "-shm") < INDEX_MIN && size_beside(path, "-wal") <= 0; attempt++)
         copy = read_still(path, &n);
     if (!copy || n < HEADER) {
         sqlite3_free(copy);
@@ -413,7 +415,7 @@ static int open_handle(const char *path, unsigned flags, sqlite3 **handle)
     if (flags & DB_CREATE)
         mode |= SQLITE_OPEN_CREATE;
     bool still = flags & DB_READ_ONLY && on_read_only_media(path) && size_beside(path, "-wal") <= 0;
-    if (flags & DB_READ_ONLY && !still && !may_write_beside(path)) {
+    if (flags & DB_READ_ONLY && !still && (flags & MAKE_NOTHING || !may_write_beside(path))) {
         int code = open_snapshot(path, handle);
         if (code != SQLITE_OK || *handle)
             return code;
@@ -482,6 +484,8 @@ enum db_status db_open(struct db **out, const char *path, unsigned flags, const 
     while ((status = open_once(out, path, flags, schema, error)) != DB_OK && may_pass(status, path, flags) &&
            time_monotonic_ms() < deadline)
         sqlite3_sleep(10);
+    if (status == DB_FULL && flags & DB_READ_ONLY)
+        status = open_once(out, path, flags | MAKE_NOTHING, schema, error);
     return status;
 }
 

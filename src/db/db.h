@@ -35,7 +35,7 @@ struct db_schema {
 struct db; /* one connection, for one thread at a time */
 
 /* Opens PATH: WAL, synchronous=FULL, foreign keys on, defensive, no extensions, no ATTACH; migrates. With DB_READ_ONLY the file may be somebody
- * else's, in a folder that may not be written; nothing is made there. On DB_DAMAGED the file is left as it
+ * else's, in a folder that may not be written, or on a full disk. On DB_DAMAGED the file is left as it
  * is: db_set_aside() is the caller's decision. `error` gets one line with the path and what to do. */
 enum db_status db_open(struct db **out, const char *path, unsigned flags, const struct db_schema *schema, struct error *error) MUST_USE;
 void db_close(struct db *db);

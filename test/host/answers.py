@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,13 +23,17 @@ def check(what, ok, detail=''):
     print('%s %s%s' % ('ok  ' if ok else 'FAIL', what, '' if ok else ': ' + str(detail)[:2000]), flush=True)
 
 
-def muster(*arguments, nobody=False, **environment):
+def muster(*arguments, nobody=False, full=False, **environment):
     def drop():
+        if full:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+            return
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
     env = dict(os.environ, TZ='UTC', **environment)
-    return subprocess.run([MUSTER, *arguments], capture_output=True, text=True, env=env, preexec_fn=drop if nobody else None, timeout=120)
+    return subprocess.run([MUSTER, *arguments], capture_output=True, text=True, env=env, preexec_fn=drop if nobody or full else None, timeout=120)
 
 
 def stanza(name, version='1'):
@@ -165,6 +171,18 @@ def of_somebody_else():
     check('a journal that may not be read: 2', run.returncode == 2 and not run.stdout and one_line(run, 'journal.db'), run)
 
 
+def on_a_full_disk():
+    root, place = make_root('full')
+    muster('collect', *place)
+    run = muster('list', '--plain', *place, full=True)
+    check('a full disk is no reason not to answer', run.returncode == 0 and names(run) == ['first'], run)
+    add(root, 'second')
+    run = muster('list', '--plain', *place, full=True)
+    check('but one to say as of when', run.returncode == 0 and names(run) == ['first'] and one_line(run, 'as of 2', 'full'), run)
+    run = muster('list', '--plain', *place)
+    check('and then there is room', names(run) == ['first', 'second'] and not run.stderr, run)
+
+
 def damaged():
     root, place = make_root('damaged')
     muster('collect', *place)
@@ -181,6 +199,7 @@ try:
     unknown()
     nothing_there()
     of_somebody_else()
+    on_a_full_disk()
     damaged()
 finally:
     shutil.rmtree(WORK)

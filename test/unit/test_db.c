@@ -338,6 +338,28 @@ static void test_who_may_only_read_reads(void **state)
     assert_int_equal(result_of(count_as_nobody(p)), 3);
 }
 
+static void test_a_full_disk_is_read(void **state)
+{
+    struct place *p = *state;
+    const struct rlimit none = {0, 0};
+    db_close(must_open(p, DB_CREATE, &two));
+    pid_t reader = fork();
+    if (reader == 0) {
+        struct db *db;
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &none) != 0 || db_open(&db, p->path, DB_READ_ONLY, &two, &p->error) != DB_OK)
+            _exit(100);
+        _exit((int)number(db, "SELECT count(*) FROM thing"));
+    }
+    assert_int_equal(result_of(reader), 1);
+    /* What was half made is no harm to those who can. */
+    struct db *db = must_open(p, 0, &two);
+    assert_int_equal(db_run(db, "INSERT INTO thing(name) VALUES('there is room')", &p->error), DB_OK);
+    db_close(db);
+    let_read(p, 0755);
+    assert_int_equal(result_of(count_as_nobody(p)), 2);
+}
+
 /* A writer that comes and goes under the eyes of those who read: they see all of a transaction or nothing. */
 static void test_reading_beside_a_writer(void **state)
 {
@@ -412,6 +434,7 @@ int main(void)
         TEST(test_full),
         TEST(test_permission),
         TEST(test_who_may_only_read_reads),
+        TEST(test_a_full_disk_is_read),
         TEST(test_reading_beside_a_writer),
         TEST(test_many_create_at_once),
     };
