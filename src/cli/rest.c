@@ -21,6 +21,8 @@ struct rest {
     char url[512];
     char failure[CURL_ERROR_SIZE];
     bool trusts; /* an authority that was named, not the system's */
+    bool (*take)(void *context, struct bytes octets); /* a good answer, as it comes; NULL: it is gathered */
+    void *context;
 };
 
 /* ---- which server, and as whom ----------------------------------------------------------------------------------- */
@@ -143,6 +145,9 @@ static int use_server(struct rest *r, const char *server)
 static size_t receive(char *p, size_t size, size_t n, void *context)
 {
     struct rest *r = context;
+    long http = 0;
+    if (r->take && curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http) == CURLE_OK && http == 200)
+        return r->take(r->context, (struct bytes){(const uint8_t *)p, size * n}) ? size * n : 0;
     wr_bytes(&r->answer, (struct bytes){(const uint8_t *)p, size * n});
     return r->answer.bad ? 0 : size * n;
 }
@@ -199,14 +204,13 @@ static int exit_status_of(long http)
     return EXIT_INTERNAL;
 }
 
-/* Sends what the handle is set up for, and reads the document. */
-static json_t *ask(struct rest *r, const char *path, int *status)
+/* Sends what the handle is set up for. False: no answer came. */
+static bool perform(struct rest *r, const char *path, int *status)
 {
     char url[sizeof r->url + 4096];
-    long http = 0;
     if ((size_t)snprintf(url, sizeof url, "%s%s", r->url, path) >= sizeof url) {
         *status = cli_usage(r->cli, "the question is too long");
-        return NULL;
+        return false;
     }
     wr_reset(&r->answer);
     r->failure[0] = 0;
@@ -218,19 +222,22 @@ static json_t *ask(struct rest *r, const char *path, int *status)
                            "cannot ask the server at %s: this system knows no authority that could vouch for its certificate; "
                            "name one with --ca",
                            r->url);
-        return NULL;
+        return false;
     }
     if (code == CURLE_SSL_CACERT_BADFILE) {
         *status = cli_fail(r->cli, EXIT_USAGE, "the authority's certificate cannot be used: %s",
                            r->failure[0] ? r->failure : curl_easy_strerror(code));
-        return NULL;
+        return false;
     }
-    if (code != CURLE_OK) {
+    if (code != CURLE_OK)
         *status = cli_fail(r->cli, EXIT_UNREACHED, "cannot ask the server at %s: %s", r->url,
                            r->failure[0] ? r->failure : curl_easy_strerror(code));
-        return NULL;
-    }
-    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
+    return code == CURLE_OK;
+}
+
+/* What was gathered. NULL: it is no document, or a problem. */
+static json_t *read_answer(struct rest *r, long http, int *status)
+{
     json_error_t why;
     json_t *document = json_loadb((const char *)r->answer.p, r->answer.n, JSON_REJECT_DUPLICATES, &why);
     bool good = http == 200 || http == 202;
@@ -247,10 +254,35 @@ static json_t *ask(struct rest *r, const char *path, int *status)
     return NULL;
 }
 
+static json_t *ask(struct rest *r, const char *path, int *status)
+{
+    long http = 0;
+    if (!perform(r, path, status))
+        return NULL;
+    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
+    return read_answer(r, http, status);
+}
+
 json_t *rest_get(struct rest *r, const char *path, int *status)
 {
     curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
     return ask(r, path, status);
+}
+
+bool rest_take(struct rest *r, const char *path, bool (*take)(void *context, struct bytes octets), void *context, bool *incomplete, int *status)
+{
+    struct curl_header *field;
+    long http = 0;
+    r->take = take;
+    r->context = context;
+    curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
+    bool done = perform(r, path, status);
+    r->take = NULL;
+    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &http);
+    *incomplete = done && curl_easy_header(r->curl, "Muster-Incomplete", 0, CURLH_HEADER, -1, &field) == CURLHE_OK;
+    if (done && http != 200)
+        json_decref(read_answer(r, http, status));
+    return done && http == 200;
 }
 
 json_t *rest_send(struct rest *r, const char *path, const char *type, struct bytes body, int *status)

@@ -21,6 +21,9 @@ void rest_close(struct rest *r);
 /* GET of a path below the server's root ("/api/v1/…"). NULL: a message was printed, *status is the exit status (4 not
  * found, 5 not reached or not logged in, 2 a file that cannot be used or a parameter that the server refused, 70 else). Free with json_decref(). */
 json_t *rest_get(struct rest *r, const char *path, int *status) MUST_USE;
+/* GET of what is no document of ours, as it comes: `take` false ends it. *incomplete: the server says that not all is known. False: as rest_get(); part of
+ * it may have been taken. */
+bool rest_take(struct rest *r, const char *path, bool (*take)(void *context, struct bytes octets), void *context, bool *incomplete, int *status) MUST_USE;
 /* POST of a body of that media type; the same. A body that is refused is exit status 2. */
 json_t *rest_send(struct rest *r, const char *path, const char *type, struct bytes body, int *status) MUST_USE;
 /* POST without a body; the same otherwise, and 1 if the server says that it cannot be done as things stand (409). */

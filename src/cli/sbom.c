@@ -1,6 +1,7 @@
 /* muster sbom: a bill of materials of this machine, now or at a past moment. */
 #include "cli/local.h"
 #include "cli/output.h"
+#include "cli/sbom.h"
 #include "measure/measure.h"
 #include "net/net.h"
 
@@ -320,7 +321,7 @@ static int write_stdout(struct sbom *s)
 
 static int read_options(struct sbom *s)
 {
-    static const char *const hashes[] = {"sha256", "sha384", "sha512"};
+    static const char *const hashes[] = {"sha256", "sha384", "sha512"}, *const of_a_server[] = {"server", "token-file", "ca"};
     const char *format = cli_value(s->cli, "format"), *hash = cli_value(s->cli, "hash");
     s->format = swid_bill_format_find(format ? format : "cyclonedx");
     if (!s->format)
@@ -331,6 +332,9 @@ static int read_options(struct sbom *s)
         return cli_usage(s->cli, "--hash takes sha256, sha384 or sha512, not \"%s\"", hash);
     if (hash || cli_flag(s->cli, "files"))
         s->bill.files = tell_files;
+    for (size_t i = 0; i < ARRAY_LENGTH(of_a_server); i++)
+        if (cli_value(s->cli, of_a_server[i]))
+            return cli_usage(s->cli, "--%s goes with --endpoint ID", of_a_server[i]);
     if (!cli_time(s->cli, "at", &s->bill.at))
         return EXIT_USAGE;
     return read_clock(s);
@@ -395,17 +399,18 @@ static int run(struct cli *cli)
 
 const struct cli_command cli_sbom = {
     .noun = "sbom",
-    .summary = "a bill of materials of this machine, now or at a past moment, with what its packages depend on",
+    .summary = "a bill of materials of this machine, or of an endpoint, now or at a past moment, with what its packages depend on",
     .options =
         (const struct cli_option[]){
-            {"format", "FORMAT", "cyclonedx (CycloneDX 1.6 JSON, the default) or spdx (SPDX 2.3 JSON)"},
-            {"at", "T", "with dependencies and licences only of versions that are still installed, as of this moment"},
+            SBOM_OPTIONS,
             LOCAL_NO_COLLECT,
             {"files", NULL, "with the files of each package and the hashes that its manager knows"},
             {"hash", "ALGORITHM", "with the files of each package and their hashes as measured now: sha256, sha384 or sha512"},
             {"cache", "FILE", "keep hashes there: a file that did not change since is not read again"},
-            {"output", "FILE", "write it to this file, which is replaced when all is written"},
+            SBOM_ENDPOINT_OPTIONS,
             {NULL, NULL, NULL},
         },
+    .program = "muster-fleet",
+    .heavy = "endpoint",
     .run = run,
 };

@@ -40,6 +40,7 @@ struct http_server {
     struct web_login *login;
     struct connected *connected;
     char *db;
+    char *state; /* the folder */
     uint16_t port;
     pthread_key_t store;          /* each thread's own */
     _Atomic uint64_t retry_at_ms; /* the store could not be opened: not again before */
@@ -183,16 +184,23 @@ static const struct header {
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct web_request *r)
 {
     struct bytes body = r->fixed.p ? r->fixed : wr_view(&r->body);
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.n, (void *)(uintptr_t)body.p, r->fixed.p ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    off_t size = r->file >= 0 ? lseek(r->file, 0, SEEK_END) : 0;
+    struct MHD_Response *response =
+        r->file >= 0 ? MHD_create_response_from_fd64(size > 0 ? (uint64_t)size : 0, r->file)
+                     : MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+                                                       r->fixed.p ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     if (!response)
         return MHD_NO;
-    if (!r->fixed.p)
+    if (r->file >= 0)
+        r->file = -1; /* the response's */
+    else if (!r->fixed.p)
         r->body = wr_of(0); /* its memory is the response's now, which outlives the request */
     bool done = MHD_add_response_header(response, "Content-Type", r->type) == MHD_YES;
     for (size_t i = 0; done && i < ARRAY_LENGTH(headers); i++)
         if (headers[i].status == 0 || headers[i].status == r->status)
             done = MHD_add_response_header(response, headers[i].name, headers[i].value) == MHD_YES;
+    if (done && r->incomplete)
+        done = MHD_add_response_header(response, "Muster-Incomplete", "true") == MHD_YES;
     if (done && r->allow)
         done = MHD_add_response_header(response, "Allow", r->allow) == MHD_YES;
     enum MHD_Result result = done ? MHD_queue_response(connection, r->status, response) : MHD_NO;
@@ -246,6 +254,7 @@ static void admit(struct http_server *h, struct MHD_Connection *connection, stru
 static void answer(struct http_server *h, struct web_request *r)
 {
     r->connected = h->connected;
+    r->state = h->state;
     if (r->route->needs_store && !(r->store = thread_store(h, r)))
         return;
     r->route->handle(r);
@@ -402,10 +411,12 @@ static bool start_daemon(struct http_server *h, const struct http_options *o, in
 struct http_server *http_start(const struct http_options *options, struct error *error)
 {
     struct http_server *h = calloc(1, sizeof *h);
-    if (!h || !(h->db = strdup(options->db)) || pthread_key_create(&h->store, thread_store_close) != 0) {
+    if (!h || !(h->db = strdup(options->db)) || !(h->state = strdup(options->state)) || pthread_key_create(&h->store, thread_store_close) != 0) {
         error_set(error, "no memory for HTTPS");
-        if (h)
+        if (h) {
             free(h->db);
+            free(h->state);
+        }
         free(h);
         return NULL;
     }
@@ -434,5 +445,6 @@ void http_stop(struct http_server *h)
     pthread_mutex_destroy(&h->lock);
     web_login_free(h->login);
     free(h->db);
+    free(h->state);
     free(h);
 }

@@ -35,4 +35,8 @@ void route_get_findings(struct web_request *r);
 enum store_status route_put_verified(struct web_request *r, struct json *j, int64_t endpoint,
                                      struct error *error) MUST_USE;
 
+/* routes_sbom.c */
+void route_get_sbom(struct web_request *r);
+extern const struct web_answer route_sbom_answer;
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REQUEST_MAX ((size_t)64 << 10) /* octets that decoding one target may cost */
 
@@ -15,6 +16,7 @@ const struct web_parameter web_parameters[WEB_PARAMETERS] = {
     [WEB_KNOWN_AT] = {"known_at", WEB_TIME, 0, 0, "only what had been learnt by then; default: all that is known"},
     [WEB_KIND] = {"kind", WEB_CHOICE, 0, 0, "whose; default: the one that counts", "reported|reference"},
     [WEB_SHA256] = {"sha256", WEB_TEXT, 0, 0, "a file's digest: 64 hexadecimal digits"},
+    [WEB_FORMAT] = {"format", WEB_CHOICE, 0, 0, "of the bill; default: cyclonedx", "cyclonedx|spdx"},
     [WEB_PATH] = {"path", WEB_TEXT, 0, 0, "a file's whole path"},
 };
 
@@ -43,6 +45,7 @@ struct web_request *web_request_new(void)
     r->arena = arena_of(REQUEST_MAX);
     r->body = wr_of(0);
     r->upload = wr_of(1);
+    r->file = -1;
     for (size_t i = 0; i < WEB_PARAMETERS; i++)
         r->values[i].time = TIME_UNKNOWN;
     return r;
@@ -54,6 +57,8 @@ void web_request_free(struct web_request *r)
         return;
     wr_free(&r->body);
     wr_free(&r->upload);
+    if (r->file >= 0)
+        close(r->file);
     arena_free(&r->arena);
     free(r);
 }
@@ -83,6 +88,9 @@ void web_problem(struct web_request *r, unsigned status, const char *format, ...
     r->status = status;
     r->type = "application/problem+json";
     r->fixed = (struct bytes){0};
+    if (r->file >= 0)
+        close(r->file);
+    r->file = -1;
 }
 
 void web_json(struct web_request *r)

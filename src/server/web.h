@@ -13,7 +13,7 @@ enum web_scope { WEB_PUBLIC = 0, WEB_READ = 1, WEB_WRITE = 2 };
 /* ---- parameters of a query --------------------------------------------------------------------------------------- */
 
 enum web_kind { WEB_NUMBER, WEB_CURSOR_NUMBER /* `next` of a list: told as text */, WEB_TIME, WEB_TEXT, WEB_CHOICE };
-enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_KIND, WEB_SHA256, WEB_PATH, WEB_PARAMETERS };
+enum web_parameter_id { WEB_LIMIT, WEB_CURSOR, WEB_AFTER, WEB_AT, WEB_KNOWN_AT, WEB_KIND, WEB_SHA256, WEB_PATH, WEB_FORMAT, WEB_PARAMETERS };
 struct web_parameter {
     const char *name;
     enum web_kind kind;
@@ -81,12 +81,15 @@ struct web_request {
     struct wr upload;            /* the request's body; bad: it was too large */
     struct connected *connected; /* who has a session now; NULL: nobody */
     struct store *store; /* of this thread; set where the route needs one */
+    const char *state;   /* the server's folder, for files without a name */
 
     unsigned status; /* 0: not answered yet */
     const char *type;
     const char *allow;  /* of a 405, else NULL */
     struct wr body;     /* the answer, unless `fixed` */
     struct bytes fixed; /* an answer that never dies */
+    int file;           /* an answer that is larger than memory, else -1 */
+    bool incomplete;    /* said in a header field */
     bool store_is_gone; /* the connection to the database is of no more use */
 };
 

@@ -395,7 +395,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     struct happenings h = {0};
     struct bytes behind = {0};
     *next = 0;
-    limit = page_size(limit);
+    limit = limit == STORE_ALL ? limit : page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
     enum store_status status = read_happenings(s, endpoint, at, known_at, &h, error);

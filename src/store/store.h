@@ -202,6 +202,8 @@ struct store_history_event {
     bool bound; /* as above */
 };
 
+#define STORE_ALL UINT32_MAX /* a limit of store_software(): everything, of one moment of the database */
+
 /* Pages: up to `limit` (1..1000) items behind `after` (0: from the beginning); a visitor returning false stops. *next is the cursor of
  * the next page, 0 at the end. Views are valid during the call of the visitor. */
 enum store_status store_endpoints(struct store *s, uint64_t after, unsigned limit, bool (*visit)(void *, const struct store_endpoint *),
