@@ -28,7 +28,7 @@ struct journal; /* STATE/journal.db, one connection */
 enum journal_mode { JOURNAL_READ, JOURNAL_WRITE, JOURNAL_UPDATE };
 /* Opens STATE/journal.db; JOURNAL_WRITE and JOURNAL_UPDATE create the folder and the file. A damaged file is renamed, never overwritten, and with
  * JOURNAL_WRITE a new journal with a new epoch begins (error->text says so; status JOURNAL_OK; *renewed true, which may be NULL in other modes);
- * JOURNAL_UPDATE leaves it where it is. */
+ * JOURNAL_UPDATE leaves it where it is, and does not wait long for another run. */
 enum journal_status journal_open(struct journal **out, const char *state, enum journal_mode mode, bool *renewed, struct error *error) MUST_USE;
 void journal_close(struct journal *j);
 

@@ -172,6 +172,8 @@ bool journal_make_folder(const char *path, struct error *error)
 #define SMALL_JOURNAL                                                                                                  \
     ((int64_t)4 << 20) /* a full check costs about a millisecond a MiB: no more than that on each run */
 
+#define UPDATE_PATIENCE_MS 5000 /* somebody waits for an answer, which an older state gives, too */
+
 static enum journal_status open_file(struct journal *j, struct error *error)
 {
     struct stat st;
@@ -179,6 +181,8 @@ static enum journal_status open_file(struct journal *j, struct error *error)
     if (stat(j->path, &st) == 0 && st.st_size <= SMALL_JOURNAL)
         flags |= DB_CHECK;
     enum journal_status status = journal_status_of(db_open(&j->db, j->path, flags, &schema, error));
+    if (status == JOURNAL_OK && j->mode == JOURNAL_UPDATE)
+        sqlite3_busy_timeout(db_handle(j->db), UPDATE_PATIENCE_MS);
     if (status == JOURNAL_OK && j->mode != JOURNAL_READ)
         status = journal_status_of(db_run(j->db, "PRAGMA cache_size=-16384", error));
     return status;

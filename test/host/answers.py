@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -183,6 +184,40 @@ def on_a_full_disk():
     check('and then there is room', names(run) == ['first', 'second'] and not run.stderr, run)
 
 
+def beside_a_writer():
+    root, place = make_root('busy')
+    muster('collect', *place)
+    add(root, 'second')
+    with sqlite3.connect(root + '.state/journal.db', isolation_level=None) as writer:
+        writer.execute('BEGIN IMMEDIATE')
+        begin = time.monotonic()
+        run = muster('list', '--plain', *place)
+        check('a run that does not end holds up no answer for long', run.returncode == 0 and names(run) == ['first'] and one_line(run, 'as of 2', 'try again') and time.monotonic() - begin < 20, run)
+        run = muster('tag', 'second', *place)
+        check('nor a tag of what is there now', run.returncode == 0 and 'name="second"' in run.stdout, run)
+        writer.execute('ROLLBACK')
+    writer.close()
+    check('MUSTER_NO_COLLECT', names(muster('list', '--plain', *place, MUSTER_NO_COLLECT='1')) == ['first'] and names(muster('list', '--plain', *place, MUSTER_NO_COLLECT='no')) == ['first', 'second'])
+
+
+def leaves_nothing():
+    """A bill that cannot be written, or that a signal ends: see also test_output."""
+    folder = WORK + '/bills'
+    os.mkdir(folder)
+    root, place = make_root('bills', ['p%d' % i for i in range(20)])
+    for i in range(20):
+        with open(root + '/var/lib/dpkg/info/p%d.list' % i, 'w') as f:
+            f.write('/.\n' + ''.join('/usr/share/p%d/file-%d\n' % (i, k) for k in range(20000)))
+    run = muster('sbom', '--output', folder + '/no/bill', *place)
+    check('a bill that cannot be written is told by its own name', run.returncode == 2 and one_line(run, folder + '/no/bill: '), run)
+    before = os.listdir(folder)
+    process = subprocess.Popen([MUSTER, 'sbom', '--files', '--output', folder + '/bill', *place], stdout=subprocess.DEVNULL)
+    time.sleep(0.1)
+    process.terminate()
+    process.wait(timeout=60)
+    check('a signal leaves nothing', [n for n in os.listdir(folder) if n != 'bill'] == before, os.listdir(folder))
+
+
 def damaged():
     root, place = make_root('damaged')
     muster('collect', *place)
@@ -200,6 +235,8 @@ try:
     nothing_there()
     of_somebody_else()
     on_a_full_disk()
+    beside_a_writer()
+    leaves_nothing()
     damaged()
 finally:
     shutil.rmtree(WORK)
