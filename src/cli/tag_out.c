@@ -1,6 +1,7 @@
 #include "cli/tag_out.h"
 #include "cli/tag_folder.h"
 
+#include <fnmatch.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -210,6 +211,12 @@ bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes ver
     wr_reset(&o->signed_text);
     if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error))
         return end(o, cli_fail(o->cli, EXIT_INTERNAL, "the tag of %.*s cannot be signed: %s", (int)name.n, (const char *)name.p, error.text));
+    /* SWIMA-R91, RFC 8412 §6.2.1: the schema of 2009 has a pattern for its RegistrationId; when a domain was registered nobody but its owner knows. */
+    if (o->model == SWID_MODEL_2009 && !o->warned && fnmatch("regid.[0-9][0-9][0-9][0-9]-[01][0-9].?*.?*", wr_string(&o->regid), 0) != 0) {
+        o->warned = true;
+        log_line(LOG_WARNING, "ISO/IEC 19770-2:2009 wants a tag creator such as regid.2004-03.org.example, which \"%s\" is not: see --regid",
+                 wr_string(&o->regid));
+    }
     struct bytes text = wr_view(o->signer ? &o->signed_text : &o->text);
     if (o->folder)
         return put_file(o, text, name, version, software_id);

@@ -10,7 +10,7 @@
 /* Options that tag_out_begin() reads. */
 /* clang-format off */
 #define TAG_OUT_OPTIONS                                                                                                \
-    {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default), swid2009 (its first edition) or coswid (RFC 9393)"},  \
+    {"format", "FORMAT", "swid (ISO/IEC 19770-2:2015 XML, the default), swid2009 (its first edition, whose --regid is of the form regid.2004-03.org.example) or coswid (RFC 9393)"},  \
     {"pretty", NULL, "XML on indented lines"},                                                                         \
     {"schema-location", NULL, "XML with xsi:schemaLocation"},                                                          \
     {"output-dir", "DIR", "each tag in a file of its own there, named by its tagId, and the file's path on standard output", .choice = "place"},  \
@@ -36,6 +36,7 @@ struct tag_out {
     struct tag_signer *signer;   /* or NULL */
     struct json json;
     size_t count;
+    bool warned; /* of a regid that the first edition does not know */
     struct wr *out; /* standard output */
     bool ended;     /* nothing can be written any more, */
     int code;       /* and this is the exit status: that of what was said, or EXIT_DONE where standard output is gone, which cli_main() tells */

@@ -11,6 +11,7 @@
 #define NAMESPACE "http://standards.iso.org/iso/19770/-2/2009/schema.xsd"
 #define ROOT      "software_identification_tag"
 #define UNKNOWN   "unknown" /* SWIMA-R91, RFC 8412 §6.2.1 */
+#define NOBODY    "regid.1970-01.invalid.unavailable" /* of an unknown creator or licensor: the schema has a pattern; 2015's http://invalid.unavailable */
 
 enum { TEXT_2009_MAX = 64 << 10, LEVELS = 3 };
 
@@ -103,9 +104,10 @@ static void put_numbers(struct swid_2009 *x)
         rest = behind;
     for (enum field f = MAJOR; f <= REVIEW; f++) {
         size_t n = 0;
-        while (n < rest.n && n < 9 && rest.p[n] >= '0' && rest.p[n] <= '9')
+        while (n < rest.n && rest.p[n] >= '0' && rest.p[n] <= '9')
             n++;
-        x->text[f] = n ? (struct bytes){rest.p, n} : BYTES("0");
+        bool fits = bytes_number((struct bytes){rest.p, n}, &number) && number <= UINT32_MAX; /* xs:unsignedInt; half a number were another one */
+        x->text[f] = fits ? (struct bytes){rest.p, n} : BYTES("0");
         bool more = n && n < rest.n && rest.p[n] == '.';
         rest = more ? (struct bytes){rest.p + n + 1, rest.n - n - 1} : (struct bytes){0};
     }
@@ -159,7 +161,7 @@ static void put_all(struct swid_2009 *x)
     x->text[TAG_REGID] = x->text[TAG_CREATOR_REGID];
     for (enum field f = CREATOR_NAME; f < FIELDS; f++)
         if (!x->text[f].p && f != UNIQUE_ID)
-            x->text[f] = BYTES(UNKNOWN);
+            x->text[f] = f == CREATOR_REGID || f == LICENSOR_REGID ? BYTES(NOBODY) : BYTES(UNKNOWN);
     if (x->layout != SWID_RECORD)
         wr_str(x->w, "<?xml version=\"1.0\" encoding=\"utf-8\"?>");
     if (x->layout == SWID_PRETTY)
@@ -312,6 +314,8 @@ static void tell_party(const struct reading *r, struct swid_sink *to, size_t i)
     if (maker && text_of(r, TAG_REGID).p) /* SWIMA-R90, RFC 8412 §6.2.2: what the identifier is made of */
         regid = text_of(r, TAG_REGID);
     bool known = maker ? regid.p || name.p : name.p && !bytes_equal(name, BYTES(UNKNOWN));
+    if (bytes_equal(regid, BYTES(NOBODY)))
+        regid = (struct bytes){0};
     if (!known || to->failed != SWID_OK)
         return;
     entity.value[SWID_NAME] = name.p ? name : regid;

@@ -39,6 +39,7 @@ static void expect(const char *from, enum swid_layout layout, const char *to)
 #define NUMBERS(a, b, c, d)                                                                                            \
     "<swid:numeric><swid:major>" a "</swid:major><swid:minor>" b "</swid:minor><swid:build>" c                         \
     "</swid:build><swid:review>" d "</swid:review></swid:numeric>"
+#define NOBODY "regid.1970-01.invalid.unavailable"
 #define WHO(element, name, regid) "<swid:" element "><swid:name>" name "</swid:name><swid:regid>" regid "</swid:regid></swid:" element ">"
 
 static void a_tag_is_written(void **state)
@@ -51,9 +52,49 @@ static void a_tag_is_written(void **state)
            "<swid:entitlement_required_indicator>false</swid:entitlement_required_indicator>"
            "<swid:product_title>lib&lt;c&gt;</swid:product_title>"
            "<swid:product_version><swid:name>1:2.36-9+deb12u14</swid:name>" NUMBERS("2", "36", "0", "0") "</swid:product_version>"
-           WHO("software_creator", "unknown", "unknown") WHO("software_licensor", "unknown", "unknown")
+           WHO("software_creator", "unknown", NOBODY) WHO("software_licensor", "unknown", NOBODY)
            "<swid:software_id><swid:unique_id>t&amp;1</swid:unique_id><swid:tag_creator_regid>n.example</swid:tag_creator_regid></swid:software_id>"
            WHO("tag_creator", "N", "n.example") "</swid:software_identification_tag>");
+}
+
+/* xs:unsignedInt, as the schema has it: what does not fit is not cut to something that nobody said. */
+static void numbers_are_those_of_the_version(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version, *numbers;
+    } rows[] = {
+        {"4294967295.1", NUMBERS("4294967295", "1", "0", "0")}, {"4294967296.1", NUMBERS("0", "1", "0", "0")},
+        {"20230218123456", NUMBERS("0", "0", "0", "0")},        {"0.14.0.20230218+d", NUMBERS("0", "14", "0", "20230218")},
+        {"2:1.x", NUMBERS("1", "0", "0", "0")},                 {"v1.2", NUMBERS("0", "0", "0", "0")},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct wr from = wr_of(0), to = wr_of(0);
+        wr_fmt(&from, NEW "name='a' tagId='a' version='%s'><Entity name='M' regid='m' role='tagCreator'/></SoftwareIdentity>", rows[i].version);
+        assert_int_equal(convert(wr_view(&from), SWID_RECORD, &to), SWID_OK);
+        if (!strstr(wr_string(&to), rows[i].numbers))
+            fail_msg("%s: %s", rows[i].version, wr_string(&to));
+        wr_free(&from);
+        wr_free(&to);
+    }
+}
+
+/* A name without a regid, there and back. */
+static void who_has_no_regid_gets_none(void **state)
+{
+    (void)state;
+    struct wr old = wr_of(0), w = wr_of(0);
+    struct error error = {""};
+    assert_int_equal(convert(BYTES(NEW "name='a' tagId='a'><Entity name='M' regid='m' role='tagCreator'/><Entity name='C' role='softwareCreator'/></SoftwareIdentity>"),
+                             SWID_RECORD, &old),
+                     SWID_OK);
+    assert_non_null(strstr(wr_string(&old), WHO("software_creator", "C", NOBODY)));
+    struct swid_xml xml = swid_xml_of(&w, SWID_RECORD);
+    assert_int_equal(swid_read(wr_view(&old), &xml.sink, &error), SWID_OK);
+    assert_non_null(strstr(wr_string(&w), "<Entity name=\"C\" role=\"softwareCreator\"/>"));
+    assert_null(strstr(wr_string(&w), "invalid"));
+    wr_free(&old);
+    wr_free(&w);
 }
 
 static void every_role_has_its_place(void **state)
@@ -161,7 +202,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tag_is_written),      cmocka_unit_test(every_role_has_its_place), cmocka_unit_test(tags_of_others_are_read),
-        cmocka_unit_test(a_tag_is_bounded), cmocka_unit_test(a_tag_can_be_converted),
+        cmocka_unit_test(numbers_are_those_of_the_version),
+        cmocka_unit_test(who_has_no_regid_gets_none), cmocka_unit_test(a_tag_is_bounded), cmocka_unit_test(a_tag_can_be_converted),
     };
     return cmocka_run_group_tests_name("swid_2009", tests, NULL, NULL);
 }
