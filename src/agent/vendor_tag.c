@@ -48,12 +48,30 @@ static void put_network_lines(struct wr *w, struct bytes text)
     }
 }
 
+static void pass_open(struct swid_sink *s, const struct swid_node *node)
+{
+    (void)s, (void)node;
+}
+
+static void pass_close(struct swid_sink *s, enum swid_element element)
+{
+    (void)s, (void)element;
+}
+
+/* So is what cannot be read: nobody knows what it says. */
+static bool is_signed(struct bytes tag)
+{
+    struct swid_sink sink = {.open = pass_open, .close = pass_close};
+    struct error ignored;
+    return swid_read(tag, &sink, &ignored) != SWID_OK || sink.has_signature;
+}
+
 /* The file's own octets as a record. SWIMA-R78, R85, RFC 8412 §5.9: a record is Network Unicode (RFC 5198), so line ends are CR LF and no byte
  * order mark stands before them. What is binary, of another encoding, or signed (SWIMA-R91, RFC 8412 §6.2.1) stays as it is. */
 void tag_put_own(struct wr *w, const struct journal_record *r)
 {
     struct bytes text = r->tag;
-    bool as_is = r->model == SWID_MODEL_COSWID || !utf8_valid(text) || memmem(text.p, text.n, "Signature", 9);
+    bool as_is = r->model == SWID_MODEL_COSWID || !utf8_valid(text) || is_signed(text);
     if (!as_is && bytes_starts(text, BYTES("\xef\xbb\xbf")))
         text = (struct bytes){text.p + 3, text.n - 3};
     if (as_is)

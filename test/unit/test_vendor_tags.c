@@ -222,8 +222,8 @@ static void a_vendors_tag_is_told_as_it_is(void **state)
 {
     struct machine *m = *state;
     root_write(&m->root, UPDATER, TAG("Acme \303\234pdater", "1.2", "updater-1.2", FILES));
-    root_write(&m->root, "/usr/share/b c.example/swidtag/x.swidtag", TAG("x", "1", "x-1", ""));
-    root_write(&m->root, "/usr/lib/swidtag/acme.example/y.swidtag", TAG("y", "1", "y-1", ""));
+    root_write(&m->root, "/usr/share/b c.example/swidtag/x.swidtag", TAG("Signature x", "1", "x-1", ""));
+    root_write(&m->root, "/usr/lib/swidtag/acme.example/y.swidtag", TAG("y", "1", "y-1", "<Signature xmlns='http://www.w3.org/2000/09/xmldsig#'/>\n"));
     assert_int_equal(collect(m), 4);
     assert_string_equal(wr_string(&m->complaints), "");
     assert_int_equal(collect(m), 0);
@@ -239,6 +239,11 @@ static void a_vendors_tag_is_told_as_it_is(void **state)
                              "  <Entity name='Acme' regid='acme.example' role='tagCreator softwareCreator'/>\r\n"
                              "<Payload><Directory root='/opt' name='acme'><File name='updater' size='3'/></Directory></Payload>\r\n"
                              "</SoftwareIdentity>\r\n");
+    /* SWIMA-R91: a signature is of the octets as they are; the word alone is none */
+    at = ask(m, 0, "acme.example__x-1");
+    assert_non_null(memmem(item_of(at, 0).record.p, item_of(at, 0).record.n, "\r\n", 2));
+    at = ask(m, 0, "acme.example__y-1");
+    assert_null(memmem(item_of(at, 0).record.p, item_of(at, 0).record.n, "\r", 1));
     expect_text(item_of(ask(m, 0, "acme.example__x-1"), 0).locator, "file:///usr/share/b%20c.example/swidtag");
     expect_text(item_of(ask(m, 0, "acme.example__y-1"), 0).locator, "file:///usr/lib/swidtag/acme.example");
     assert_int_equal(count_of(ask(m, 0, NULL)), 4);
