@@ -261,6 +261,8 @@ static enum pkg_status gather(struct gathering *g, int fd, struct error *error)
 {
     const struct pkg_archive_sink sink = {g, take_package, take_member, take_content};
     enum pkg_status status = pkg_archive_read(fd, &sink, error);
+    if (status == PKG_ABSENT) /* there is a file, but it is no such package */
+        status = PKG_DAMAGED;
     if (status == PKG_OK)
         finish_content(g);
     if (g->failed || g->c->arena.exhausted) {

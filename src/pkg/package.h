@@ -125,7 +125,8 @@ struct rpm_row {
     bool told;
 };
 enum { RPM_CONFIG = 1, RPM_MISSINGOK = 8, RPM_GHOST = 64 };
-/* The package's fields, epoch and source package as rpm's database tells them; texts in the arena. False: no binary package. */
+bool rpm_header_is_source(const struct rpm_header *h);
+/* The package's fields, epoch and source package as rpm's database tells them; texts in the arena. False: one of them is missing. */
 bool rpm_header_package(const struct rpm_header *h, struct arena *a, struct pkg_archive *out) MUST_USE;
 /* Its files, in the arena; the root itself is none of them. False: the lists contradict one another, or a path climbs out (`what`). */
 bool rpm_header_rows(const struct rpm_header *h, struct arena *a, struct rpm_row **rows, size_t *count, const char **what) MUST_USE;

@@ -54,8 +54,10 @@ static bool read_header(struct rpm *p)
 static bool tell_package(struct rpm *p)
 {
     struct pkg_archive a;
+    if (rpm_header_is_source(&p->header))
+        return package_fail(p->r, PKG_DAMAGED, "a source package: nothing that is installed, and so without a tag");
     if (!rpm_header_package(&p->header, &p->arena, &a))
-        return package_fail(p->r, PKG_DAMAGED, "a source package, or one without name, version, release or architecture: nothing that is installed");
+        return package_fail(p->r, PKG_DAMAGED, "it lacks its name, version, release or architecture");
     return package_tell(p->r, &a);
 }
 

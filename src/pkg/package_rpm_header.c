@@ -110,9 +110,14 @@ static struct bytes version_of(const struct rpm_header *h, struct arena *a)
     return copy;
 }
 
-bool rpm_header_package(const struct rpm_header *h, struct arena *a, struct pkg_archive *out)
+bool rpm_header_is_source(const struct rpm_header *h)
 {
     struct rpm_values source;
+    return rpm_header_values(h, TAG_SOURCEPACKAGE, &source);
+}
+
+bool rpm_header_package(const struct rpm_header *h, struct arena *a, struct pkg_archive *out)
+{
     *out = (struct pkg_archive){
         .manager = &pkg_rpm,
         .package = {.name = rpm_header_text(h, TAG_NAME),
@@ -125,8 +130,7 @@ bool rpm_header_package(const struct rpm_header *h, struct arena *a, struct pkg_
         .homepage = rpm_header_text(h, TAG_URL),
     };
     rpm_split_source(rpm_header_text(h, TAG_SOURCERPM), &out->package);
-    return !rpm_header_values(h, TAG_SOURCEPACKAGE, &source) && is_word(out->package.name) && is_word(out->package.version) &&
-           is_word(out->package.arch);
+    return is_word(out->package.name) && is_word(out->package.version) && is_word(out->package.arch);
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ def refuse(what, content, word=b""):
         if content[:3] == b"!<a":
             tag = subprocess.run([MUSTER, "tag", "--full", "--package-file", file.name], capture_output=True, timeout=120)
             differ(f"a tag of {what}", (process.returncode, b"", 1), (tag.returncode, tag.stdout, tag.stderr.count(b"\n")))
-    if process.returncode not in (2, 4) or out or complaint.count(b"\n") != 1 or word not in complaint:
+    if process.returncode != 2 or out or complaint.count(b"\n") != 1 or word not in complaint:
         sys.exit(f"{what}: exit status {process.returncode}, {len(out)} octets of output, said {complaint!r}")
     return complaint
 

@@ -355,7 +355,13 @@ static void an_rpm_header_that_lies_is_refused(void **state)
     struct made_rpm source = rpm_begin();
     put_numbers(&source, 1106, 4, (uint32_t[]){1}, 1);
     struct wr w = rpm_end(&source);
-    expect_fault(wr_view(&w), PKG_DAMAGED, "source package");
+    expect_fault(wr_view(&w), PKG_DAMAGED, "a source package: nothing that is installed");
+    wr_free(&w);
+    struct made_rpm large = rpm_begin(); /* rpm's own form of cpio, which has numbers of files in place of names and sizes */
+    put_files(&large, BYTES("a\0b\0l\0g\0"), 4);
+    wr_str(&large.payload, "07070X00000000");
+    w = rpm_end(&large);
+    expect_fault(wr_view(&w), PKG_ABSENT, "more than 4 GiB");
     wr_free(&w);
 }
 
