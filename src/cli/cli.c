@@ -88,7 +88,7 @@ const char *cli_value(const struct cli *cli, const char *name)
     return value && *value ? value : NULL;
 }
 
-static bool is_given(const struct cli *cli, const char *name)
+bool cli_given(const struct cli *cli, const char *name)
 {
     for (unsigned i = 0; i < cli->given_count; i++)
         if (strcmp(cli->given[i].option->name, name) == 0)
@@ -100,7 +100,7 @@ bool cli_flag(const struct cli *cli, const char *name)
 {
     static const char *const off[] = {"0", "no", "false", "off"};
     const char *value = cli_value(cli, name);
-    for (size_t i = 0; value && i < ARRAY_LENGTH(off) && !is_given(cli, name); i++)
+    for (size_t i = 0; value && i < ARRAY_LENGTH(off) && !cli_given(cli, name); i++)
         if (strcasecmp(value, off[i]) == 0)
             value = NULL;
     return value != NULL;
@@ -644,9 +644,9 @@ int cli_main(const char *self, const struct cli_command *commands, size_t count,
         status = run_program(&cli, cli.command->program, argv);
     } else if (!parse(&cli, argc, argv, used)) {
         status = EXIT_USAGE;
-    } else if (is_given(&cli, "help")) {
+    } else if (cli_given(&cli, "help")) {
         help_command(&cli);
-    } else if (is_given(&cli, "version")) {
+    } else if (cli_given(&cli, "version")) {
         put_version(&cli);
     } else if (!check_arguments(&cli) || !check_choices(&cli) || !check_numbers(&cli) || !find_root(&cli)) {
         status = EXIT_USAGE;

@@ -59,6 +59,8 @@ bool cli_flag(const struct cli *cli, const char *name);
 bool cli_time(const struct cli *cli, const char *name, int64_t *t);
 /* A number option, whose row states its range; `otherwise` if the option is absent. */
 uint64_t cli_number(const struct cli *cli, const char *name, uint64_t otherwise);
+/* It stands on the command line, not only in the environment. */
+bool cli_given(const struct cli *cli, const char *name);
 /* The i-th value of an option that may be given several times; NULL: no more. */
 const char *cli_nth(const struct cli *cli, const char *name, unsigned i);
 unsigned cli_argument_count(const struct cli *cli);

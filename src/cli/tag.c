@@ -2,6 +2,7 @@
 #include "cli/local.h"
 #include "cli/tag_out.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,44 @@ static void read_product(struct tagging *t, bool needed)
     t->style.product = &t->product;
 }
 
+/* What goes into an identifier: without blanks (SW-R2, RFC 8412 §6.1.2) and, CW-R6 of CoSWID, RFC 9393 §2.3, without "__". */
+static bool check_part(const struct tagging *t, const char *option)
+{
+    const char *value = cli_value(t->cli, option);
+    bool good = !value || (utf8_valid(bytes_of(value)) && !strstr(value, "__"));
+    for (const char *p = value; good && p && *p; p++)
+        good = (unsigned char)*p > ' ' && *p != 0x7f;
+    if (!good)
+        cli_usage(t->cli, "--%s stands in the tagId, which has neither blanks nor \"__\": not \"%s\"", option, value);
+    return good;
+}
+
+/* xs:language, as XML Schema has it: words of letters and digits, of letters alone in front (BCP 47). */
+static bool check_lang(const struct tagging *t)
+{
+    const char *lang = cli_value(t->cli, "lang");
+    struct bytes rest = bytes_of(lang);
+    bool good = true;
+    for (bool first = true; lang && good && rest.p; first = false) {
+        struct bytes word = bytes_split(&rest, '-');
+        good = word.n >= 1 && word.n <= 8;
+        for (size_t i = 0; i < word.n; i++)
+            good &= first ? isalpha(word.p[i]) != 0 : isalnum(word.p[i]) != 0;
+    }
+    if (!good)
+        cli_usage(t->cli, "--lang takes a language such as en, de-CH or zh-Hans, not \"%s\"", lang);
+    return good;
+}
+
+static bool check_cache(const struct tagging *t, enum subject subject)
+{
+    bool packages = subject == SUBJECT_NAMES || subject == SUBJECT_ALL || subject == SUBJECT_IDENTIFIERS;
+    if (!cli_given(t->cli, "cache") || (packages && t->style.full))
+        return true;
+    cli_usage(t->cli, "--cache keeps the hashes of installed packages' files, which are read with --full alone");
+    return false;
+}
+
 static bool read_style(struct tagging *t, enum subject subject)
 {
     const char *about = cli_value(t->cli, "meta-for");
@@ -151,7 +190,7 @@ static bool read_style(struct tagging *t, enum subject subject)
         cli_usage(t->cli, "tags of ISO/IEC 19770-2:2009 have no files: take --format swid or coswid, or neither --full nor --evidence");
         return false;
     }
-    if (!read_hashes(t) || !read_creator(t))
+    if (!read_hashes(t) || !read_creator(t) || !check_lang(t) || !check_part(t, "id-prefix") || !check_part(t, "arch") || !check_cache(t, subject))
         return false;
     read_product(t, subject == SUBJECT_EVIDENCE || subject == SUBJECT_NAMED || subject == SUBJECT_PACKAGE_FILE);
     return true;
@@ -253,9 +292,7 @@ static int tag_packages(struct tagging *t, enum subject subject)
     int code = local_open(t->cli, TIME_UNKNOWN, true, &local);
     if (code == EXIT_DONE) {
         t->tags = agent_tags_begin(&t->style, &t->taker, &error);
-        if (t->tags && error.text[0])
-            log_line(LOG_WARNING, "%s", error.text);
-        code = t->tags ? put_packages(t, subject, local.journal) : cli_fail(t->cli, EXIT_USAGE, "%s", error.text);
+        code = t->tags && !error.text[0] ? put_packages(t, subject, local.journal) : cli_fail(t->cli, EXIT_USAGE, "%s", error.text);
         agent_tags_end(t->tags, subject == SUBJECT_ALL && code == EXIT_DONE);
     }
     local_close(&local);
@@ -402,7 +439,7 @@ static const struct cli_option options[] = {
     {"os", "OS", "the system in the tagId and in Meta, blanks as _"},
     {"arch", "ARCH", "the machine in the tagId and in Meta"},
     {"lang", "TAG", "xml:lang of the tag (default: en-US)"},
-    {"cache", "FILE", "keep hashes there: a file that did not change since is not read again"},
+    {"cache", "FILE", "with --full: keep hashes there, so that a file which did not change since is not read again"},
     {NULL, NULL, NULL},
 };
 

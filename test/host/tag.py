@@ -187,6 +187,9 @@ def installed_package(work):
     cached = ["--cache", work + "/hashes.db"]
     muster("tag", "odd", "--full", *at, *cached)
     check("--cache", muster("tag", "odd", "--full", *at, *cached).stdout == tags[""])
+    done = muster("tag", "odd", "--full", *at, "--cache", work + "/no/such/folder/x", status=2)
+    check("a cache that cannot be used", done.stdout == b"" and done.stderr.count(b"\n") == 1, done)
+    check("that of the environment is for --full alone", subprocess.run([MUSTER, "tag", "odd", *at], env={**os.environ, "MUSTER_CACHE": "/no"}, capture_output=True, check=False).returncode == 0)
     three = muster("tag", "odd", "--full", "--hash", "sha256,sha384,sha512", *at).stdout
     node = next(n for n in ET.fromstring(three).iter(NS + "File") if n.get("name") == "plain")
     check("--hash", [node.get("{http://www.w3.org/2001/04/%s}hash" % n) for n in ("xmldsig-more#sha384", "xmlenc#sha512")] ==
@@ -372,7 +375,8 @@ def names():
     check("--meta-for package", meta == {"product": "time", "colloquialVersion": "1.9"}, meta)
     check("--json", json.loads(muster(*named, "--json").stdout)["items"][0]["tag"].startswith("<?xml"))
     for wrong in (["tag"], ["tag", "bash", "--all"], ["tag", "--name", "x"], ["tag", "--name", "x", "--version-string", "1", "--full"], [*named, "--hash", "md5"], [*named, "--hash", ""],
-                  [*named, "--format", "pdf"], [*named, "--regid", "a__b"], [*named, "--regid", "a b"], [*named, "--meta-for", "me"], [*named, "--format", "coswid", "--pretty"]):
+                  [*named, "--lang", "x y"], [*named, "--lang", "de_DE"], [*named, "--lang", ""], [*named, "--id-prefix", "a b"], [*named, "--id-prefix", "a__b"], [*named, "--id-prefix", "a\n"],
+                  [*named, "--arch", "x y"], [*named, "--cache", "/tmp/x"], ["tag", "bash", "--cache", "/tmp/x"], ["tag", "--evidence", "/etc/passwd", "--cache", "/tmp/x"], [*named, "--format", "pdf"], [*named, "--regid", "a__b"], [*named, "--regid", "a b"], [*named, "--meta-for", "me"], [*named, "--format", "coswid", "--pretty"]):
         done = muster(*wrong, status=2)
         check("one clear line", done.stdout == b"" and done.stderr.count(b"\n") == 1, done)
 
@@ -402,6 +406,34 @@ def hostile(work):
         done = muster("tag", verb, work + "/huge", status=2, before=little_memory)
         check("a file of 1 GB", done.stderr.count(b"\n") == 1 and b"larger than 64 MiB" in done.stderr, done)
     muster("tag", "convert", work + "/nothing", status=4)
+
+
+# ---- the first edition
+
+
+def first_edition(work):
+    """Beside ISO's own schema, where it is at hand."""
+    schema = os.path.join(sys.argv[1], "..", "shared/spec/schemas/swid-2009.xsd")
+    base = ["tag", "--name", "a  b", "--version-string", "1:2.36-9+b", "--format", "swid2009"]
+    done = muster(*base)
+    check("a regid of another form is told", done.stderr.count(b"\n") == 1 and b"regid.2004-03" in done.stderr, done)
+    done = muster(*base, "--regid", "regid.2004-03.org.example")
+    check("one of its own is not", done.stderr == b"", done)
+    if not os.path.exists(schema) or not shutil.which("xmllint"):
+        print("skip the schema of 2009: it is not in ../shared, or there is no xmllint")
+        return
+    with open(schema, encoding="utf-8") as file:
+        text = re.sub(r'schemaLocation="[^"]*"', f'schemaLocation="{work}/dsig.xsd"', file.read(), count=1)
+    put(work + "/2009.xsd", text.encode())
+    put(work + "/dsig.xsd", b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="http://www.w3.org/2000/09/xmldsig#"><xs:element name="Signature"/></xs:schema>')
+    others = b'<Entity name="C" regid="regid.2010-01.com.c" role="softwareCreator"/><Entity name="L" regid="regid.2011-12.com.l" role="licensor"/><Meta'
+    whole = muster("tag", "--name", "a", "--version-string", "4294967295.x", "--regid", "regid.2004-03.org.example").stdout.replace(b"<Meta", others)
+    for layout in ([], ["--pretty"]):
+        tag = muster("tag", "convert", "-", "--format", "swid2009", *layout, data=whole).stdout
+        checked = subprocess.run(["xmllint", "--nonet", "--noout", "--schema", work + "/2009.xsd", "-"], input=tag, capture_output=True, check=False)
+        check(f"the schema of 2009 {layout}", checked.returncode == 0, checked)
+    checked = subprocess.run(["xmllint", "--nonet", "--noout", "--schema", work + "/2009.xsd", "-"], input=done.stdout, capture_output=True, check=False)
+    check("who is unknown has a regid that is nobody's", checked.returncode == 0, checked)
 
 
 # ---- several tags: one after the other, and in files of their own
@@ -527,6 +559,7 @@ def main():
         evidence(work)
         names()
         gone(work)
+        first_edition(work)
         sequences(work)
         files_of_their_own(work)
         hostile(work)
