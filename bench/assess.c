@@ -93,8 +93,7 @@ _Noreturn static void bare_server(int listener, const char *ca, const char *cert
     }
 }
 
-/* ---- synthetic endpoints -------------------------------------------------------------------------------------------
- */
+/* ---- synthetic endpoints ----------------------------------------------------------------------------------------- */
 
 struct endpoint {
     unsigned number;
@@ -454,8 +453,7 @@ static bool report_latency(struct world *w)
     return good;
 }
 
-/* ---- idle connections -----------------------------------------------------------------------------------------------
- */
+/* ---- idle connections -------------------------------------------------------------------------------------------- */
 
 static struct net_stream *idlers[IDLE];
 static unsigned idle_count;

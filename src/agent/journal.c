@@ -143,8 +143,7 @@ bool journal_any_manager(const char *root)
     return any;
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* The folder, and those above it. What a journal tells, dpkg and apt let everybody on the machine read too. */
 bool journal_make_folder(const char *path, struct error *error)

@@ -39,8 +39,7 @@ void journal_bind_time(sqlite3_stmt *s, int at, int64_t t);
 /* The text must live until the statement is reset. */
 void journal_bind_text(sqlite3_stmt *s, int at, struct bytes b);
 
-/* ---- sets of packages ----------------------------------------------------------------------------------------------
- */
+/* ---- sets of packages -------------------------------------------------------------------------------------------- */
 
 /* A package of one version and architecture. Its texts stand behind it. */
 struct entry {

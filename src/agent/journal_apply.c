@@ -9,8 +9,7 @@ struct moment {
     uint32_t cause; /* 0: unknown */
 };
 
-/* ---- records coming and going
- * ------------------------------------------------------------------------------------------ */
+/* ---- records coming and going ------------------------------------------------------------------------------------ */
 
 /* The next event of the stream. SWIMA-R31, RFC 8412 §3.7.1: consecutive over all sources, one EID an event. */
 static bool put(struct run *r, const struct moment *m, enum pkg_action action, uint32_t record)
@@ -128,8 +127,7 @@ static bool delete (struct run *r, struct entry *e, const struct moment *m)
     return told;
 }
 
-/* ---- events of logs
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- events of logs ---------------------------------------------------------------------------------------------- */
 
 /* The entry that an event speaks of, of any version, unless several can be there. */
 static struct entry *find_there(const struct run *r, const struct entry_set *set, const struct pkg_event *e)
@@ -221,8 +219,7 @@ bool run_apply(void *context, const struct pkg_event *e)
     return r->status == JOURNAL_OK;
 }
 
-/* ---- the package manager has the last word
- * ----------------------------------------------------------------------------- */
+/* ---- the package manager has the last word ----------------------------------------------------------------------- */
 
 /* Something that no log explains. */
 struct surprise {

@@ -124,8 +124,7 @@ static enum journal_status head_write(struct run *r, const struct head *h)
     return status;
 }
 
-/* ---- one source
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- one source -------------------------------------------------------------------------------------------------- */
 
 /* A source as the last run left it. */
 struct source {
@@ -342,8 +341,7 @@ enum journal_status journal_is_current(struct journal *j, bool *current, struct 
     return status;
 }
 
-/* ---- the run
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {

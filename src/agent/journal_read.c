@@ -44,8 +44,7 @@ static enum journal_status completeness(struct journal *j, struct error *error)
     return JOURNAL_INCOMPLETE;
 }
 
-/* ---- records
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 #define RECORD_COLUMNS                                                                                                 \
     "r.id, r.source, r.software_id, r.name, r.version, r.arch, r.source_name, r.source_version, p.state, p.record, "   \
@@ -215,8 +214,7 @@ enum journal_status journal_find(struct journal *j, struct bytes software_id,
     return status;
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static struct journal_event event_of(sqlite3_stmt *s)
 {
@@ -285,8 +283,7 @@ enum journal_status journal_beginning(struct journal *j, uint32_t earliest, stru
     return status;
 }
 
-/* ---- check
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- check ------------------------------------------------------------------------------------------------------- */
 
 struct check {
     const struct pkg_manager *manager;

@@ -53,8 +53,7 @@ enum journal_status run_prepare_rows(struct run *r)
     return status;
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 enum journal_status run_flush_events(struct run *r)
 {
@@ -88,8 +87,7 @@ enum journal_status run_put_event(struct run *r, const struct event_row *e)
     return r->event_count == EVENT_BATCH ? run_flush_events(r) : JOURNAL_OK;
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 enum journal_status run_flush_records(struct run *r)
 {
@@ -216,8 +214,7 @@ enum journal_status run_drop_present(struct run *r, struct entry *e)
     return step_done(r, s);
 }
 
-/* ---- causes
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- causes ------------------------------------------------------------------------------------------------------ */
 
 uint32_t run_cause(struct run *r, struct bytes command, struct bytes user)
 {

@@ -152,8 +152,7 @@ void entry_set_free(struct entry_set *set)
     *set = (struct entry_set){0};
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 struct memory_key memory_key(uint8_t domain, struct bytes a, struct bytes b, struct bytes c)
 {

@@ -55,8 +55,7 @@ static int read_subject(struct cli *cli, char text[SHA256_TEXT])
     return good ? EXIT_DONE : cli_fail(cli, EXIT_USAGE, "%s: cannot be read: %s", subject, strerror(why));
 }
 
-/* ---- printing
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 struct output {
     struct cli *cli;

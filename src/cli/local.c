@@ -76,8 +76,7 @@ int local_collect(struct cli *cli, const char *state, struct journal **journal, 
     return status == JOURNAL_OK ? EXIT_DONE : cli_fail(cli, local_exit(status), "%s", error.text);
 }
 
-/* ---- a journal to read ---------------------------------------------------------------------------------------------
- */
+/* ---- a journal to read ------------------------------------------------------------------------------------------- */
 
 static const char *const folder_files[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.db.mark"};
 

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- what a signal leaves behind -----------------------------------------------------------------------------------
- */
+/* ---- what a signal leaves behind --------------------------------------------------------------------------------- */
 
 enum { LEFTOVERS = 8 };
 static char leftovers[LEFTOVERS][PATH_MAX];
@@ -53,8 +52,7 @@ void leftover_forget(const char *path)
             leftover_count = i;
 }
 
-/* ---- a file as a whole ---------------------------------------------------------------------------------------------
- */
+/* ---- a file as a whole ------------------------------------------------------------------------------------------- */
 
 /* A name beside the file's own that nobody has. */
 static bool name_beside(struct output *o)

@@ -22,8 +22,7 @@ struct import {
     struct swid_xml xml;
 };
 
-/* ---- the tag of a package file
- * --------------------------------------------------------------------------------------- */
+/* ---- the tag of a package file ----------------------------------------------------------------------------------- */
 
 static struct swid_sink *begin_tag(void *context, const struct journal_record *r)
 {
@@ -59,8 +58,7 @@ static int read_package(struct import *im, const char *path)
     return put ? EXIT_DONE : cli_fail(im->cli, EXIT_INTERNAL, "%s: its tag cannot be made", path);
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 /* CoSWID: a map, or one with a tag (RFC 8949 §3.1); no package file begins so. */
 static bool is_cbor(struct bytes b)

@@ -17,8 +17,7 @@
 
 enum { XMLSIG_ANSWER_MAX = SWID_READ_MAX + (1 << 20) }; /* a tag and its signature */
 
-/* ---- muster's side
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- muster's side ----------------------------------------------------------------------------------------------- */
 
 struct xmlsig; /* the program that runs */
 /* `p12` NULL: to verify. NULL: `error` says why. */
@@ -29,8 +28,7 @@ enum xmlsig_outcome xmlsig_ask(struct xmlsig *x, struct bytes question, struct w
                                struct error *error) MUST_USE;
 void xmlsig_end(struct xmlsig *x); /* may be NULL */
 
-/* ---- muster-xmlsig's own
- * ------------------------------------------------------------------------------------------------- */
+/* ---- muster-xmlsig's own ----------------------------------------------------------------------------------------- */
 
 typedef struct _xmlDoc *xmlsig_document; /* libxml2's */
 /* Without document type, and hence without entities and anything external. NULL: `error` says why. */

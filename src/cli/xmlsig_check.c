@@ -18,8 +18,7 @@
 #include <xmlsec/openssl/evp.h>
 #include <xmlsec/xmldsig.h>
 
-/* ---- both libraries
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- both libraries ---------------------------------------------------------------------------------------------- */
 
 static void PRINTF_LIKE(2, 3) be_silent(void *context, const char *format, ...)
 {
@@ -50,8 +49,7 @@ void xmlsig_shut_down(void)
     xmlCleanupParser();
 }
 
-/* ---- documents
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- documents --------------------------------------------------------------------------------------------------- */
 
 /* Before anything is declared: no entity ever comes to be. */
 static void refuse_doctype(void *context, const xmlChar *name, const xmlChar *public_id, const xmlChar *system_id)
@@ -120,8 +118,7 @@ xmlNode *xmlsig_find(xmlsig_document d, struct error *error)
     return NULL;
 }
 
-/* ---- what a signature may say: nothing but this
- * ------------------------------------------------------------------------------- */
+/* ---- what a signature may say: nothing but this ------------------------------------------------------------------ */
 
 static const char *const canonicalisations[] = {XMLSIG_C14N, XMLSIG_C14N11, XMLSIG_EXC_C14N, NULL};
 static const char *const signatures[] = {XMLSIG_MORE "rsa-sha256",
@@ -243,9 +240,7 @@ static bool is_plain(xmlNode *signature, xmlNode **key_info)
            (*key_info = take(&at, "KeyInfo")) != NULL && at_end(at);
 }
 
-/* ---- keys
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 struct _xmlSecKey *xmlsig_key(EVP_PKEY *pkey)
 {
@@ -287,9 +282,7 @@ static bool take_certificates(xmlNode *key_info, struct wr *octets, struct bytes
     return *count > 0 && !octets->bad;
 }
 
-/* ---- the check
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the check --------------------------------------------------------------------------------------------------- */
 
 /* xmlsec is held to the same again. */
 static bool limit(xmlSecDSigCtx *c)

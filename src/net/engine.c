@@ -55,8 +55,7 @@ BIO_METHOD *engine_pipe(void)
     return NULL;
 }
 
-/* ---- life -----------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /* PT-R6, RFC 6876 §3.4.2.1: the name is checked, without wildcards and without the common name. */
 static bool expect_host(SSL *ssl, const char *host)

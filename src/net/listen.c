@@ -125,8 +125,7 @@ static void bound_source(struct net_listener *n, uint64_t source)
         stream_close(oldest, "made room for a newer connection from its address before it had authenticated");
 }
 
-/* ---- accepting -----------------------------------------------------------------------------------------------------
- */
+/* ---- accepting --------------------------------------------------------------------------------------------------- */
 
 static void begin(struct net_listener *n, int fd, const struct sockaddr *address)
 {
@@ -195,8 +194,7 @@ static void on_callers(uv_poll_t *poll, int status, int events)
             return;
 }
 
-/* ---- sockets -------------------------------------------------------------------------------------------------------
- */
+/* ---- sockets ----------------------------------------------------------------------------------------------------- */
 
 /* PT-R4, RFC 6876 §3.1.1: TCP's own, OpenSSL has no heartbeats any more. */
 bool socket_keep_alive(int fd)

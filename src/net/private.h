@@ -58,8 +58,7 @@ struct net_loop {
     uint8_t cipher[CIPHER_SIZE], plain[PLAIN_SIZE];
 };
 
-/* ---- streams -------------------------------------------------------------------------------------------------------
- */
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 enum stream_phase { STREAM_CONNECTING, STREAM_HANDSHAKE, STREAM_OPEN, STREAM_FINISHING, STREAM_CLOSED };
 

@@ -57,8 +57,7 @@ static const struct kind *kind_of(const EVP_PKEY *key)
     return NULL;
 }
 
-/* ---- certificates
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- certificates ------------------------------------------------------------------------------------------------ */
 
 static X509 *certificate_of(struct bytes der)
 {
@@ -187,8 +186,7 @@ bool net_trust_check(const struct net_trust *t, const struct bytes *chain, size_
     return good;
 }
 
-/* ---- PKCS #12
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- PKCS #12 ---------------------------------------------------------------------------------------------------- */
 
 static bool keep_certificate(struct net_signer *s, X509 *x)
 {
@@ -310,8 +308,7 @@ struct evp_pkey_st *net_signer_key(const struct net_signer *s)
     return s->key;
 }
 
-/* ---- signatures
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- signatures -------------------------------------------------------------------------------------------------- */
 
 /* PS256: the salt is as long as the digest (RFC 8230 §2). */
 static bool set_padding(const struct kind *k, EVP_PKEY_CTX *c)

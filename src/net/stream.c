@@ -153,8 +153,7 @@ void stream_finish(struct net_stream *s, const char *why)
     stream_watch(s, uv_now(&s->loop->uv) + FINISH_MS);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 struct write_request {
     uv_write_t request;
@@ -235,8 +234,7 @@ bool net_stream_write(struct net_stream *s, struct bytes plaintext)
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static const char *peer_of(const struct net_stream *s)
 {
@@ -326,8 +324,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buffer)
     stream_flush(s);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 struct net_stream *stream_new(struct net_loop *l, const struct net_tls *tls, const struct net_handler *handler,
                               void *context)

@@ -20,8 +20,7 @@ struct merge {
     char native[64];
 };
 
-/* ---- the cursor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the cursor -------------------------------------------------------------------------------------------------- */
 
 static void cursor_read(struct bytes before, struct log_position *dpkg, struct log_position *apt, bool *speaks)
 {
@@ -39,8 +38,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a == TIME_UNKNOWN ? b : b == TIME_UNKNOWN || a < b ? a : b;
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static void emit(struct merge *m, const struct log_set *from, struct pkg_event *e)
 {
@@ -131,8 +129,7 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
     }
 }
 
-/* ---- merging
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- merging ----------------------------------------------------------------------------------------------------- */
 
 /* apt's item that this action carries out, NULL if the transaction has none (any more: the next one may want the same
  * in one second). */

@@ -66,8 +66,7 @@ struct local_clock {
 };
 bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t) MUST_USE;
 
-/* ---- deb822.c ------------------------------------------------------------------------------------------------------
- */
+/* ---- deb822.c ---------------------------------------------------------------------------------------------------- */
 
 /* The fields of a stanza that matter here. Views live until the next call. */
 struct deb822 {
@@ -142,8 +141,7 @@ enum pkg_status pacman_describe_lines(struct lines *lines, const struct pkg_sink
 /* muster-rpmdb's answer. */
 enum pkg_status rpm_describe_lines(struct lines *lines, const struct pkg_sink *sink);
 
-/* ---- logset.c: a log and its rotated predecessors, read as one stream ----------------------------------------------
- */
+/* ---- logset.c: a log and its rotated predecessors, read as one stream -------------------------------------------- */
 
 /* What the cursor keeps of one log. */
 struct log_position {
@@ -388,8 +386,7 @@ void snap_yaml_read(struct lines *lines, struct arena *a, struct pkg_package *p,
 /* The version in the file "deploy" of a deployed commit, empty if there is none; a view into it. */
 struct bytes flatpak_deploy_version(struct bytes deploy);
 
-/* ---- NAME_version.c: version orders ---------------------------------------------------------------------
- */
+/* ---- NAME_version.c: version orders ------------------------------------------------------------------------------ */
 
 /* Every order, defined in the file of its name: O(name) stands for `name_order`. */
 #define PKG_ORDERS(O) \
@@ -415,8 +412,7 @@ int number_compare(struct bytes a, struct bytes b);
 /* Consumes a run of digits or of letters at the beginning of both, which are not empty; a number is newer than letters. */
 int segment_compare(struct bytes *a, struct bytes *b);
 
-/* ---- dpkg_history.c, dpkg.c ------------------------------------------------------------------------
- */
+/* ---- dpkg_history.c, dpkg.c -------------------------------------------------------------------------------------- */
 
 enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
 uint64_t dpkg_logs_stamp(uint64_t digest, const char *root);

@@ -93,8 +93,7 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part)
     a->tags.asked = false; /* whoever began anew did not answer */
 }
 
-/* ---- the store -----------------------------------------------------------------------------------------------------
- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 static bool submit(struct assessment *a, enum store_work work)
 {

@@ -115,8 +115,7 @@ static int take_options(struct server *s)
     return STATUS_OK;
 }
 
-/* ---- parts, in the order in which they start ----------------------------------------------------------------------
- */
+/* ---- parts, in the order in which they start --------------------------------------------------------------------- */
 
 /* What a first start made is said once; a certificate alone is renewed without a word about authorities. */
 static void tell_what_was_made(const struct server *s, const struct pki_made *made)
@@ -316,8 +315,7 @@ static int write_addresses(struct server *s)
     return written ? STATUS_OK : STATUS_USAGE;
 }
 
-/* ---- life -----------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void on_signal(void *argument)
 {

@@ -99,8 +99,7 @@ static void write_group(struct store *s, struct store_request *group)
     }
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------------------
- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 /* Up to `most` requests; NULL once there are none and there will be none. */
 static struct store_request *take(struct store_threads *t, struct queue *q, size_t most)

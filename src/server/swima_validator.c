@@ -118,8 +118,7 @@ static bool on_conflict(void *state, const struct store_receipt *receipt)
     return true;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static bool make_room(struct swima *v, size_t more)
 {

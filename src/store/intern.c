@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- interning ------------------------------------------------------------------------------------------------------
- */
+/* ---- interning --------------------------------------------------------------------------------------------------- */
 
 /* Names and groups, which begin with their digest, are found through a list of pointers in the digests' order. */
 static int by_digest(const void *a, const void *b)
@@ -177,8 +176,7 @@ enum store_status intern_names(struct work *w, struct name *items, size_t count)
     return STORE_FAILED;
 }
 
-/* ---- change sets ----------------------------------------------------------------------------------------------------
- */
+/* ---- change sets ------------------------------------------------------------------------------------------------- */
 
 /* The groups by digest; each distinct one is asked for once. */
 struct sets {

@@ -67,8 +67,7 @@ static enum store_status explain(struct connection *c, const PGresult *result, s
     return sqlstates[i].status;
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------------------------
- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static void ignore_notice(void *context, const PGresult *result)
 {
@@ -172,8 +171,7 @@ static bool engine_in_transaction(struct store *s)
     return engine_connected(s); /* an error does not end it, a lost connection does */
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static void put_number(struct wr *w, int64_t v)
 {

@@ -9,8 +9,7 @@
 #define EVENT_BITS                                                                                                     \
     16 /* of a cursor: the event's place in its change, below the change's number; BLOB_MEMBERS_MAX fits */
 
-/* ---- endpoints ------------------------------------------------------------------------------------------------------
- */
+/* ---- endpoints --------------------------------------------------------------------------------------------------- */
 
 static struct store_endpoint read_endpoint(struct rows *rows)
 {
@@ -107,8 +106,7 @@ enum store_status store_totals(struct store *s, struct store_totals *totals, str
     return sql_end(&rows);
 }
 
-/* ---- changes --------------------------------------------------------------------------------------------------------
- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 struct change {
     int64_t id, learnt;
@@ -140,8 +138,7 @@ static enum store_status out_of_memory(struct error *error)
     return STORE_FAILED;
 }
 
-/* ---- texts ----------------------------------------------------------------------------------------------------------
- */
+/* ---- texts ------------------------------------------------------------------------------------------------------- */
 
 /* Numbers of software and their texts, in the order of the numbers. */
 struct text {

@@ -18,8 +18,7 @@ enum store_status work_damaged(struct work *w, const char *what)
     return STORE_DAMAGED;
 }
 
-/* ---- the endpoint's row --------------------------------------------------------------------------------------------
- */
+/* ---- the endpoint's row ------------------------------------------------------------------------------------------ */
 
 static enum store_status read_endpoint(struct work *w, struct rows *rows)
 {
@@ -169,8 +168,7 @@ static enum store_status cut_groups(struct work *w, bool arranged)
     return STORE_OK;
 }
 
-/* ---- changes --------------------------------------------------------------------------------------------------------
- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 /* Room for the largest group. */
 struct change_room {
@@ -471,8 +469,7 @@ static enum store_status store_software_of(struct work *w)
     return status;
 }
 
-/* ---- the calls ----------------------------------------------------------------------------------------------------
- */
+/* ---- the calls --------------------------------------------------------------------------------------------------- */
 
 static enum store_status store_all(struct work *w)
 {

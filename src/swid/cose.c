@@ -35,8 +35,7 @@ bool swid_is_cose(struct bytes octets)
     return enter(&d);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static struct bytes take_octets(struct swid_cbor *d, const char *otherwise)
 {
@@ -155,8 +154,7 @@ enum swid_status swid_cose_read(struct bytes octets, struct swid_cose *c, struct
     return d.status;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static void put_octets(struct wr *w, struct bytes octets)
 {

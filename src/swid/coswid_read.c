@@ -20,8 +20,7 @@ struct decoding {
     unsigned depth; /* of elements */
 };
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* An element that is being read: what its map says and where its children stand. */
 struct reading {
@@ -227,9 +226,7 @@ static void read_labelled(struct decoding *d, struct reading *r, const struct sw
     keep(d, r, row, &w);
 }
 
-/* ---- maps
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- maps -------------------------------------------------------------------------------------------------------- */
 
 static const struct swid_row *row_of(enum swid_element element, struct swid_cbor_item key)
 {
@@ -315,9 +312,7 @@ static void read_map(struct decoding *d, struct reading *r, enum swid_element el
         swid_cbor_fail(&d->in, SWID_NO_MEMORY, "out of memory");
 }
 
-/* ---- elements
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- elements ---------------------------------------------------------------------------------------------------- */
 
 /* One or more elements of a kind (CW-R1): the one that is read but not handed over yet, and where the next one stands.
  */

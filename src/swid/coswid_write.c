@@ -47,8 +47,7 @@ static void put_clean_text(struct wr *w, struct bytes text)
     wr_free(&clean);
 }
 
-/* ---- values: each says whether the text is one of its type
- * ------------------------------------------------------------------- */
+/* ---- values: each says whether the text is one of its type ------------------------------------------------------- */
 
 static bool put_text(struct wr *w, const struct swid_row *row, struct bytes v)
 {
@@ -189,8 +188,7 @@ static bool (*const put_value[TYPE_COUNT])(struct wr *w, const struct swid_row *
     [TYPE_EVENT] = put_text,
 };
 
-/* ---- maps
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- maps -------------------------------------------------------------------------------------------------------- */
 
 static void begin_pair(struct frame *f)
 {
@@ -307,8 +305,7 @@ static void put_map(struct wr *w, struct frame *f)
         wr_bytes(w, view(f, i));
 }
 
-/* ---- the sink
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the sink ---------------------------------------------------------------------------------------------------- */
 
 static void begin_frame(struct frame *f, enum swid_element element)
 {

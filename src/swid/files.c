@@ -5,9 +5,7 @@
 
 enum { OPEN_MAX = SWID_DEPTH_MAX - 4 }; /* directories within one another; deeper ones stand with their root */
 
-/* ---- paths
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 /* The next component, without slashes; p NULL: there is none. */
 static struct bytes component(struct bytes *path)
@@ -70,9 +68,7 @@ int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic)
     return order ? order : bytes_compare(name_a, name_b);
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* Root and name of an element for a path: "/usr/share" is "share" in "/usr", "/usr" is "usr" in "/". */
 static void put_place(struct swid_node *node, struct bytes path)
@@ -239,8 +235,7 @@ void swid_files_end(struct swid_files *f)
     wr_free(&f->directory);
 }
 
-/* ---- reading back
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- reading back ------------------------------------------------------------------------------------------------ */
 
 static bool append(struct swid_lister *l, struct bytes path)
 {

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- tables ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 const struct swid_namespace_row swid_namespaces[NS_COUNT] = {
     [NS_NONE] = {"", "", NULL},
@@ -219,8 +218,7 @@ void swid_leaf(struct swid_sink *s, const struct swid_node *node)
     s->close(s, node->element);
 }
 
-/* ---- spellings ------------------------------------------------------------------------------------------------------
- */
+/* ---- spellings --------------------------------------------------------------------------------------------------- */
 
 size_t swid_character(const uint8_t *p, size_t n)
 {
@@ -294,8 +292,7 @@ void swid_put_hex(struct wr *w, struct bytes octets)
     }
 }
 
-/* ---- octets that no text can hold
- * ------------------------------------------------------------------------------------ */
+/* ---- octets that no text can hold -------------------------------------------------------------------------------- */
 
 static void put_exact(struct wr *w, struct bytes octets)
 {
@@ -382,8 +379,7 @@ static bool take_twin(struct swid_node *node, const struct swid_row *row, struct
     return good;
 }
 
-/* ---- the one form
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the one form ------------------------------------------------------------------------------------------------ */
 
 static void put_words(struct wr *w, struct bytes text)
 {

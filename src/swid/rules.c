@@ -52,8 +52,7 @@ struct rule {
     bool (*fits)(const struct swid_row *row, struct bytes value); /* instead: for each attribute of the element */
 };
 
-/* ---- what rules ask
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- what rules ask ---------------------------------------------------------------------------------------------- */
 
 enum { TAG_CREATOR = 1, SOFTWARE_CREATOR = 2, MAINTAINER = 6 };
 
@@ -241,8 +240,7 @@ static bool same_role(const struct validation *v, const struct swid_node *n, int
     return true;
 }
 
-/* ---- what rules ask of every attribute
- * ---------------------------------------------------------------------------------------- */
+/* ---- what rules ask of every attribute --------------------------------------------------------------------------- */
 
 static bool stands(const struct swid_row *row, struct bytes value)
 {
@@ -332,8 +330,7 @@ static bool of_its_length(const struct swid_row *row, struct bytes v)
     return true;
 }
 
-/* ---- the rules
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the rules --------------------------------------------------------------------------------------------------- */
 
 #define RULE(number, scope, kinds, attribute, holds, text)                                                             \
     {                                                                                                                  \
@@ -478,8 +475,7 @@ bool swid_rule_is_advice(const struct swid_rule *rule)
     return strstr(rule->text, " should ") != NULL;
 }
 
-/* ---- the first reading: what kind of tag it is
- * ------------------------------------------------------------------------------- */
+/* ---- the first reading: what kind of tag it is ------------------------------------------------------------------- */
 
 static void learn_root(struct validation *v, const struct swid_node *node)
 {
@@ -535,8 +531,7 @@ static void learnt(struct swid_sink *s, enum swid_element element)
     ((struct validation *)s)->depth--;
 }
 
-/* ---- the second one
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the second one ---------------------------------------------------------------------------------------------- */
 
 static void violated(struct validation *v, const struct rule *r, const char *detail)
 {

@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* ---- fields ---------------------------------------------------------------------------------------------------------
- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 /* What of which element each field is. */
 static const struct {
@@ -57,8 +56,7 @@ void swid_tag_write(struct wr *w, const struct swid_tag *tag)
     xml.sink.close(&xml.sink, SWID_IDENTITY);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct taking {
     struct swid_sink sink; /* first */
@@ -159,8 +157,7 @@ bool swid_tag_is_of(const struct swid_tag *tag, struct bytes software_id)
            bytes_equal(tag_id, tag->tag_id);
 }
 
-/* ---- the product out of an identifier ------------------------------------------------------------------------------
- */
+/* ---- the product out of an identifier ---------------------------------------------------------------------------- */
 
 /* The identifier's own head, "Debian_12-x86_64", without its package and version; empty if it does not end with them.
  * The journal keeps identifiers of machines that were upgraded since: their tags speak of the system of that time. */

@@ -135,8 +135,7 @@ static const struct recording *recorded(const char *name)
     return recording_named(golden, &golden_count, name);
 }
 
-/* ---- what ours says -----------------------------------------------------------------------------------------------
- */
+/* ---- what ours says ---------------------------------------------------------------------------------------------- */
 
 /* One side of ours, and what it has said. */
 struct side {
@@ -239,8 +238,7 @@ static void hear(struct side *s, struct bytes batch)
     wr_free(&w);
 }
 
-/* ---- our server ---------------------------------------------------------------------------------------------------
- */
+/* ---- our server -------------------------------------------------------------------------------------------------- */
 
 struct server {
     struct side side;
@@ -439,8 +437,7 @@ static void server_hears_the_rest(struct server *s, const struct batch *told)
     arena_free(&a);
 }
 
-/* ---- our client ---------------------------------------------------------------------------------------------------
- */
+/* ---- our client -------------------------------------------------------------------------------------------------- */
 
 struct client {
     struct side side;
@@ -492,8 +489,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* ---- the tests ----------------------------------------------------------------------------------------------------
- */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 /* Who changes a recording, or adds one, hears of it here. */
 static void the_recordings_are_those_that_are_shared(void **state)
@@ -620,8 +616,7 @@ static void its_server_as_recorded(void **state)
     }
 }
 
-/* ---- what no recording shows --------------------------------------------------------------------------------------
- */
+/* ---- what no recording shows ------------------------------------------------------------------------------------- */
 
 static const uint8_t empty_cdata[] = {2, 0, 0, PB_CDATA, 0, 0, 0, 8},
                      empty_sdata[] = {2, 0x80, 0, PB_SDATA, 0, 0, 0, 8};

@@ -167,8 +167,7 @@ static void expect_records(struct machine *m, enum journal_which which, const ch
     "2024-01-01 " time " remove " name " " version " <none>\n2024-01-01 " time " status config-files " name            \
     " " version "\n"
 
-/* ---- a life
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- a life ------------------------------------------------------------------------------------------------------ */
 
 /* SWIMA-R22, R25, R31, R32 */
 static void test_first_run(void **state)
@@ -541,8 +540,7 @@ static void test_two_logs(void **state)
     machine_free(&m);
 }
 
-/* ---- what goes wrong
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
 static void test_lost_logs(void **state)
 {
@@ -834,8 +832,7 @@ static void test_other_root(void **state)
     machine_free(&other);
 }
 
-/* ---- two at once, and sudden death
- * ------------------------------------------------------------------------------------------- */
+/* ---- two at once, and sudden death ------------------------------------------------------------------------------- */
 
 static void add_transactions(struct machine *m, int from, int count)
 {

@@ -10,8 +10,7 @@
 
 #include "memory_server.h"
 
-/* ---- what can be said ---------------------------------------------------------------------------------------------
- */
+/* ---- what can be said -------------------------------------------------------------------------------------------- */
 
 /* A piece of an answer. Octets are a whole attribute value; ID stands for the Request ID's four octets. */
 enum kind { END, RIGHT, OCTETS, EMPTY_MESSAGE };
@@ -93,8 +92,7 @@ static const struct piece answers[] = {
     EVENTS("events for the inventory", U32("\0"), U32("\0"), "\0", ""),
 };
 
-/* ---- an endpoint --------------------------------------------------------------------------------------------------
- */
+/* ---- an endpoint ------------------------------------------------------------------------------------------------- */
 
 static struct endpoint {
     struct piece pieces[3]; /* that answer each request for software, in this order */

@@ -337,8 +337,7 @@ static void store_answer(struct fake_store *f)
     r->done(r);
 }
 
-/* ---- an assessment in memory ----------------------------------------------------------------------------------------
- */
+/* ---- an assessment in memory ------------------------------------------------------------------------------------- */
 
 struct play {
     struct nea_outcome client, server;
