@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/tag_signature.h"
 #include "server/server.h"
 
 #include <limits.h>
@@ -29,6 +30,12 @@ static int run_serve(struct cli *cli)
     void *const contexts[] = {&posture};
     const struct nea_mutual mutual = {
         .language = "en", .components = collectors, .contexts = contexts, .component_count = ARRAY_LENGTH(collectors)};
+    const char *trust_tags = cli_value(cli, "trust-tags");
+    struct error error = {""};
+    struct tag_judge *judge = trust_tags ? tag_judge_new(trust_tags, &error) : NULL;
+    const struct server_trust trust = {tag_judge_signed_by, judge};
+    if (trust_tags && !judge)
+        return cli_fail(cli, EXIT_USAGE, "%s", error.text);
     agent_posture_read("/", &posture);
     struct server_options options = {
         .state = cli_state(cli),
@@ -42,11 +49,14 @@ static int run_serve(struct cli *cli)
         .max_strangers = (unsigned)cli_number(cli, "max-strangers", 0),
         .checks = cli_value(cli, "check"),
         .verify = (unsigned)cli_number(cli, "verify", 0),
+        .trust = judge ? &trust : NULL,
         .help = cli_value(cli, "help-uri"),
         .mutual = cli_flag(cli, "mutual") ? &mutual : NULL,
         .json = cli_json(cli),
     };
-    return server_run(&options);
+    int status = server_run(&options);
+    tag_judge_free(judge);
+    return status;
 }
 
 static int run_issue(struct cli *cli)
@@ -87,6 +97,7 @@ static const struct cli_option serve_options[] = {
     {"verify", "N",
      "tags with files that each exchange asks of an endpoint, of software that has a reference tag, to compare them (default: 0, none)", 0,
      SERVER_VERIFY_MAX},
+    {"trust-tags", "FILE", "a tag that an endpoint brings is a reference by itself where its software has none, if it is signed (XML-Signature, COSE_Sign1) by one of these certificates (PEM), or by one that they issued"},
     {"mutual", NULL, "tell endpoints that ask for it (assess --mutual) this machine's own posture, as it is when the server starts"},
     {"openapi", NULL, "print what the API offers, as an OpenAPI 3.1 document, and end; the server itself answers it at /api/v1/openapi.json"},
     {"help-uri", "URI", "a page (https, http) or an address (mailto) where users of endpoints that have something to mend find help: told to them with the result"},

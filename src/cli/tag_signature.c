@@ -4,6 +4,7 @@
 #include "cli/xmlsig.h"
 #include "swid/swid.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,20 +113,25 @@ static enum tag_signature_state check_coswid(struct bytes tag, struct bytes *cha
     return state;
 }
 
-/* `answer` keeps what the views are of. */
-static enum tag_signature_state check_xml(struct bytes tag, struct wr *answer, struct bytes *chain, size_t *count,
-                                          struct error *why)
+/* `answer` keeps what the views are of; *kept, or NULL, the program that answers for the next time. */
+static enum tag_signature_state check_xml(struct bytes tag, struct xmlsig **kept, struct wr *answer, struct bytes *chain,
+                                          size_t *count, struct error *why)
 {
-    struct xmlsig *x = xmlsig_start(NULL, why);
+    struct xmlsig *x = kept && *kept ? *kept : xmlsig_start(NULL, why);
     enum xmlsig_outcome outcome = x ? xmlsig_ask(x, tag, answer, why) : XMLSIG_GONE;
     struct rd r = rd_of(wr_view(answer), 0);
     while (outcome == XMLSIG_DONE && rd_more(&r) && *count < NET_CHAIN_MAX)
         chain[(*count)++] = rd_take(&r, rd_u32(&r));
-    xmlsig_end(x);
+    bool keep = kept && outcome != XMLSIG_GONE;
+    if (!keep)
+        xmlsig_end(x);
+    if (kept)
+        *kept = keep ? x : NULL;
     return outcome == XMLSIG_DONE ? TAG_SIGNED : outcome == XMLSIG_REFUSED ? TAG_BROKEN : TAG_UNCHECKABLE;
 }
 
-void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trust *trust, struct tag_signature *s)
+static void check(struct bytes tag, bool is_signed, const struct net_trust *trust, struct xmlsig **kept,
+                  struct tag_signature *s)
 {
     struct bytes chain[NET_CHAIN_MAX];
     struct wr answer = wr_of(XMLSIG_ANSWER_MAX), subject = wr_of(0);
@@ -133,7 +139,7 @@ void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trus
     *s = (struct tag_signature){.state = TAG_UNSIGNED};
     if (is_signed)
         s->state = swid_is_cose(tag) ? check_coswid(tag, chain, &count, &s->why)
-                                     : check_xml(tag, &answer, chain, &count, &s->why);
+                                     : check_xml(tag, kept, &answer, chain, &count, &s->why);
     if (s->state == TAG_SIGNED) {
         bool named = net_certificate_subject(chain[0], &subject);
         snprintf(s->signer, sizeof s->signer, "%s",
@@ -142,4 +148,58 @@ void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trus
     }
     wr_free(&answer);
     wr_free(&subject);
+}
+
+void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trust *trust, struct tag_signature *s)
+{
+    check(tag, is_signed, trust, NULL, s);
+}
+
+/* ---- for a server ------------------------------------------------------------------------------------------------- */
+
+struct tag_judge {
+    pthread_mutex_t lock;
+    struct net_trust *trust;
+    struct xmlsig *xml; /* that answered last */
+};
+
+struct tag_judge *tag_judge_new(const char *trust, struct error *error)
+{
+    struct tag_judge *j = calloc(1, sizeof *j);
+    if (j && (j->trust = net_trust_new(trust, error))) {
+        pthread_mutex_init(&j->lock, NULL);
+        return j;
+    }
+    if (!j)
+        error_set(error, "out of memory");
+    free(j);
+    return NULL;
+}
+
+void tag_judge_free(struct tag_judge *j)
+{
+    if (!j)
+        return;
+    xmlsig_end(j->xml);
+    net_trust_free(j->trust);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+bool tag_judge_signed_by(void *context, struct bytes tag, struct wr *who)
+{
+    static const char dsig[] = XMLSIG_DSIG;
+    struct tag_judge *j = context;
+    struct tag_signature s;
+    /* Most carry none: then no program is asked. */
+    if (!swid_is_cose(tag) && !memmem(tag.p, tag.n, dsig, sizeof dsig - 1))
+        return false;
+    pthread_mutex_lock(&j->lock);
+    check(tag, true, j->trust, &j->xml, &s);
+    pthread_mutex_unlock(&j->lock);
+    if (s.state == TAG_SIGNED && s.trusted)
+        wr_str(who, s.signer);
+    else
+        log_line(s.state == TAG_BROKEN ? LOG_WARNING : LOG_DEBUG, "the signature of a tag that an endpoint brought is not taken: %s", s.why.text);
+    return s.state == TAG_SIGNED && s.trusted;
 }

@@ -35,4 +35,12 @@ const char *tag_signature_word(enum tag_signature_state state);
 /* `is_signed`: what reading the tag found (struct swid_sink). `trust` may be NULL. */
 void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trust *trust, struct tag_signature *s);
 
+/* The same for a server: one check at a time, whichever threads ask. */
+struct tag_judge;
+/* `trust`: certificates in PEM. NULL: `error` says why. */
+struct tag_judge *tag_judge_new(const char *trust, struct error *error) MUST_USE;
+void tag_judge_free(struct tag_judge *j); /* may be NULL */
+/* As struct server_trust has it; `context` is the judge. */
+bool tag_judge_signed_by(void *context, struct bytes tag, struct wr *who);
+
 #endif

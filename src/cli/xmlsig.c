@@ -6,15 +6,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 60000 };
+
 struct xmlsig {
     pid_t pid;
     int to, from;
+    bool stuck; /* it does not answer */
 };
 
 /* The ends of ours are closed in it by themselves. */
@@ -79,10 +84,18 @@ static bool send(int fd, struct bytes b)
     return true;
 }
 
-static bool receive(int fd, size_t left, struct wr *to)
+static bool receive(int fd, size_t left, struct wr *to, bool *stuck)
 {
     uint8_t block[65536];
     while (left) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        int ready = poll(&wait, 1, PATIENCE_MS);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0) {
+            *stuck = true;
+            return false;
+        }
         ssize_t n = read(fd, block, left < sizeof block ? left : sizeof block);
         if (n < 0 && errno == EINTR)
             continue;
@@ -101,12 +114,12 @@ enum xmlsig_outcome xmlsig_ask(struct xmlsig *x, struct bytes question, struct w
     wr_u32(&head, question.n);
     bool heard = !head.bad && send(x->to, wr_view(&head)) && send(x->to, question);
     wr_reset(&head);
-    heard = heard && receive(x->from, 5, &head);
+    heard = heard && receive(x->from, 5, &head, &x->stuck);
     struct rd r = rd_of(wr_view(&head), 0);
     bool done = heard && rd_u8(&r) == 1;
-    heard = heard && receive(x->from, rd_u32(&r), done ? answer : &why);
+    heard = heard && receive(x->from, rd_u32(&r), done ? answer : &why, &x->stuck);
     if (!heard)
-        error_set(error, "muster-xmlsig has ended before its answer");
+        error_set(error, x->stuck ? "muster-xmlsig does not answer" : "muster-xmlsig has ended before its answer");
     else if (!done)
         error_set(error, "%s", wr_string(&why));
     wr_free(&head);
@@ -122,6 +135,8 @@ void xmlsig_end(struct xmlsig *x)
         close(x->to);
     if (x->from >= 0)
         close(x->from);
+    if (x->stuck)
+        kill(x->pid, SIGKILL);
     while (x->pid > 0 && waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     free(x);

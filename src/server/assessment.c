@@ -115,6 +115,7 @@ void assessment_locate(struct assessment *a)
     tags_free(&a->tags);
     a->unknown = false; /* what was stored before this is found */
     a->tags.verify = a->host->verify;
+    a->tags.trust = a->host->trust;
     a->request.in.endpoint = a->report.endpoint;
     a->request.tags = &a->tags;
     if (!submit(a, WORK_POSITION)) {

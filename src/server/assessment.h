@@ -32,6 +32,7 @@ struct assessment_host {
     void *context;
     struct net_loop *loop;
     const struct policy *policy; /* NULL: the default */
+    const struct server_trust *trust; /* who may sign references; NULL: nobody */
     unsigned verify; /* how many tags an exchange asks for to compare them with their references */
 };
 

@@ -231,6 +231,7 @@ static int start_listening(struct server *s)
         w->limits.max_batch = s->options->max_message;
         w->policy = &s->policy;
         w->verify = s->options->verify;
+        w->trust = s->options->trust;
         w->mutual = s->options->mutual;
         if (!w->loop) {
             error_set(&s->error, "no memory for a worker");

@@ -10,6 +10,13 @@ struct nea_mutual;
 /* The smallest message bound leaves room for a first batch with all that a posture consists of; software comes in segments. */
 enum { SERVER_WORKERS_MAX = 64, SERVER_MESSAGE_MIN = 4096, SERVER_MESSAGE_MAX = 1 << 30, SERVER_STRANGERS_MAX = 1 << 20, SERVER_NAMES_MAX = 16, SERVER_VERIFY_MAX = 64 };
 
+/* Who may sign references: whether a tag carries a signature of its whole that holds, by somebody trusted; then it appends who that is. Any thread
+ * may ask, and waits. */
+struct server_trust {
+    bool (*signed_by)(void *context, struct bytes tag, struct wr *who);
+    void *context;
+};
+
 struct server_options {
     const char *state;   /* folder: pki/, admin.txt, token.txt, server.db, server.json (addresses of the running server) */
     const char *listen;  /* "ADDRESS:PORT", "PORT" or "[::]:PORT" for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
@@ -23,6 +30,7 @@ struct server_options {
     unsigned max_strangers; /* connections of one source (IPv4 address, IPv6 /64) that have not authenticated, up to SERVER_STRANGERS_MAX; 0: 256 */
     const char *checks;  /* "forwarding=allow|quarantine|deny,default-password=…,files=…" over the default policy; NULL: as it is */
     unsigned verify;     /* tags that each exchange asks for to compare them with their references, up to SERVER_VERIFY_MAX; 0: none */
+    const struct server_trust *trust; /* NULL: no tag that endpoints bring is a reference */
     const char *help;    /* a URI that endpoints with something to mend are pointed to; NULL: none */
     const struct nea_mutual *mutual; /* how endpoints that want to may assess this server; NULL: they may not. For all threads */
     bool json; /* the ready line is the document that server.json holds */

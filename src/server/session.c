@@ -219,6 +219,7 @@ static void on_open(void *context, struct net_stream *stream, struct bytes peer)
                                        .context = s,
                                        .loop = s->worker->loop,
                                        .policy = s->worker->policy,
+                                       .trust = s->worker->trust,
                                        .verify = s->worker->verify};
     s->assessment = assessment_new(&s->host, peer, bytes_of(net_stream_address(stream)));
     void *contexts[] = {s->assessment, s->assessment};

@@ -16,6 +16,7 @@ struct worker {
     struct connected *connected; /* shared, too: who has a session now */
     struct logins *logins; /* shared as well; NULL: only certificates */
     struct nea_limits limits;
+    const struct server_trust *trust; /* as struct server_options has it */
     unsigned verify; /* as struct assessment_host has it */
     const struct policy *policy;
     const struct nea_mutual *mutual;

@@ -87,6 +87,9 @@ static void write_one(struct store *s, struct store_request *r)
 static void write_group(struct store *s, struct store_request *group)
 {
     struct error error = {""};
+    for (struct store_request *r = group; r; r = r->next)
+        if (r->work == WORK_TAGS)
+            tags_judge(r->tags);
     enum store_status status = store_begin(s, &error);
     if (status == STORE_OK) {
         for (struct store_request *r = group; r; r = r->next)

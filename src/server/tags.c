@@ -2,6 +2,7 @@
 
 #include "swid/swid.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,13 +163,39 @@ bool tags_read(struct bytes octets, struct bytes software_id, struct arena *a, s
     return true;
 }
 
-/* Who is trusted: a tag that this says to be signed by one of them is a reference, whichever endpoint brings it, and *who is the signer.
- * The one place where that is decided. No tag is, as long as no keys can be named. */
-static bool is_trusted(struct bytes octets, struct bytes *who)
+/* Who is trusted: a tag that this says to be signed by one of them is a reference, whichever endpoint brings it. The one place where that is
+ * decided. */
+void tags_judge(struct tags *t)
+{
+    struct wr who = wr_of(4096);
+    t->signers = t->trust ? arena_zalloc(&t->arena, t->wanted_count, sizeof *t->signers) : NULL;
+    for (size_t i = 0; t->signers && i < t->wanted_count; i++) {
+        wr_reset(&who);
+        if (t->records[i].p && t->trust->signed_by(t->trust->context, t->records[i], &who) && !who.bad)
+            t->signers[i] = arena_copy(&t->arena, wr_view(&who));
+    }
+    wr_free(&who);
+}
+
+static void see(void *context, struct bytes octets)
 {
     (void)octets;
-    *who = (struct bytes){NULL, 0};
-    return false;
+    *(bool *)context = true;
+}
+
+/* A signature says who made a tag, not that it is the latest: an endpoint may bring an old one. So it takes no reference's place, be it the
+ * administrator's or another signer's. */
+static enum store_status adopt(struct store *s, const struct store_untagged *w, struct bytes who, struct store_tag *tag, struct error *error)
+{
+    char id[24];
+    bool there = false;
+    snprintf(id, sizeof id, "%lld", (long long)w->id);
+    enum store_status status = store_tag(s, bytes_of(id), STORE_REFERENCE, see, &there, error);
+    if (there || (status != STORE_OK && status != STORE_NOT_FOUND))
+        return status;
+    log_line(LOG_INFO, "the tag of %.*s is a reference: signed by %.*s", (int)w->software_id.n, (const char *)w->software_id.p, (int)who.n,
+             (const char *)who.p);
+    return store_reference(s, w->software_id, who, time_now(), tag, &tag->software, error);
 }
 
 static int by_software(const void *a, const void *b)
@@ -187,14 +214,13 @@ enum store_status tags_store(struct store *s, struct tags *t, struct error *erro
     for (size_t i = 0; tags && i < t->wanted_count && status == STORE_OK; i++) {
         struct swid_tag read;
         struct error why;
-        struct bytes who;
         struct store_tag *tag = &tags[count];
         if (!t->records[i].p || !tags_read(t->records[i], t->wanted[i].software_id, &a, &files, tag, &read, &why))
             continue;
         tag->software = t->wanted[i].id;
         count++; /* it is a report, too */
-        if (is_trusted(t->records[i], &who))
-            status = store_reference(s, t->wanted[i].software_id, who, time_now(), tag, &tag->software, error);
+        if (t->signers && t->signers[i].n)
+            status = adopt(s, &t->wanted[i], t->signers[i], tag, error);
     }
     if (count) /* in the rows' order: two servers that store the same tags do not wait for each other in a circle */
         qsort(tags, count, sizeof *tags, by_software);

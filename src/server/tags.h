@@ -5,6 +5,7 @@
 #define MUSTER_SERVER_TAGS_H
 
 #include "nea/nea.h"
+#include "server/server.h"
 #include "store/store.h"
 #include "swid/swid.h"
 
@@ -15,6 +16,8 @@ struct tags {
     struct arena arena; /* what the lists point to */
     int64_t endpoint;
     int64_t absent; /* another endpoint, that does not come to be asked: what it brought is released; 0: none */
+    const struct server_trust *trust; /* who may sign references; NULL: nobody */
+    struct bytes *signers; /* of what came, one a wanted; empty: nobody who is trusted. NULL: nobody has looked */
     unsigned verify; /* how many spot checks are wanted */
     int64_t differing; /* of how many installed packages files are not as the reference says */
     struct store_untagged *untagged, *checked; /* what is asked for, by why */
@@ -42,6 +45,8 @@ static inline bool tags_to_store(const struct tags *t)
     return t->record_count || (t->asked && !t->noted);
 }
 enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
+/* Looks who signed what came, which takes its time: before the transaction. */
+void tags_judge(struct tags *t);
 /* Reads what came and stores the tags that are what they were asked for; the others are as if they had not come. */
 enum store_status tags_store(struct store *s, struct tags *t, struct error *error) MUST_USE;
 /* After a change of what is installed. */

@@ -169,6 +169,8 @@ static void answer_request(void)
         r->status = store_position(store, r->in.endpoint, &r->out.position, &r->error);
         tags_look(store, r->tags, &r->out.position);
     } else {
+        if (r->work == WORK_TAGS)
+            tags_judge(r->tags);
         assert_int_equal(store_begin(store, &r->error), STORE_OK);
         r->status = r->work == WORK_REPORT  ? store_report(store, &r->in.report, &r->out.receipt, &r->error)
                     : r->work == WORK_ASKED ? tags_mark(store, r->tags, &r->error)
@@ -195,11 +197,12 @@ static bool carry(struct nea_session *from, struct nea_session *to)
 
 static struct policy policy;
 static unsigned verify;
+static const struct server_trust *trust;
 
 /* One session of the endpoint of that name. */
 static enum nea_access play(const char *name, enum habit habit)
 {
-    const struct assessment_host host = {.submit = submit, .wake = wake, .policy = &policy, .verify = verify};
+    const struct assessment_host host = {.submit = submit, .wake = wake, .policy = &policy, .trust = trust, .verify = verify};
     struct assessment *a = assessment_new(&host, bytes_of(name), BYTES("192.0.2.1"));
     void *contexts[] = {a};
     endpoint.habit = habit;
@@ -233,6 +236,7 @@ static int setup(void **state)
     (void)state;
     policy = policy_default;
     verify = 0;
+    trust = NULL;
     return store_open(&store, "sqlite::memory:", &error) == STORE_OK ? 0 : -1;
 }
 
@@ -295,10 +299,10 @@ static void what_does_not_come_denies_nothing_but_silence(void **state)
 }
 
 /* A reference for each, as the import makes it. */
-static void import_references(void)
+static void import_references(uint32_t count)
 {
     struct error error;
-    for (uint32_t i = 1; i <= SOFTWARE; i++) {
+    for (uint32_t i = 1; i <= count; i++) {
         char text[64];
         struct wr w = wr_of(0);
         struct arena a = arena_of(1 << 20);
@@ -330,7 +334,7 @@ static void spot_checks_find_what_differs(void **state)
     struct error error;
     (void)state;
     assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED); /* endpoint 1 */
-    import_references();
+    import_references(SOFTWARE);
     assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_ALLOWED); /* 0: none is asked */
     assert_int_equal(endpoint.tag_requests, 0);
     assert_int_equal(verified(1).references, SOFTWARE);
@@ -363,7 +367,7 @@ static void a_finding_closes_with_the_report_that_agrees(void **state)
     struct error error;
     (void)state;
     assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
-    import_references();
+    import_references(SOFTWARE);
     verify = 1;
     assert_true(policy_parse(&policy, BYTES("files=deny"), &error));
     for (unsigned i = 0; i < SOFTWARE; i++)
@@ -374,12 +378,79 @@ static void a_finding_closes_with_the_report_that_agrees(void **state)
     assert_int_equal(verified(1).findings, 0);
 }
 
+static bool vendor_signed(void *context, struct bytes tag, struct wr *who)
+{
+    ++*(unsigned *)context;
+    wr_str(who, "CN=vendor");
+    return tag.n > 0;
+}
+
+struct origins {
+    unsigned by_test, by_vendor, reported;
+};
+
+static bool count_origin(void *context, const struct store_tag_item *t)
+{
+    struct origins *o = context;
+    bool reference = t->kind == STORE_REFERENCE;
+    o->by_test += reference && bytes_equal(t->origin.who, BYTES("test"));
+    o->by_vendor += reference && bytes_equal(t->origin.who, BYTES("CN=vendor"));
+    o->reported += !reference && bytes_equal(t->origin.endpoint_name, BYTES("web1"));
+    return true;
+}
+
+static void expect_origins(unsigned by_test, unsigned by_vendor, unsigned reported)
+{
+    struct error error;
+    struct origins o = {0};
+    uint64_t next;
+    assert_int_equal(store_tag_list(store, 0, 1000, count_origin, &o, &next, &error), STORE_OK);
+    assert_int_equal(o.by_test, by_test);
+    assert_int_equal(o.by_vendor, by_vendor);
+    assert_int_equal(o.reported, reported);
+}
+
+/* A tag that a trusted one signed is a reference where there is none: an old one that somebody brings once more replaces nothing, and one of other
+ * software is nothing at all. */
+static void signed_tags_are_references(void **state)
+{
+    unsigned asked = 0;
+    const struct server_trust vendor = {vendor_signed, &asked};
+    (void)state;
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
+    import_references(1);
+    trust = &vendor;
+    assert_int_equal(play("web1", LIES), NEA_ACCESS_ALLOWED);
+    expect_origins(1, 0, 0);
+    teardown(state);
+    assert_int_equal(setup(state), 0); /* once more, with the truth */
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
+    import_references(1);
+    trust = &vendor;
+    verify = SOFTWARE;
+    assert_int_equal(play("web1", GIVES_FILES), NEA_ACCESS_ALLOWED);
+    expect_origins(1, SOFTWARE - 1, 0);
+    assert_true(asked >= SOFTWARE);
+    assert_int_equal(verified(1).findings, 0);
+    /* What its files are like now is measured by that. */
+    assert_int_equal(play("web1", CHANGES_FILES), NEA_ACCESS_ALLOWED);
+    expect_origins(1, SOFTWARE - 1, 0);
+    assert_int_equal(verified(1).findings, SOFTWARE);
+    /* Without anybody who is trusted a signature is worth nothing. */
+    teardown(state);
+    assert_int_equal(setup(state), 0);
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(play("web1", GIVES), NEA_ACCESS_ALLOWED);
+    expect_origins(0, 0, SOFTWARE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tags_are_asked_at_the_next_session_and_once, setup, teardown),
         cmocka_unit_test(what_does_not_come_denies_nothing_but_silence),
         cmocka_unit_test_setup_teardown(spot_checks_find_what_differs, setup, teardown),
+        cmocka_unit_test_setup_teardown(signed_tags_are_references, setup, teardown),
         cmocka_unit_test_setup_teardown(a_finding_closes_with_the_report_that_agrees, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
