@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SECRET "/outside.swidtag" /* below the root, but in no folder of tags: links lead there */
 
-static char root[] = "/tmp/muster-fuzz-XXXXXX";
+static char root[64] = "/dev/shm/muster-fuzz-XXXXXX"; /* in memory, if it can be */
 
 struct told {
     struct arena arena;
@@ -126,8 +126,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rd r = rd_of((struct bytes){data, size}, 0);
     struct told told[2];
     uint64_t stamp = 0;
-    if (!made && !mkdtemp(root))
-        abort();
+    if (!made && !mkdtemp(root)) {
+        snprintf(root, sizeof root, "/tmp/muster-fuzz-XXXXXX");
+        if (!mkdtemp(root))
+            abort();
+    }
     if (!made)
         atexit(remove_root);
     made = true;

@@ -422,8 +422,7 @@ static void a_path_does_not_climb_out(void **state)
     }
 }
 
-/* ---- generated tags: XML -> CoSWID -> XML is the same, of every attribute with values that fit its type and that do
- * not ---- */
+/* ---- generated tags: XML -> CoSWID -> XML is the same, whether values fit their types or not ----------------------- */
 
 static uint64_t seed;
 static unsigned any(unsigned n)
