@@ -93,7 +93,7 @@ def references(url, password):
     check("people read it", "thing/one" in run(FLEET, "file", digest, "--state", STATE).stdout)
     fails("a file that no tag tells", 4, "no tag", "file", os.path.join(STATE, "server.json"), "--state", STATE)
     fails("a file that is not there", 4, "No such file", "file", "/nonexistent/x", "--state", STATE)
-    for what, status, content, word in (("garbage", 4, "!<arch>\n", "no package"), ("no tag", 2, "<x/>", "422"), ("nothing", 2, "", "400")):
+    for what, status, content, word in (("garbage", 2, "!<arch>\n", "no package"), ("no tag", 2, "<x/>", "422"), ("nothing", 2, "", "400")):
         bad = os.path.join(WORK, "thing.deb")
         with open(bad, "w", encoding="utf-8") as file:
             file.write(content)
@@ -160,6 +160,9 @@ def from_elsewhere(url):
     ca, token = os.path.join(STATE, "pki", "ca.crt"), os.path.join(STATE, "token.txt")
     done = run(FLEET, "endpoint", "list", "--plain", "--server", url, "--ca", ca, "--token-file", token)
     check("--server with --token-file", done.returncode == 0 and "node-1" in done.stdout, done.stderr)
+    with open(token, encoding="utf-8") as file:
+        done = run(FLEET, "endpoint", "list", "--plain", "--server", url, "--ca", ca, "--token-file", "-", input=file.read())
+    check("the token on standard input", done.returncode == 0 and "node-1" in done.stdout, done.stderr)
     check("the token is its owner's", os.stat(token).st_mode & 0o777 == 0o600)
     text = run(MUSTER, "serve", "--help").stdout
     example = re.search(r"^  (printf .*)\n +(curl .*)", text, re.M)
