@@ -263,6 +263,8 @@ struct agent_assessment {
     struct agent_inventory *inventory;
     const char *language;
     struct nea_limits limits;
+    void (*capture)(void *capture_context, struct bytes octets); /* NULL, or hears all that is said within TLS, as it comes and goes */
+    void *capture_context;
     unsigned timeout_ms; /* for the whole; 0: 60,000 */
     struct agent_server *server; /* assessed as well; NULL: it is not */
 };

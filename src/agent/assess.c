@@ -26,6 +26,8 @@ static void pump(struct run *r)
     wr_reset(&r->out);
     nea_session_out(r->session, &r->out);
     if (r->out.n > 0) {
+        if (r->a->capture)
+            r->a->capture(r->a->capture_context, wr_view(&r->out));
         r->verdict->batches++;
         if (!net_stream_write(r->stream, wr_view(&r->out))) {
             net_stream_abort(r->stream, "the server does not read what it asks for");
@@ -88,6 +90,8 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
 static void on_data(void *context, struct bytes plaintext)
 {
     struct run *r = context;
+    if (r->a->capture)
+        r->a->capture(r->a->capture_context, plaintext);
     nea_session_feed(r->session, plaintext, net_loop_now(r->loop));
     pump(r);
 }

@@ -1,9 +1,11 @@
 /* muster assess: one assessment of this machine by a policy server. */
 #include "cli/assess.h"
+#include "cli/output.h"
 #include "cli/tag_out.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DEFAULT_PORT = 271 }; /* PT-R1, RFC 6876 §3.2 */
@@ -300,6 +302,30 @@ void prepared_free(struct prepared *p)
         close(p->claim);
 }
 
+static void keep_capture(void *context, struct bytes octets)
+{
+    output_write(context, octets);
+}
+
+/* With what is said within TLS kept in a file. */
+static int assess_captured(struct cli *cli, struct agent_assessment *a)
+{
+    const char *path = cli_value(cli, "capture");
+    struct error error = {""};
+    struct output file;
+    if (!path)
+        return assess(cli, a);
+    umask(077); /* a password may stand in it */
+    if (!output_open(&file, path, &error))
+        return cli_fail(cli, EXIT_USAGE, "%s", error.text);
+    a->capture = keep_capture;
+    a->capture_context = &file;
+    int status = assess(cli, a);
+    if (!output_close(&file, true, &error))
+        return cli_fail(cli, EXIT_USAGE, "%s", error.text);
+    return status;
+}
+
 static int run(struct cli *cli)
 {
     struct prepared p;
@@ -308,7 +334,7 @@ static int run(struct cli *cli)
     if (cli_flag(cli, "mutual"))
         p.a.server = &server;
     p.a.timeout_ms = (unsigned)cli_number(cli, "timeout", DEFAULT_TIMEOUT) * 1000;
-    status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess(cli, &p.a) : known;
+    status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess_captured(cli, &p.a) : known;
     prepared_free(&p);
     return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
 }
@@ -316,6 +342,8 @@ static int run(struct cli *cli)
 static const struct cli_option options[] = {
     ASSESS_OPTIONS,
     {"mutual", NULL, "assess the server, too, where it is served with --mutual; exit 1 also if it does not satisfy, 3 if it does not tell"},
+    {"capture", "FILE", "keep what both sides said within TLS in this file, for muster decode; it is worth as much as the login: a password\n"
+                "that went as PLAIN stands in it"},
     {"timeout", "S", "give up after so many seconds (default: 60)", 1, MAX_TIMEOUT},
     {NULL, NULL, NULL},
 };

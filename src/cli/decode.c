@@ -70,6 +70,11 @@ static const struct cli_option options[] = {
 const struct cli_command cli_decode = {
     .noun = "decode",
     .arguments = "[FILE]",
+    .more = "Without FILE, or with \"-\", it reads standard input. What PT-TLS carries is encrypted on its way, so that a capture comes from one of its ends:\n\n"
+            "  muster assess SERVER --ca FILE --cert FILE --key FILE --capture octets\n"
+            "  muster decode octets\n\n"
+            "Of another implementation its log may tell them, as digits: they are read with blanks, commas, 0x, comments behind #, and the offsets and\n"
+            "characters of xxd and hexdump -C.",
     .summary = "explain captured PT-TLS, PB-TNC or PA-TNC octets, binary or hexadecimal; exit 1 if they have faults",
     .plain = "where a value stands in the document that --json prints (messages.0.kind), value",
     .max_arguments = 1,

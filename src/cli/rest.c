@@ -30,10 +30,11 @@ struct rest {
 /* These return an exit status, EXIT_DONE if all went well; else a message was printed. A small file as a string: */
 static int read_small(struct cli *cli, const char *path, char text[FILE_BYTES])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, FILE_BYTES - 1);
     int why = errno;
-    if (fd >= 0)
+    if (fd >= 0 && !standard)
         close(fd);
     if (n < 0)
         return cli_fail(cli, EXIT_USAGE, "%s: %s", path, strerror(why));

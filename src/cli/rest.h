@@ -10,7 +10,7 @@
 /* clang-format off */
 #define REST_OPTIONS                                                                                                   \
     {"server", "URL", "the server, https://HOST:PORT (default: the one that runs on this machine's --state)"},         \
-    {"token-file", "FILE", "with --server: the file that holds the API token"},                                        \
+    {"token-file", "FILE", "with --server: the file that holds the API token (\"-\": standard input)"},                                        \
     {"ca", "FILE", "with --server: the authority that its certificate must chain to (default: the system's)"}
 /* clang-format on */
 

@@ -138,8 +138,12 @@ static void import(struct web_request *r, struct bytes octets, struct arena *a, 
     wr_bytes(&id, read.regid);
     wr_str(&id, "__"); /* RFC 8412 §6.1.2 */
     wr_bytes(&id, read.tag_id);
-    enum store_status status = store_it(r->store, wr_view(&id), &tag, &software, &error);
-    if (status == STORE_OK) {
+    /* "a__b" and "c" would make the identifier of "a" and "b__c": one tag could take the other's place. */
+    bool own = !id.bad && swid_tag_is_of(&read, wr_view(&id));
+    enum store_status status = own ? store_it(r->store, wr_view(&id), &tag, &software, &error) : STORE_REFUSED;
+    if (!own) {
+        web_problem(r, 422, "its creator's regid holds \"__\" or ends with \"_\": the identifier (RFC 8412 §6.1.2) would be another software's");
+    } else if (status == STORE_OK) {
         struct json j = json_of(&r->body);
         json_object_begin(&j, NULL);
         json_str(&j, "schema", "muster.tag/1");

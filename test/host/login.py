@@ -260,6 +260,12 @@ def what_is_said(server):
     check("its result is logged once", server.messages().count("assessment result") == before + 1, server.messages())
     result = assess(server, *keys, "--tags", "full")
     check("a server that knows them asks for none, and that is said", result.returncode == 0 and re.search(r"^tags: +0 sent: the server asked for none", result.stdout, re.M), result.stdout)
+    result = assess(server, "--user", "carol", "--password-file", WORK + "/password", "--capture", WORK + "/octets")
+    decoded = json.loads(run(MUSTER, "decode", "--json", WORK + "/octets").stdout)
+    names = json.dumps(decoded)
+    check("what was said within TLS can be kept, and explained", result.returncode == 0 and not decoded["faults"] and len(decoded["messages"]) > 6 and
+          "SASL" in names and "RESULT" in names, f"{result.stderr} {names[:600]}")
+    check("it is its owner's", os.stat(WORK + "/octets").st_mode & 0o077 == 0, oct(os.stat(WORK + "/octets").st_mode))
     result = run(MUSTER, "assess", f"localhost:{server.http}", "--ca", STATE + "/pki/ca.crt", "--root", ROOT, "--state", WORK + "/endpoint", *keys)
     check("the port of the API is named", result.returncode == 5 and "HTTP" in result.stderr, result.stderr)
     database = sqlite3.connect(STATE + "/server.db", timeout=30)

@@ -518,6 +518,31 @@ static void a_tag_is_imported_as_reference(void **unused)
     send_tag(reference, "application/swid+xml; charset=utf-8", NULL, 200); /* once more changes nothing */
 }
 
+/* Two pairs of creator and tagId with one identifier: the one that does not read back from it is refused, and takes nobody's place. */
+static void a_tag_takes_no_other_tags_place(void **unused)
+{
+    (void)unused;
+    static const char form[] = "<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\" name=\"%s\" tagId=\"%s\" version=\"1\" "
+                               "versionScheme=\"alphanumeric\" xml:lang=\"en-US\"><Entity name=\"e\" regid=\"%s\" role=\"softwareCreator tagCreator\"/>"
+                               "<Payload xmlns:n8060=\"http://csrc.nist.gov/ns/swid/2015-extensions/1.0\" n8060:pathSeparator=\"/\" n8060:envVarPrefix=\"$\" "
+                               "n8060:envVarSuffix=\"\"><File xmlns:SHA256=\"http://www.w3.org/2001/04/xmlenc#sha256\" name=\"a\" root=\"/usr/bin\" size=\"3\" "
+                               "SHA256:hash=\"" DIGEST "\"/></Payload></SoftwareIdentity>";
+    static const struct {
+        const char *name, *tag_id, *regid;
+        long status;
+    } tags[] = {{"good", "b__c", "example.net", 200},
+                {"evil", "c", "example.net__b", 422},
+                {"evil", "_b__c", "example.net", 200}, /* example.net___b__c: the first two underscores divide, it is another one */
+                {"evil", "b__c", "example.net_", 422}};
+    for (size_t i = 0; i < ARRAY_LENGTH(tags); i++) {
+        char text[1200];
+        snprintf(text, sizeof text, form, tags[i].name, tags[i].tag_id, tags[i].regid);
+        send_tag(text, "application/swid+xml", NULL, tags[i].status);
+        get("/api/v1/tags/example.net__b__c", 200);
+        assert_has(a.body, "name=\"good\"");
+    }
+}
+
 static void a_large_body_is_refused_before_it_comes(void **unused)
 {
     (void)unused;
@@ -800,6 +825,7 @@ int main(void)
         cmocka_unit_test(a_tag_is_imported_as_reference),
         cmocka_unit_test(a_large_body_is_refused_before_it_comes),
         cmocka_unit_test(files_are_found_by_digest_and_path),
+        cmocka_unit_test(a_tag_takes_no_other_tags_place),
         cmocka_unit_test(a_bad_parameter_is_named),
         cmocka_unit_test(unknown_paths_methods_and_bodies_are_refused),
         cmocka_unit_test(too_much_is_refused_and_forgotten),
