@@ -130,53 +130,39 @@ static void judge_files(struct assessment *a)
 {
     struct assessment_part *p = a->software_part;
     const struct policy *policy = a->host->policy ? a->host->policy : &policy_default;
-    if (!p || (!p->finding && (p->access != NEA_ACCESS_ALLOWED || !a->tags.differing)))
+    if (!p || (!p->of_files && (p->finding.access != NEA_ACCESS_ALLOWED || !a->tags.differing)))
         return;
-    policy_judge_files(policy, a->tags.differing, nea_peer_language(p->connection), &a->files, &p->language);
-    p->finding = &a->files;
-    p->result = a->files.result;
-    p->access = a->files.access;
-    snprintf(p->reason, sizeof p->reason, "%s", a->files.reason);
+    policy_judge_files(policy, a->tags.differing, nea_peer_language(p->connection), &p->finding);
+    p->of_files = true;
 }
 
 /* The worst of the verdicts: the first that does not let the endpoint in. */
 static const struct assessment_part *worst(const struct assessment *a)
 {
     for (size_t i = 0; i < a->part_count; i++)
-        if (a->parts[i].access != NEA_ACCESS_ALLOWED)
+        if (a->parts[i].finding.access != NEA_ACCESS_ALLOWED)
             return &a->parts[i];
     return &a->parts[0];
 }
 
-static void recommend(const struct assessment_part *p, enum nea_result result, enum nea_access access,
-                      const char *reason)
-{
-    struct pa_assessment_result fields = {.result = result};
-    struct pa_out out = {.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &fields};
-    nea_recommend(p->connection, result, access, bytes_of(reason), "en");
-    if (p->collector != NEA_ANY)
-        nea_send(p->connection, p->collector, &out, 1);
-}
-
 /* PA-R40, PA-R41, PA-R42, RFC 5792 §4.2.9, §4.2.10: result and remediation in one message; a String stands behind its length,
  * before its language code. */
-static void recommend_finding(const struct assessment_part *p)
+static void recommend(const struct assessment_part *p, const struct policy_finding *f)
 {
     enum { STRING = 2 };
-    const struct policy_finding *f = p->finding;
     struct wr text = wr_of(0);
     wr_u32(&text, strlen(f->remediation));
     wr_str(&text, f->remediation);
-    wr_u8(&text, strlen(p->language));
-    wr_str(&text, p->language);
+    wr_u8(&text, strlen(f->language));
+    wr_str(&text, f->language);
     const struct pa_assessment_result result = {.result = f->told};
     const struct pa_remediation_instructions remediation = {
         .vendor_id = PEN_IETF, .kind = STRING, .parameters = wr_view(&text)};
     const struct pa_out out[] = {{.type = &pa_types[PA_ASSESSMENT_RESULT], .fields = &result},
                                  {.type = &pa_types[PA_REMEDIATION_INSTRUCTIONS], .fields = &remediation}};
-    nea_recommend(p->connection, f->result, f->access, bytes_of(f->said), p->language);
+    nea_recommend(p->connection, f->result, f->access, bytes_of(f->said), f->language);
     if (f->remediation[0]) /* also for a client whose collectors have no user to talk to */
-        nea_remediate(p->connection, NEA_REMEDIATION_TEXT, bytes_of(f->remediation), p->language);
+        nea_remediate(p->connection, NEA_REMEDIATION_TEXT, bytes_of(f->remediation), f->language);
     if (p->collector != NEA_ANY)
         nea_send(p->connection, p->collector, out, f->remediation[0] ? 2 : 1);
     wr_free(&text);
@@ -188,25 +174,23 @@ static void point_to_help(const struct assessment *a)
     const char *help = a->host->policy ? a->host->policy->help : NULL;
     for (size_t i = 0; help && i < a->part_count; i++) {
         const struct assessment_part *p = &a->parts[i];
-        if (p->access == NEA_ACCESS_ALLOWED && !(p->finding && p->finding->remediation[0]))
+        if (p->finding.access == NEA_ACCESS_ALLOWED && !p->finding.remediation[0])
             continue;
         nea_remediate(p->connection, NEA_REMEDIATION_URI, bytes_of(help), NULL);
         return;
     }
 }
 
-/* Nothing is acknowledged that is not committed: `why` NULL tells that it is. */
-static void conclude(struct assessment *a, const char *why)
+/* Nothing is acknowledged that is not committed: REASON_NONE tells that it is. */
+static void conclude(struct assessment *a, enum reason why)
 {
     judge_files(a);
     for (size_t i = 0; i < a->part_count; i++) {
         const struct assessment_part *p = &a->parts[i];
+        struct policy_finding f = p->finding;
         if (why)
-            recommend(p, NEA_ERROR, NEA_ACCESS_DENIED, i == 0 ? why : ""); /* it is one reason */
-        else if (p->finding)
-            recommend_finding(p);
-        else
-            recommend(p, p->result, p->access, p->reason);
+            policy_deny(NEA_ERROR, i == 0 ? why : REASON_NONE, "", nea_peer_language(p->connection), &f); /* it is one reason */
+        recommend(p, &f);
     }
     if (!why)
         point_to_help(a);
@@ -222,11 +206,19 @@ static void ask_for_the_unknown(struct assessment *a)
         a->host->linger(a->host->context);
 }
 
+/* A part may come to another verdict, in an exchange begun anew, while the store still reads this one's. */
+static struct bytes keep_reason(struct assessment *a)
+{
+    snprintf(a->stored_reason, sizeof a->stored_reason, "%s", worst(a)->finding.reason);
+    return bytes_of(a->stored_reason);
+}
+
 /* The next report: the first carries the posture and opens the session's row, a second one goes on with it. */
 static bool submit_report(struct assessment *a)
 {
     struct store_report *r = &a->request.in.report;
     *r = a->report;
+    r->reason = keep_reason(a);
     r->session = a->stored_session;
     if (a->software_stored < a->software_count) {
         const struct assessment_software *software = &a->software[a->software_stored++];
@@ -248,13 +240,12 @@ static void store_exchange(struct assessment *a)
     if (a->resumed && !a->stored_session)
         a->stored_session = a->last_session;
     a->report.finished = time_now();
-    a->report.result = (int)verdict->result;
-    a->report.access = (int)verdict->access;
-    a->report.reason = bytes_of(verdict->reason);
+    a->report.result = (int)verdict->finding.result;
+    a->report.access = (int)verdict->finding.access;
     if (a->busy) { /* with what an exchange before left */
         a->again = true;
     } else if (!submit_report(a)) {
-        conclude(a, "the server is busy: try again later");
+        conclude(a, REASON_BUSY);
         return;
     }
     a->holding = verdict->connection;
@@ -269,15 +260,21 @@ bool assessment_push(struct assessment *a)
     return a->pushed;
 }
 
-void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
-                       enum nea_access access, const char *reason)
+void assessment_settle(struct assessment *a, struct assessment_part *part, const struct policy_finding *finding)
 {
     if (part->settled)
         return;
-    part->result = result;
-    part->access = access;
-    snprintf(part->reason, sizeof part->reason, "%s", reason);
+    part->finding = *finding;
+    part->of_files = false;
     assessment_stand(a, part);
+}
+
+/* PB-R53, RFC 5793 §4.10 */
+void assessment_fail(struct assessment *a, struct assessment_part *part, enum reason reason, const char *details)
+{
+    struct policy_finding f;
+    policy_deny(NEA_DONT_KNOW, reason, details, nea_peer_language(part->connection), &f);
+    assessment_settle(a, part, &f);
 }
 
 void assessment_stand(struct assessment *a, struct assessment_part *part)
@@ -323,7 +320,7 @@ static bool store_tags_told(struct assessment *a)
 static void report_done(struct assessment *a)
 {
     const struct store_request *r = &a->request;
-    const char *why = NULL;
+    enum reason why = REASON_NONE;
     if (r->status == STORE_OK)
         note_position(a, r);
     if (a->request_exchange != a->exchange) { /* nobody waits for it any more */
@@ -340,7 +337,7 @@ static void report_done(struct assessment *a)
         if (a->software_stored < a->software_count && submit_report(a))
             return;
         if (a->software_stored < a->software_count)
-            why = "the server is busy: try again later";
+            why = REASON_BUSY;
         else if (store_tags_told(a))
             return;
     } else {
@@ -350,7 +347,7 @@ static void report_done(struct assessment *a)
         }
         log_line(LOG_ERROR, "%.*s: the report was not stored: %s", (int)a->report.endpoint.n,
                  (const char *)a->report.endpoint.p, r->error.text);
-        why = "the server could not store the report: try again later";
+        why = REASON_NOT_STORED;
     }
     conclude(a, why);
     if (!why)
@@ -372,7 +369,7 @@ static void tags_done(struct assessment *a, const struct store_request *r)
         return;
     }
     if (a->request_exchange == a->exchange) {
-        conclude(a, NULL);
+        conclude(a, REASON_NONE);
         ask_for_the_unknown(a);
     }
     let_go(a);
@@ -448,7 +445,7 @@ void assessment_decided(struct assessment *a, enum nea_result result, enum nea_a
     a->request.in.verdict.finished = time_now();
     a->request.in.verdict.result = (int)result;
     a->request.in.verdict.access = (int)access;
-    a->request.in.verdict.reason = bytes_of(worst(a)->reason); /* of a part, which lives as long as the request */
+    a->request.in.verdict.reason = keep_reason(a);
     a->stored_session = 0;
     if (!submit(a, WORK_VERDICT))
         log_line(LOG_WARNING, "%.*s: the queue to the store is full, its verdict is not noted",

@@ -12,12 +12,8 @@ struct assessment_part {
     struct nea_connection *connection;
     uint16_t collector; /* who answered it: the Assessment Result goes there; NEA_ANY: nobody */
     bool settled;
-    enum nea_result result;
-    enum nea_access access;
-    char reason[256]; /* for the user, English; "" = none */
-    /* A validator that judges by policy: what its component hears instead, in the user's language. NULL: nothing but the above. */
-    const struct policy_finding *finding;
-    const char *language;
+    struct policy_finding finding; /* once it has settled; in a push that of the exchange before may stand */
+    bool of_files;                 /* it is what is known of files, beside which there is nothing to say */
 };
 
 struct assessment_host {
@@ -68,6 +64,7 @@ struct assessment {
     bool unpositioned; /* it is to be asked for, once the request under way has come back */
     enum store_status position_status;
     struct store_position position;
+    char stored_reason[sizeof((struct policy_finding *)0)->reason]; /* of the request */
     int64_t stored_session; /* row of the session, to correct its verdict; 0: none */
     int64_t last_session;   /* the same of any exchange so far */
 
@@ -78,7 +75,6 @@ struct assessment {
     /* The SWIMA validator's, which depends on what is stored. */
     void *swima;
     struct assessment_part *software_part; /* whose verdict takes in what is known of files */
-    struct policy_finding files;
     void (*on_position)(void *swima);
     /* The report does not continue what is stored; true: the validator asks anew. */
     bool (*on_conflict)(void *swima, const struct store_receipt *receipt);
@@ -101,8 +97,9 @@ void assessment_reopen(struct assessment *a, struct assessment_part *part);
 /* Text that every engine of the store takes: UTF-8 without NUL. */
 bool assessment_storable(struct bytes text);
 /* The validator has come to its verdict. Once all have, the report is stored, and only then are the verdicts given. */
-void assessment_settle(struct assessment *a, struct assessment_part *part, enum nea_result result,
-                       enum nea_access access, const char *reason);
+void assessment_settle(struct assessment *a, struct assessment_part *part, const struct policy_finding *finding);
+/* The same where the endpoint did not give what it was asked for, or gave it wrongly. */
+void assessment_fail(struct assessment *a, struct assessment_part *part, enum reason reason, const char *details);
 /* This exchange brings news of a subscription: it belongs to the session's row, and the parts that do not speak may stand as they are.
  * False: no exchange before has been stored, so it must be a whole one. */
 bool assessment_push(struct assessment *a) MUST_USE;

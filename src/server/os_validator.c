@@ -8,7 +8,6 @@ struct os {
     struct assessment_part *part;
     uint64_t told; /* bits 1 << PA_X */
     bool asked, failed;
-    struct policy_finding finding;
 };
 
 /* What makes a posture. A device's claim of an identity is asked for with the rest, but its certificate has named it
@@ -37,7 +36,6 @@ static void begin_handshake(void *state)
     struct os *os = state;
     os->told = 0;
     os->asked = os->failed = false;
-    os->part->finding = NULL;
     assessment_reopen(os->assessment, os->part);
 }
 
@@ -48,7 +46,6 @@ static void fail(struct os *os)
     if (os->assessment->holding)
         return;
     os->part->settled = false;
-    os->part->finding = NULL;
 }
 
 /* What the store cannot hold counts as empty. */
@@ -133,25 +130,26 @@ static void judge(struct os *os)
 {
     const struct assessment *a = os->assessment;
     const struct policy *policy = a->host && a->host->policy ? a->host->policy : &policy_default;
-    policy_judge(policy, &a->report, nea_peer_language(os->part->connection), &os->finding, &os->part->language);
-    os->part->finding = &os->finding;
-    assessment_settle(os->assessment, os->part, os->finding.result, os->finding.access, os->finding.reason);
+    struct policy_finding finding;
+    policy_judge(policy, &a->report, nea_peer_language(os->part->connection), &finding);
+    assessment_settle(os->assessment, os->part, &finding);
 }
 
 static void settle(struct os *os)
 {
-    struct wr reason = wr_of(sizeof os->part->reason - 1);
+    struct wr missing = wr_of(sizeof os->part->finding.reason - 1);
     for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
         if (wanted[i].needed && !(os->told & UINT64_C(1) << wanted[i].row))
-            wr_fmt(&reason, "%s%s", reason.n ? ", " : "the endpoint did not tell: ", pa_types[wanted[i].row].name);
-    bool complete = reason.n == 0 && !os->failed;
-    os->assessment->report.has_posture = reason.n == 0; /* half a posture does not replace the whole one that is stored */
-    if (complete)
-        judge(os);
+            wr_fmt(&missing, "%s%s", missing.n ? ", " : "", pa_types[wanted[i].row].name);
+    bool whole = missing.n == 0 && !missing.bad;
+    os->assessment->report.has_posture = whole; /* half a posture does not replace the whole one that is stored */
+    if (!whole)
+        assessment_fail(os->assessment, os->part, REASON_POSTURE_NOT_TOLD, wr_string(&missing));
+    else if (os->failed)
+        assessment_fail(os->assessment, os->part, REASON_POSTURE_WRONG, "");
     else
-        assessment_settle(os->assessment, os->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED,
-                          reason.n ? wr_string(&reason) : "the endpoint told its posture wrongly");
-    wr_free(&reason);
+        judge(os);
+    wr_free(&missing);
 }
 
 static bool is_complete(const struct os *os)

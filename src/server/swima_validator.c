@@ -37,11 +37,11 @@ struct swima {
     size_t count, capacity;
 };
 
-static void fail(struct swima *v, const char *reason)
+static void fail(struct swima *v, enum reason reason)
 {
     v->state = SWIMA_DONE;
     v->assessment->software_count = 0;
-    assessment_settle(v->assessment, v->part, NEA_DONT_KNOW, NEA_ACCESS_DENIED, reason);
+    assessment_fail(v->assessment, v->part, reason, "");
 }
 
 static void note(const struct swima *v, const char *text)
@@ -75,9 +75,9 @@ static void ask_for_news(struct swima *v)
 {
     const struct assessment *a = v->assessment;
     if (a->position_status != STORE_OK)
-        fail(v, "the server cannot reach its database: try again later");
+        fail(v, REASON_NO_DATABASE);
     else if (a->position.retired)
-        fail(v, "this endpoint has been retired");
+        fail(v, REASON_RETIRED);
     else
         ask(v, a->position.known && a->position.last_eid < UINT32_MAX ? a->position.last_eid + 1 : 1);
 }
@@ -109,7 +109,6 @@ static bool on_conflict(void *state, const struct store_receipt *receipt)
     if (v->restarted)
         return false;
     v->part->settled = false;
-    v->part->finding = NULL;
     v->assessment->software_count = v->assessment->software_stored = 0;
     v->assessment->position.known = true;
     v->assessment->position.epoch = receipt->epoch;
@@ -152,8 +151,8 @@ static int by_eid(const void *a, const void *b)
     return (x->software_id.p > y->software_id.p) - (x->software_id.p < y->software_id.p); /* as they came */
 }
 
-/* The events of one answer, in EID order, behind those of the answers before. NULL, or what is wrong with them. */
-static const char *take_event_items(struct swima *v, const struct pa_sw_id_events *f, struct bytes rest)
+/* The events of one answer, in EID order, behind those of the answers before. REASON_NONE, or what is wrong with them. */
+static enum reason take_event_items(struct swima *v, const struct pa_sw_id_events *f, struct bytes rest)
 {
     struct pa_sw_id_events_item item;
     size_t first = v->count;
@@ -167,9 +166,9 @@ static const char *take_event_items(struct swima *v, const struct pa_sw_id_event
                                 .locator = item.locator};
         if (item.eid < v->earliest ||
             item.eid > f->last_consulted_eid) /* RFC 8412 §3.7.5: outside of what it says to have consulted */
-            return "the endpoint sent an event outside of the range asked for";
+            return REASON_EVENT_OUT_OF_RANGE;
         if (!item.software_id.n || !assessment_storable(item.software_id) || !assessment_storable(item.locator))
-            return "the endpoint sent an event without a usable software identifier"; /* SWIMA-R8, SWIMA-R78 */
+            return REASON_EVENT_WITHOUT_IDENTIFIER; /* SWIMA-R8, SWIMA-R78 */
         if (!time_parse(item.time,
                         &e.time)) { /* R106 broken, or strongSwan's 0000-00-00: the event stands, its time is unknown */
             e.time = TIME_UNKNOWN;
@@ -182,7 +181,7 @@ static const char *take_event_items(struct swima *v, const struct pa_sw_id_event
         note(v, "some of its events have no valid time");
     if (!ordered) /* SWIMA-R48, RFC 8412 §5.8: any order is legal */
         qsort(v->events + first, v->count - first, sizeof *v->events, by_eid);
-    return NULL;
+    return REASON_NONE;
 }
 
 /* The first EID from v->earliest to `last` that no event from `first` on carries; 0: none is missing. strongSwan lets
@@ -235,7 +234,8 @@ static void settle(struct swima *v)
         return;
     }
     v->state = SWIMA_DONE;
-    assessment_settle(v->assessment, v->part, NEA_COMPLIANT, NEA_ACCESS_ALLOWED, "");
+    const struct policy_finding finding = policy_compliant();
+    assessment_settle(v->assessment, v->part, &finding);
 }
 
 /* Another epoch than the one that is stored or that the answers before had, or fewer events than there were. */
@@ -283,7 +283,7 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
     }
     if (f->last_consulted_eid > f->last_eid ||
         (uint64_t)f->last_consulted_eid + 1 < v->earliest) { /* SWIMA-R40, SWIMA-R42 */
-        fail(v, "the endpoint consulted other events than were asked for");
+        fail(v, REASON_OTHER_EVENTS);
         return;
     }
     bool fits = f->last_eid < (uint64_t)(v->first ? v->first : v->earliest) + EVENTS_MAX;
@@ -292,7 +292,7 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         ask_for_inventory(v, "it has more events than one report holds: asking for its inventory");
         return;
     }
-    const char *wrong = take_event_items(v, f, list);
+    enum reason wrong = take_event_items(v, f, list);
     if (wrong) {
         fail(v, wrong);
         return;
@@ -313,7 +313,7 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         return;
     }
     if (f->last_consulted_eid < f->last_eid) {
-        fail(v, "the endpoint's list of events does not go on");
+        fail(v, REASON_EVENTS_BREAK_OFF);
         return;
     }
     drop_reserved_actions(v);
@@ -330,12 +330,12 @@ static void take_inventory(struct swima *v, const struct pa_sw_id_inventory *f)
     struct bytes rest = keep_list(v, &f->records);
     int64_t now = time_now();
     if (f->records.count && !rest.p) {
-        fail(v, "the endpoint sent a larger inventory than this server takes");
+        fail(v, REASON_INVENTORY_TOO_LARGE);
         return;
     }
     while (pa_list_next(&pa_types[PA_SW_ID_INVENTORY], &rest, &item)) {
         if (!item.software_id.n || !assessment_storable(item.software_id) || !assessment_storable(item.locator)) {
-            fail(v, "the endpoint sent a record without a usable software identifier");
+            fail(v, REASON_RECORD_WITHOUT_IDENTIFIER);
             return;
         }
         v->events[v->count++] = (struct store_event){.time = now,
@@ -404,16 +404,14 @@ static void take_error(struct swima *v, uint16_t from, const struct pa_error *e)
         if (v->state == SWIMA_TAGS) /* it has no tags, or too many: its news are in */
             v->state = SWIMA_TAGGED;
         else if (v->state < SWIMA_TAGS) /* SWIMA-R69, RFC 8412 §3.9: beside an error no response counts */
-            fail(v, "the endpoint could not tell its software");
+            fail(v, REASON_SOFTWARE_REFUSED);
         break;
     }
 }
 
-/* SWIMA-R98, RFC 8412 §5.2: all four are understood. SWIMA-R6, R7, §3.2: nobody looks at records and their models here. */
+/* SWIMA-R98, RFC 8412 §5.2: all four are understood, and only the type that was asked for is an answer (SWIMA-R100). SWIMA-R6, R7, §3.2: nobody looks at records and their models here. */
 static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
 {
-    static const char other_type[] =
-        "the endpoint answered with another type of response than was asked for"; /* SWIMA-R100 */
     const struct pa_sw_id_events *events = at->fields;
     const struct pa_sw_id_inventory *inventory = at->fields;
     const struct pa_sw_inventory *full_inventory = at->fields;
@@ -430,7 +428,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         v->denied = false;
         subscription_answered(&v->subscription, from, events->request_id);
         if (v->earliest == 0)
-            fail(v, other_type);
+            fail(v, REASON_OTHER_TYPE);
         else
             take_events(v, events);
         break;
@@ -439,7 +437,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
             return;
         v->part->collector = from;
         if (v->earliest != 0 || v->state == SWIMA_TAGS)
-            fail(v, other_type);
+            fail(v, REASON_OTHER_TYPE);
         else
             take_inventory(v, inventory);
         break;
@@ -447,7 +445,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         if (!is_answer(v, full_inventory->request_id, full_inventory->flags))
             return;
         if (v->state != SWIMA_TAGS) {
-            fail(v, other_type);
+            fail(v, REASON_OTHER_TYPE);
             return;
         }
         tags_take(&v->assessment->tags, &full_inventory->records);
@@ -455,7 +453,7 @@ static void take(struct swima *v, uint16_t from, const struct pa_attribute *at)
         break;
     case PA_SW_EVENTS:
         if (is_answer(v, full_events->request_id, full_events->flags))
-            fail(v, other_type);
+            fail(v, REASON_OTHER_TYPE);
         break;
     case PA_ERROR:
         v->part->collector = from;
@@ -486,7 +484,6 @@ static void *create(void *context, struct nea_connection *c)
 static void begin_handshake(void *state)
 {
     struct swima *v = state;
-    v->part->finding = NULL;
     assessment_reopen(v->assessment, v->part);
     subscription_reopen(&v->subscription);
     v->state = SWIMA_START;
@@ -508,7 +505,7 @@ static void refused(void *state, const struct nea_fault *fault)
     struct swima *v = state;
     (void)fault;
     if (v->state != SWIMA_DONE)
-        fail(v, "the endpoint's software message was malformed");
+        fail(v, REASON_SOFTWARE_MALFORMED);
 }
 
 static void batch_ending(void *state)
@@ -538,7 +535,7 @@ static void solicit(void *state)
 {
     struct swima *v = state;
     if (v->state != SWIMA_DONE)
-        fail(v, "the endpoint did not tell its software");
+        fail(v, REASON_SOFTWARE_NOT_TOLD);
 }
 
 static void decided(void *state, enum nea_result result, enum nea_access access)

@@ -18,7 +18,7 @@ static void the_best_language_is_chosen(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        assert_string_equal(policy_language(bytes_of(rows[i].accept)), rows[i].language);
+        assert_string_equal(language_tag(language_choose(bytes_of(rows[i].accept))), rows[i].language);
 }
 
 static struct policy_finding judge(const char *actions, int forwarding, int password, const char *accept)
@@ -26,10 +26,9 @@ static struct policy_finding judge(const char *actions, int forwarding, int pass
     struct policy p = policy_default;
     struct error error = {""};
     struct policy_finding f;
-    const char *language;
     const struct store_report report = {.forwarding = forwarding, .default_password = password};
     assert_true(!*actions || policy_parse(&p, bytes_of(actions), &error));
-    policy_judge(&p, &report, bytes_of(accept), &f, &language);
+    policy_judge(&p, &report, bytes_of(accept), &f);
     return f;
 }
 
@@ -82,6 +81,31 @@ static void texts_are_in_the_endpoints_language(void **state)
     assert_true(strlen(f.said) < sizeof f.said - 1);
 }
 
+/* PA-R41, PA-R42, PB-R51, PB-R62: each reason in each language, as text that can be sent, and whole. */
+static void every_reason_is_there_in_every_language(void **state)
+{
+    (void)state;
+    for (enum reason r = REASON_NONE + 1; r < REASON_COUNT; r++)
+        for (enum language l = ENGLISH; l < LANGUAGES; l++) {
+            const struct reason_text *t = reason_text(r, l), *english = reason_text(r, ENGLISH);
+            struct policy_finding f;
+            policy_deny(NEA_ERROR, r, "Product Information", bytes_of(language_tag(l)), &f);
+            if (!t->said || !t->said[0] || !t->remediation != !english->remediation ||
+                (l != ENGLISH && (!strcmp(t->said, english->said) ||
+                                  (t->remediation && !strcmp(t->remediation, english->remediation)))))
+                fail_msg("reason %u in %s", (unsigned)r, language_tag(l));
+            if (t->remediation && (!strchr(t->remediation, '\n') || strlen(t->remediation) >= sizeof f.remediation / 3))
+                fail_msg("remediation %u in %s", (unsigned)r, language_tag(l));
+            assert_string_equal(f.language, language_tag(l));
+            assert_int_equal(f.access, NEA_ACCESS_DENIED);
+            assert_int_equal(f.told, NEA_ERROR);
+            assert_true(utf8_valid(bytes_of(f.said)) && utf8_valid(bytes_of(f.remediation)));
+            assert_int_equal(strlen(f.said), strlen(t->said) + strlen("Product Information"));
+            assert_int_equal(strlen(f.reason), strlen(english->said) + strlen("Product Information"));
+            assert_string_equal(f.remediation, t->remediation ? t->remediation : "");
+        }
+}
+
 static void a_wrong_check_is_named(void **state)
 {
     static const char *const wrong[] = {"x=allow", "forwarding", "forwarding=", "forwarding=maybe", "=deny",
@@ -115,10 +139,9 @@ static void files_follow_the_action(void **state)
         struct policy p = policy_default;
         struct error error = {""};
         struct policy_finding f;
-        const char *language;
-        assert_true(!*rows[i].actions || policy_parse(&p, bytes_of(rows[i].actions), &error));
-        policy_judge_files(&p, rows[i].differing, BYTES("de"), &f, &language);
-        assert_string_equal(language, "de");
+            assert_true(!*rows[i].actions || policy_parse(&p, bytes_of(rows[i].actions), &error));
+        policy_judge_files(&p, rows[i].differing, BYTES("de"), &f);
+        assert_string_equal(f.language, "de");
         assert_int_equal(f.told, rows[i].told);
         assert_int_equal(f.result, rows[i].result);
         assert_int_equal(f.access, rows[i].access);
@@ -135,6 +158,7 @@ int main(void)
         cmocka_unit_test(the_best_language_is_chosen),
         cmocka_unit_test(findings_follow_the_actions),
         cmocka_unit_test(texts_are_in_the_endpoints_language),
+        cmocka_unit_test(every_reason_is_there_in_every_language),
         cmocka_unit_test(a_wrong_check_is_named),
         cmocka_unit_test(files_follow_the_action),
     };

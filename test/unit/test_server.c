@@ -292,7 +292,7 @@ struct fake_store {
     struct store_request *open; /* asked, not answered */
     unsigned positions, reports, verdicts;
     struct store_report last[4]; /* views are not to be followed */
-    char product[32];
+    char product[32], reason[256]; /* the latter of the last one */
 };
 
 static bool fake_submit(void *context, struct store_request *r)
@@ -324,6 +324,7 @@ static void store_answer(struct fake_store *f)
         f->last[f->reports++ % ARRAY_LENGTH(f->last)] = r->in.report;
         snprintf(f->product, sizeof f->product, "%.*s", (int)r->in.report.product.n,
                  (const char *)r->in.report.product.p);
+        snprintf(f->reason, sizeof f->reason, "%.*s", (int)r->in.report.reason.n, (const char *)r->in.report.reason.p);
         r->status = f->conflicts ? STORE_CONFLICT : f->report_status;
         f->conflicts -= f->conflicts > 0;
         if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE)
@@ -477,26 +478,54 @@ static void a_first_assessment_asks_for_events_from_the_first(void **state)
     assert_int_equal(p.client.access, NEA_ACCESS_ALLOWED);
 }
 
-/* SWIMA-R8, R10, R40, R72, R78, R79, R88, R100, R101, R109 */
+/* What the endpoint's user hears is the row's text in his language, with its advice; the record is English. */
+static void check_reason(const char *name, enum reason r, enum language l, const struct play *p, const char *said,
+                         const char *recorded)
+{
+    const struct reason_text *text = reason_text(r, l);
+    if (strcmp(said, text->said) != 0 || strcmp(recorded, reason_text(r, ENGLISH)->said) != 0)
+        fail_msg("%s: says \"%s\", records \"%s\"", name, said, recorded);
+    if (text->remediation && !strstr(p->remediation, text->remediation))
+        fail_msg("%s: advises \"%s\"", name, p->remediation);
+}
+
+/* SWIMA-R8, R10, R40, R72, R78, R79, R88, R100, R101, R109, PB-R53, R62 */
 static void whoever_does_not_tell_is_never_allowed(void **state)
 {
-    static const char *const names[HABITS] = {"honest",        "denies",         "denies and tells", "silent",
-                                              "errs",          "errs and tells", "wrong id",         "wrong type",
-                                              "malformed",     "noskip",         "out of range",     "not utf-8",
-                                              "no identifier", "stands still",   "lies about last",  "fulfils"};
+    static const struct {
+        const char *name;
+        enum reason reason;
+    } habits[HABITS] = {
+        [SILENT] = {"silent", REASON_SOFTWARE_NOT_TOLD},
+        [ERRS] = {"errs", REASON_SOFTWARE_REFUSED},
+        [ERRS_AND_TELLS] = {"errs and tells", REASON_SOFTWARE_REFUSED},
+        [WRONG_ID] = {"wrong id", REASON_SOFTWARE_NOT_TOLD},
+        [WRONG_TYPE] = {"wrong type", REASON_OTHER_TYPE},
+        [MALFORMED] = {"malformed", REASON_SOFTWARE_MALFORMED},
+        [NOSKIP] = {"noskip", REASON_SOFTWARE_MALFORMED},
+        [OUT_OF_RANGE] = {"out of range", REASON_EVENT_OUT_OF_RANGE},
+        [NOT_UTF8] = {"not utf-8", REASON_EVENT_WITHOUT_IDENTIFIER},
+        [NO_IDENTIFIER] = {"no identifier", REASON_EVENT_WITHOUT_IDENTIFIER},
+        [STANDS_STILL] = {"stands still", REASON_EVENTS_BREAK_OFF},
+        [LIES_ABOUT_LAST] = {"lies about last", REASON_OTHER_EVENTS},
+        [FULFILS] = {"fulfils", REASON_SOFTWARE_NOT_TOLD},
+    };
     (void)state;
     for (enum habit h = SILENT; h < HABITS; h++)
         for (int known = 0; known < 2; known++) {
             struct endpoint e = honest();
             struct fake_store f = {
                 .position = {.known = known, .epoch = known ? e.epoch : 0, .last_eid = known ? 4 : 0}};
+            char said[512];
             e.habit = h;
-            struct play p = play(&e, &f);
+            e.language = known ? "de" : NULL;
+            struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, said);
             if (p.client.access != NEA_ACCESS_DENIED || f.reports != 1 || f.last[0].software != STORE_NO_SOFTWARE)
-                fail_msg("%s: access %s, %u reports", names[h], nea_access_name(p.client.access), f.reports);
+                fail_msg("%s: access %s, %u reports", habits[h].name, nea_access_name(p.client.access), f.reports);
             assert_int_equal(f.last[0].access, NEA_ACCESS_DENIED);
             assert_int_equal(f.position.last_eid, known ? 4 : 0);
             assert_true(p.batches < 20);
+            check_reason(habits[h].name, habits[h].reason, known ? GERMAN : ENGLISH, &p, said, f.reason);
         }
 }
 
@@ -517,6 +546,11 @@ static void without_a_collector_nobody_is_let_in(void **state)
     assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
     assert_non_null(strstr(reason, "did not tell: Product Information"));
     assert_int_equal(f.last[1].event_count, 10); /* what it did tell is history all the same */
+    e.language = "de"; /* PB-R53: names of attributes are names */
+    play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+    assert_non_null(strstr(reason, "nicht mitgeteilt: Product Information, "));
+    assert_null(strstr(reason, "endpoint"));
+    assert_non_null(strstr(f.reason, "did not tell: Product Information, "));
     e = honest();
     e.no_os = e.no_swima = true;
     p = play(&e, &f);
@@ -646,24 +680,31 @@ static void gaps_are_asked_for(void **state)
 
 static void nothing_is_acknowledged_that_is_not_stored(void **state)
 {
-    static const struct fake_store stores[] = {
-        {.report_status = STORE_UNAVAILABLE},
-        {.report_status = STORE_FAILED},
-        {.position_status = STORE_UNAVAILABLE},
-        {.full = true},
-        {.conflicts = 2},
-        {.position = {.known = true, .retired = true}},
+    static const struct {
+        struct fake_store store;
+        enum reason reason;
+    } rows[] = {
+        {{.report_status = STORE_UNAVAILABLE}, REASON_NOT_STORED},
+        {{.report_status = STORE_FAILED}, REASON_NOT_STORED},
+        {{.position_status = STORE_UNAVAILABLE}, REASON_NO_DATABASE},
+        {{.full = true}, REASON_BUSY},
+        {{.conflicts = 2}, REASON_NOT_STORED},
+        {{.position = {.known = true, .retired = true}}, REASON_RETIRED},
     };
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
-        struct endpoint e = honest();
-        struct fake_store f = stores[i];
-        char reason[512];
-        struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
-        assert_true(p.client.decided);
-        if (p.client.access != NEA_ACCESS_DENIED || !reason[0])
-            fail_msg("row %zu: %s", i, nea_access_name(p.client.access));
-    }
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        for (enum language l = ENGLISH; l < LANGUAGES; l++) {
+            struct endpoint e = honest();
+            struct fake_store f = rows[i].store;
+            char reason[512];
+            e.language = language_tag(l);
+            struct play p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
+            assert_true(p.client.decided);
+            /* All validators say it where the server cannot go on. */
+            if (p.client.access != NEA_ACCESS_DENIED || strncmp(reason, reason_text(rows[i].reason, l)->said,
+                                                                strlen(reason_text(rows[i].reason, l)->said)) != 0)
+                fail_msg("row %zu: %s, \"%s\"", i, nea_access_name(p.client.access), reason);
+        }
 }
 
 static void a_conflict_is_mended_once(void **state)
@@ -853,9 +894,12 @@ static void users_are_told_how_to_mend_it_in_their_language(void **state)
     /* Help also for whoever told nothing. */
     e.no_swima = true;
     e.os &= ~OS_BIT(PA_FORWARDING_ENABLED);
-    p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, NULL);
+    p = play_with(&e, &f, (struct nea_limits){.max_batch = 0}, reason);
     assert_int_equal(p.client.access, NEA_ACCESS_DENIED);
-    assert_string_equal(p.remediation, "https://help.example/nea?os=1#top");
+    assert_string_equal(reason, "das Ger\xc3\xa4t hat nicht mitgeteilt: Forwarding Enabled\n"
+                                "das Ger\xc3\xa4t hat seine Software nicht mitgeteilt");
+    assert_non_null(strstr(p.remediation, "https://help.example/nea?os=1#top"));
+    assert_non_null(strstr(p.remediation, reason_text(REASON_SOFTWARE_NOT_TOLD, GERMAN)->remediation));
 }
 
 /* SWIMA-R39, R41: a history in 200 lists, each of which brings the exchange on; and one that is beyond a report. */
