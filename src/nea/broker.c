@@ -234,6 +234,7 @@ static void new_exchange(struct nea_session *s)
 {
     clear_exchange(s);
     clear_verdict(s);
+    s->heard = s->spoken = false;
     EACH(s, begin_handshake);
 }
 
@@ -267,20 +268,58 @@ static void take_crossing(struct nea_session *s)
     s->batches = batches;
 }
 
+/* Where that direction was before, its components and their identifiers stay, as with a retry. */
+static void reopen_mirror(struct nea_session *m)
+{
+    m->state = PB_INIT;
+    m->want_retry = m->own_retry = m->crossed = m->forgiving = m->rx_empty = m->introduced = false;
+    m->outcome.negotiated = true;
+    new_exchange(m);
+}
+
+static bool mirror_ended(const struct nea_session *s)
+{
+    return s->mirror && s->mirror->state == PB_END;
+}
+
 /* strongSwan's mutual assessment (PB-Mutual-Capability, vendor ITA): the NEA Client that opened the transport offers it
- * with its first batch, the server agrees with its own first one, and from there on each side is both. */
+ * with its first batch of an exchange, the server agrees with its own first one, and from there on each side is both.
+ * When a new exchange begins, the direction that has ended begins anew where both say so again. */
 static void agree(struct nea_session *s)
 {
     struct nea_fault fault;
     if (!s->config.mutual || s->carrier != s || s->config.initiator != (s->config.role == NEA_CLIENT))
         return;
+    if (s->mirror && !mirror_ended(s))
+        return;
+    if (s->mirror) {
+        reopen_mirror(s->mirror);
+        s->agreed = true;
+        return;
+    }
     s->mirror = session_mirror(s);
+    s->agreed = s->mirror != NULL;
     if (s->mirror)
         broker_begin(s->mirror);
     if (s->mirror || s->config.role == NEA_SERVER)
         return;
     nea_fault_set(&fault, PB_LOCAL_ERROR, 0, "PB-L3", "own limit", "no memory for the other direction");
     broker_abort(s, &fault);
+}
+
+/* The client's first batch of an exchange offers it; false: there is nothing to offer. What an exchange before said of the
+ * server is forgotten with that: who does not agree again has no verdict. */
+static bool offer(struct nea_session *s, enum pb_type type)
+{
+    if (s->spoken || s->carrier != s || !s->config.initiator || !s->config.mutual ||
+        (type != PB_CDATA && type != PB_CRETRY) || (s->introduced && !mirror_ended(s)))
+        return false;
+    s->offered = true;
+    if (s->mirror) {
+        forget_verdict(s->mirror);
+        s->mirror->outcome.negotiated = false;
+    }
+    return true;
 }
 
 /* The end of the connection; of a mutual assessment's second direction: of that one alone. */
@@ -337,8 +376,10 @@ static void take_batch(struct nea_session *s, struct bytes batch)
     s->rx_empty = true;
     s->retry_sent = false;
     struct pb_message m;
-    bool mutual = false, first = !s->heard;
+    /* Of the exchange; a retry of the server only announces it. */
+    bool mutual = false, first = role == NEA_SERVER ? !s->heard : s->offered && type != PB_SRETRY;
     s->heard = true;
+    s->offered &= !first;
     for (struct rd r = pb_batch_messages(batch); pb_message_next(&r, role, type, &m);)
         if (!m.ignored && (type != PB_CLOSE || m.type == PB_ERROR))
             take_message(s, &m);
@@ -415,12 +456,12 @@ static void send_batch(struct nea_session *s, enum pb_type type)
         bug("%s sent in state %s", pb_type_name(type), pb_state_name(s->state));
     struct wr *w = &s->carrier->pt.out;
     size_t pt = pt_batch_begin(s->carrier), batch = pb_batch_begin(w, s->config.role, type);
-    if (!s->introduced && s->carrier == s &&
-        (s->config.role == NEA_CLIENT ? s->config.initiator && s->config.mutual : s->mirror != NULL))
+    if (s->config.role == NEA_SERVER ? s->agreed : offer(s, type))
         pb_mutual_put(w);
     if (type == PB_CDATA && !s->introduced && s->config.language && nea_language_valid(bytes_of(s->config.language)))
         pb_language_put(w, s->config.language);
-    s->introduced = true;
+    s->introduced = s->spoken = true;
+    s->agreed = false;
     if (type == PB_RESULT) {
         pb_result_put(w, s->outcome.result, s->outcome.access);
         for (size_t i = 0; i < s->connection_count; i++) { /* PB-R63: reasons stand beside what they explain */

@@ -375,7 +375,9 @@ struct nea_session {
     bool want_retry, want_push;
     bool retry_sent; /* our CRETRY is the last that was said */
     bool busy; /* components are being called: nothing is sent from inside them */
-    bool heard, introduced; /* a batch was taken; one has left */
+    bool heard, spoken;   /* in this exchange a batch was taken; one has left */
+    bool introduced;      /* one has left in this session */
+    bool offered, agreed; /* the peer's next batch may agree; ours does */
     /* A mutual assessment's other direction: a session with the roles exchanged that has no transport of its own. */
     struct nea_session *mirror;  /* NULL: it was not agreed upon */
     struct nea_session *carrier; /* whose transport carries our batches, whose `busy` is ours: ourselves, or whose mirror we are */

@@ -287,7 +287,7 @@ struct nea_limits {
 };
 
 /* The other direction of a mutual assessment, where both sides want it (strongSwan's extension of PB-TNC): the roles exchanged over the same
- * transport. Where the peer does not take part, nothing comes of it. */
+ * transport. Where the peer does not take part, nothing comes of it. A new exchange offers it anew, but one that only tells what is new. */
 struct nea_mutual {
     const char *language; /* of a client, as in nea_config */
     const struct nea_component *const *components;
@@ -358,7 +358,8 @@ struct nea_outcome {
     bool login_refused; /* client: the server did not take the name and password that it asked for */
 };
 struct nea_outcome nea_session_outcome(const struct nea_session *s);
-/* The same of the other direction of a mutual assessment; not negotiated: the peer does not take part. The session is not finished before it is. */
+/* The same of the other direction of a mutual assessment; not negotiated: the peer does not take part, or not in this exchange. The session is not
+ * finished before it is. */
 struct nea_outcome nea_session_mutual(const struct nea_session *s);
 /* Asks for a new exchange (CRETRY, on the server SRETRY) once that is allowed; wake is called, out() then has the batch. May be called from
  * inside a component's function, decided() above all: then the client does not close. What components have to say they send in

@@ -484,24 +484,78 @@ static void holds_are_of_one_direction(void **state)
     pair_close(&p);
 }
 
-/* Afterwards a connection that stays goes on as any other; its retries are of the first direction. */
+/* Afterwards a connection that stays goes on as any other; a retry, whoever asks for it, is one of both directions. */
 static void it_may_stay_and_retry(void **state)
 {
     (void)state;
     struct pair p = {.client_mutual = true, .server_mutual = true, .stay = true};
     pair_open(&p);
     pump(&p);
-    assert_int_equal(nea_session_outcome(p.client).state, PB_DECIDED);
-    assert_int_equal(nea_session_mutual(p.client).state, PB_END);
-    assert_int_equal(nea_session_deadline(p.server), UINT64_MAX);
-    for (unsigned i = 0; i < 4; i++) {
-        nea_session_retry(i & 1 ? p.client : p.server);
-        pump(&p);
+    for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(nea_session_outcome(p.client).state, PB_DECIDED);
         assert_int_equal(nea_session_outcome(p.client).access, NEA_ACCESS_ALLOWED);
-        assert_int_equal(p.validator.decided, 2 + i);
-        assert_int_equal(p.back_validator.decided, 1);
+        assert_int_equal(nea_session_mutual(p.client).state, PB_END);
+        assert_int_equal(nea_session_mutual(p.client).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(nea_session_mutual(p.server).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(nea_session_deadline(p.server), UINT64_MAX);
+        assert_int_equal(p.validator.decided, 1 + i);
+        assert_int_equal(p.back_collector.begun, 1 + i);
+        assert_int_equal(p.back_validator.decided, 1 + i);
+        assert_int_equal(p.back_collector.destroyed, 0);
+        nea_session_retry(i & 1 ? p.client : p.server);
+        pump(&p);
     }
+    pair_close(&p);
+    assert_int_equal(p.back_collector.destroyed, 1);
+    assert_int_equal(p.back_validator.destroyed, 1);
+}
+
+/* No verdict about the server outlives the exchange: one that does not agree again has none, whatever it was before. */
+static void it_is_agreed_upon_anew(void **state)
+{
+    (void)state;
+    for (unsigned who = 0; who < 2; who++) {
+        struct pair p = {.client_mutual = true, .server_mutual = true, .stay = true};
+        pair_open(&p);
+        pump(&p);
+        assert_int_equal(nea_session_mutual(p.client).access, NEA_ACCESS_ALLOWED);
+        p.server->config.mutual = NULL;
+        nea_session_retry(who ? p.client : p.server);
+        pump(&p);
+        struct nea_outcome back = nea_session_mutual(p.client);
+        assert_int_equal(nea_session_outcome(p.client).access, NEA_ACCESS_ALLOWED);
+        assert_false(back.negotiated || back.decided);
+        assert_int_equal(back.access, NEA_ACCESS_NONE);
+        assert_int_equal(p.back_validator.decided, 1);
+        p.server->config.mutual = &p.server_side; /* and with the next one it may */
+        nea_session_retry(who ? p.client : p.server);
+        pump(&p);
+        assert_int_equal(nea_session_mutual(p.client).access, NEA_ACCESS_ALLOWED);
+        assert_int_equal(p.back_validator.decided, 2);
+        pair_close(&p);
+    }
+}
+
+/* What is under way goes on, whoever says that it shall begin. */
+static void nobody_begins_anew_what_is_under_way(void **state)
+{
+    (void)state;
+    struct pair p = {.client_mutual = true, .server_mutual = true, .stay = true};
+    pair_open(&p);
+    while (!p.back_validator.answered)
+        assert_true(turn(&p));
+    nea_hold(p.back_validator.c);
+    pump(&p);
+    assert_int_equal(nea_session_outcome(p.client).state, PB_DECIDED);
+    p.client->mirror->state = PB_END; /* a client that has forgotten it */
+    nea_session_retry(p.client);
+    pump(&p);
+    assert_int_equal(nea_session_outcome(p.client).access, NEA_ACCESS_ALLOWED);
+    assert_false(nea_session_mutual(p.client).negotiated);
+    assert_int_equal(p.back_collector.begun, 1);
+    nea_release(p.back_validator.c);
+    pump(&p);
+    assert_int_equal(p.back_collector.begun, 1);
     pair_close(&p);
 }
 
@@ -632,6 +686,8 @@ int main(void)
         cmocka_unit_test(one_batch_at_a_time),
         cmocka_unit_test(holds_are_of_one_direction),
         cmocka_unit_test(it_may_stay_and_retry),
+        cmocka_unit_test(it_is_agreed_upon_anew),
+        cmocka_unit_test(nobody_begins_anew_what_is_under_way),
         cmocka_unit_test(who_agrees_must_take_part),
         cmocka_unit_test(an_error_of_one_direction_ends_both),
         cmocka_unit_test(whatever_happens_to_a_batch),
