@@ -209,6 +209,7 @@ struct agent_posture {
     uint32_t forwarding;      /* 0 disabled, 1 enabled, 2 unknown: IPv4 or IPv6 */
     bool default_password;
     char device_id[65];       /* stable, and not the raw machine-id: hex of SHA-256 over it and a constant, cut to 32; "" if there is none */
+    const char *root;         /* NULL: it is as it stands here; else read anew from there when an exchange begins, but for default_password */
     struct agent_verdict *heard; /* where the collector notes what its validator says; NULL: nowhere. agent_assess() sets it */
     const struct agent_inventory *inventory; /* whose packages it tells if it is asked for them; NULL: none. Sessions set it */
 };
@@ -297,6 +298,8 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
 int agent_claim(const char *state, struct error *error) MUST_USE;
 /* Stays connected, connects again where it must, collects and tells every change of the package managers' files within a second; until
  * SIGTERM or SIGINT. It collects once the files have been still for `delay_ms`, at the latest after five times as long; 0: at once.
+ * With a->server it is assessed in each exchange but those that only tell what is new, and left where it does not satisfy, or does not say;
+ * the agent then comes back after some minutes.
  * a->inventory has a journal open for writing; a->timeout_ms means nothing here. AGENT_OK: it was told to stop; else it could not begin,
  * and the error says why. What goes wrong later is logged, and tried again. */
 enum agent_status agent_run(const struct agent_assessment *a, const struct journal_options *collection,

@@ -41,7 +41,9 @@ struct agent {
     char said[256];    /* why there is no connection, as it was said last, */
     uint64_t said_at;  /* and when */
     bool told, stopping;
+    bool left; /* a server that does not satisfy */
     enum nea_access access;
+    enum agent_standing server; /* the last that was said */
 
     /* The package managers. */
     struct net_watch *watches[WATCHES];
@@ -88,6 +90,29 @@ static void tell(struct agent *g)
     g->said[0] = 0;
 }
 
+/* Who wants the server assessed tells nothing more to one that does not satisfy, or does not say; assess() then ends with
+ * 1 or 3. It may have been mended when the agent comes back. */
+static void look_at_server(struct agent *g)
+{
+    struct agent_server *server = g->a->server;
+    enum agent_standing standing = server && !g->left ? agent_server_standing(server, g->session) : AGENT_SERVER_UNDECIDED;
+    if (standing == AGENT_SERVER_UNDECIDED)
+        return;
+    if (standing == AGENT_SERVER_FAILS) {
+        g->left = true;
+        net_stream_finish(g->stream);
+    }
+    if (standing == g->server) /* said already */
+        return;
+    g->server = standing;
+    if (standing == AGENT_SERVER_FAILS)
+        log_line(LOG_WARNING, "%s:%u: is told nothing more: %s; the agent tries again every few minutes", g->a->host,
+                 g->a->port, server->reason);
+    else
+        log_line(LOG_INFO, "%s:%u: the server satisfies: %s %s", g->a->host, g->a->port, server->product,
+                 server->version);
+}
+
 static void on_open(void *context, struct net_stream *stream, struct bytes peer)
 {
     struct agent *g = context;
@@ -108,6 +133,7 @@ static void on_data(void *context, struct bytes plaintext)
     nea_session_feed(g->session, plaintext, net_loop_now(g->loop));
     pump(g);
     tell(g);
+    look_at_server(g);
 }
 
 static void on_tick(void *context)
@@ -158,7 +184,8 @@ static void on_closed(void *context, const char *why)
     struct agent *g = context;
     const struct nea_outcome o = g->session ? nea_session_outcome(g->session) : (struct nea_outcome){0};
     bool refused = o.login_refused;
-    say_why(g, o.fault.text[0] ? o.fault.text : why ? why : "the server closed the connection", refused);
+    if (!g->left)
+        say_why(g, o.fault.text[0] ? o.fault.text : why ? why : "the server closed the connection", refused);
     g->stream = NULL;
     if (g->session) {
         nea_session_close(g->session);
@@ -169,7 +196,7 @@ static void on_closed(void *context, const char *why)
     if (g->stopping)
         net_loop_stop(g->loop);
     else
-        dial_later(g, refused);
+        dial_later(g, refused || g->left);
 }
 
 static void dial(void *context)
@@ -179,9 +206,7 @@ static void dial(void *context)
     struct error error = {""};
     net_timer_stop(g->redial);
     g->redial = NULL;
-    bool default_password = g->a->posture->default_password; /* the user's word, no file tells it */
-    agent_posture_read(g->collection->root, g->a->posture);
-    g->a->posture->default_password = default_password;
+    g->left = false;
     g->stream = net_connect(g->loop, g->tls, g->a->host, g->a->port, CONNECT_MS, &handler, g, &error);
     if (g->stream)
         return;
@@ -258,7 +283,7 @@ static void collect(struct agent *g)
         log_line(LOG_WARNING, "the journal could not be brought up to date: %s", error.text);
         wait_for_quiet(g, pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS);
     }
-    if (g->session) { /* whoever collected it, and when: the trackers know what has not been told */
+    if (g->session && !g->left) { /* whoever collected it, and when: the trackers know what has not been told */
         nea_session_push(g->session);
         pump(g);
     }
@@ -323,6 +348,7 @@ enum agent_status agent_run(const struct agent_assessment *a, const struct journ
         error_set(error, "out of memory");
         return AGENT_FAILED;
     }
+    a->posture->root = collection->root;
     net_loop_on_signal(g.loop, on_signal, &g);
     collect(&g);
     dial(&g);

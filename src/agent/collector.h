@@ -40,6 +40,11 @@ struct nea_session *agent_session_new(const struct agent_assessment *a, struct b
 const struct nea_mutual *agent_server_mutual(struct agent_server *server);
 void agent_server_outcome(struct agent_server *server, const struct nea_outcome *outcome);
 
+/* Where the server stands with whoever stays connected to it, in the exchange that is under way or was the last; fills *server in as
+ * agent_server_outcome() does, with a reason if it fails. One that does not take part, or ends it without having told, fails. */
+enum agent_standing { AGENT_SERVER_UNDECIDED, AGENT_SERVER_SATISFIES, AGENT_SERVER_FAILS };
+enum agent_standing agent_server_standing(struct agent_server *server, const struct nea_session *s);
+
 /* What /proc below ROOT says: last boot (as of `now`) and forwarding. */
 void agent_posture_read_proc(const char *root, int64_t now, struct agent_posture *posture);
 

@@ -9,11 +9,11 @@
 
 #define NAME "OS"
 
-/* One connection's collector: the attributes, made once, and the order in which they go out. */
+/* One connection's collector: the attributes of an exchange, and the order in which they go out. */
 struct os_state {
     struct nea_connection *connection;
-    const struct agent_posture *posture;
-    struct agent_verdict *heard;
+    const struct agent_posture *given, *posture; /* the latter is what is told: that one, or */
+    struct agent_posture read;
     struct pa_product_information product;
     struct pa_string_version string_version;
     struct pa_numeric_version numeric_version;
@@ -71,12 +71,14 @@ static void tell(struct os_state *s, enum pa_row row, const void *fields)
     s->out[s->count++] = (struct pa_out){.type = &pa_types[row], .fields = fields};
 }
 
-static void fill_in(struct os_state *s, const struct agent_posture *p)
+static void fill_in(struct os_state *s)
 {
+    const struct agent_posture *p = s->posture;
     enum { OPERATIONAL = 3, SUCCESSFUL = 1 }; /* RFC 5792 §4.2.5 */
     char version[sizeof s->version];
     snprintf(version, sizeof version, "%s%s%s", p->platform.version, p->platform.version[0] ? " " : "",
              p->platform.machine);
+    s->version[0] = s->name[0] = 0;
     agent_keep_text(s->version, sizeof s->version, bytes_of(version)); /* SWIMA-R95: UTF-8, whatever
                                                                          os-release holds */
     agent_keep_text(s->name, sizeof s->name, bytes_of(p->platform.name));
@@ -91,6 +93,7 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
     s->password.value = p->default_password;
     s->device_id.id = bytes_of(s->device);
 
+    s->count = 0;
     /* PA-R54, RFC 5792 §4.2: at least product and version. strongSwan's order, so that whoever compares messages finds them alike. */
     tell(s, PA_PRODUCT_INFORMATION, &s->product);
     tell(s, PA_STRING_VERSION, &s->string_version);
@@ -104,21 +107,33 @@ static void fill_in(struct os_state *s, const struct agent_posture *p)
 
 static void *create(void *context, struct nea_connection *c)
 {
-    const struct agent_posture *posture = context;
     struct os_state *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->connection = c;
-    s->posture = posture;
-    s->heard = posture->heard;
-    fill_in(s, posture);
+    s->given = s->posture = context;
+    fill_in(s);
     return s;
+}
+
+/* A connection may stay for months: what was true when it began is no posture. */
+static void look_again(struct os_state *s)
+{
+    const struct agent_posture *given = s->given;
+    if (!given->root)
+        return;
+    agent_posture_read(given->root, &s->read);
+    s->read.default_password = given->default_password;
+    s->read.inventory = given->inventory;
+    s->posture = &s->read;
 }
 
 static void begin_handshake(void *state)
 {
     struct os_state *s = state;
-    agent_unhear(s->heard, NAME);
+    look_again(s);
+    fill_in(s);
+    agent_unhear(s->given->heard, NAME);
     nea_send(s->connection, NEA_ANY, s->out, s->count);
 }
 
@@ -251,7 +266,7 @@ static void receive(void *state, const struct nea_delivery *delivery)
     struct pa_out out[ARRAY_LENGTH(s->out) + ARRAY_LENGTH(on_request)];
     struct answer answers[ARRAY_LENGTH(on_request)];
     size_t count = 0;
-    agent_hear(s->heard, NAME, delivery->message);
+    agent_hear(s->given->heard, NAME, delivery->message);
     /* Only what is asked for, once, and of that what we know; nothing to say is no message (PA-R24, RFC 5792
      * §4.2.1). */
     for (size_t i = 0; i < s->count; i++)

@@ -8,6 +8,7 @@
 /* Without these there is no verdict. */
 #define NEEDED (PA_BIT(PRODUCT_INFORMATION) | PA_BIT(STRING_VERSION) | PA_BIT(FACTORY_DEFAULT_PASSWORD))
 enum { UNKNOWN = -1, NO = 0, YES = 1 };
+static const char not_told[] = "the server did not tell its posture";
 
 static void *create(void *context, struct nea_connection *c)
 {
@@ -86,7 +87,7 @@ static void batch_ending(void *state)
 
 static void solicit(void *state)
 {
-    recommend(state, NEA_DONT_KNOW, NEA_ACCESS_DENIED, "the server did not tell its posture");
+    recommend(state, NEA_DONT_KNOW, NEA_ACCESS_DENIED, not_told);
 }
 
 static const struct nea_component validator = {
@@ -113,4 +114,20 @@ void agent_server_outcome(struct agent_server *server, const struct nea_outcome 
     server->took_part = outcome->negotiated;
     server->result = outcome->decided ? outcome->result : NEA_DONT_KNOW;
     server->access = outcome->decided ? outcome->access : NEA_ACCESS_NONE;
+}
+
+enum agent_standing agent_server_standing(struct agent_server *server, const struct nea_session *s)
+{
+    const struct nea_outcome ours = nea_session_outcome(s), its = nea_session_mutual(s);
+    bool settled = ours.decided && ours.state == PB_DECIDED;
+    agent_server_outcome(server, &its);
+    if (its.decided && its.access == NEA_ACCESS_ALLOWED)
+        return AGENT_SERVER_SATISFIES;
+    if (!its.decided && (!settled || (its.negotiated && its.state != PB_END)))
+        return AGENT_SERVER_UNDECIDED;
+    if (!its.negotiated)
+        snprintf(server->reason, sizeof server->reason, "the server takes no part in mutual assessments");
+    else if (!its.decided)
+        snprintf(server->reason, sizeof server->reason, "%s", not_told);
+    return AGENT_SERVER_FAILS;
 }

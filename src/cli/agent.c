@@ -12,6 +12,9 @@ static int run(struct cli *cli)
     /* What cannot be read now may be readable later. */
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         const struct journal_options collection = {.root = cli_root(cli)};
+        struct agent_server server = {.last_boot = TIME_UNKNOWN};
+        if (cli_flag(cli, "mutual"))
+            p.a.server = &server;
         log_set_times();
         status = assessment_exit(agent_run(&p.a, &collection, (unsigned)delay, &error));
         if (status != EXIT_DONE)
@@ -23,6 +26,7 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
     ASSESS_OPTIONS,
+    {"mutual", NULL, "assess the server, too, where it is served with --mutual; one that does not satisfy or does not tell is left, and tried again after some minutes"},
     {"delay", "MS",
      "collect once the package manager has been still so long, at the latest after five times as long (default: 100; "
      "0: at once)",

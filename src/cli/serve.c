@@ -37,6 +37,7 @@ static int run_serve(struct cli *cli)
     if (trust_tags && !judge)
         return cli_fail(cli, EXIT_USAGE, "%s", error.text);
     agent_posture_read("/", &posture);
+    posture.root = "/";
     struct server_options options = {
         .state = cli_state(cli),
         .listen = cli_value(cli, "listen"),
@@ -98,7 +99,7 @@ static const struct cli_option serve_options[] = {
      "tags with files that each exchange asks of an endpoint, of software that has a reference tag, to compare them (default: 0, none)", 0,
      SERVER_VERIFY_MAX},
     {"trust-tags", "FILE", "a tag that an endpoint brings is a reference by itself where its software has none, if it is signed (XML-Signature, COSE_Sign1) by one of these certificates (PEM), or by one that they issued"},
-    {"mutual", NULL, "tell endpoints that ask for it (assess --mutual) this machine's own posture, as it is when the server starts"},
+    {"mutual", NULL, "tell endpoints that ask for it (assess or agent --mutual) this machine's own posture"},
     {"openapi", NULL, "print what the API offers, as an OpenAPI 3.1 document, and end; the server itself answers it at /api/v1/openapi.json"},
     {"help-uri", "URI", "a page (https, http) or an address (mailto) where users of endpoints that have something to mend find help: told to them with the result"},
     {NULL, NULL, NULL},

@@ -168,6 +168,49 @@ def wrong(server, keys):
     other.kill()
 
 
+def wait(what, holds, seconds=20):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    check(what, holds())
+
+
+def mutual(server, keys):
+    """An agent that assesses the server: it leaves one that does not tell, and goes on with one that does, at each assessment."""
+    def logged(name, what):
+        with open(os.path.join(WORK, name), encoding="utf-8") as file:
+            return file.read().count(what)
+
+    careful = Endpoint(WORK, "careful", {f"base-{i}": f"{i}.0-1" for i in range(20)})
+    server.issue("careful", keys)
+    agent = Agent(BUILD, careful, server, keys, os.path.join(WORK, "careful.log"), "--mutual")
+    verdict, left = "other direction: compliant, access allowed", "takes no part in mutual assessments"
+    try:
+        wait("a server that takes no part is left", lambda: logged("careful.log", left) == 1)
+        wait("and the connection ended", lambda: server.last_eid("careful") == 20 and not server.get("endpoints/careful")["connected"])
+        check("the agent stays", agent.process.poll() is None)
+        check("the agent ends while it waits", agent.stop() == 0)
+        server.stop()
+        server.options = ("--mutual",)
+        server.start()
+        agent.start()
+        wait("a server that does is assessed", lambda: logged("server.log", verdict) == 1 and logged("careful.log", "the server satisfies: ") == 1)
+        eid = 20 + careful.change()
+        check("and told each change", server.wait_eid("careful", eid, 5) is not None)
+        server.ask("endpoints/careful/reassess", "POST", {"Content-Type": "application/json"})
+        time.sleep(1)
+        eid += careful.change()
+        check("behind which changes are told", server.wait_eid("careful", eid, 5) is not None)
+        check("and a reassessment, which is one of both: it was not left", logged("careful.log", left) == 1 and logged("careful.log", "the server satisfies: ") == 1)
+        server.stop()
+        server.options = ()
+        server.start()
+        wait("a server that takes part no more is left", lambda: logged("careful.log", left) == 2)
+        check("the agent ends", agent.stop() == 0)
+    finally:
+        agent.kill()
+
+
 def main():
     server = Server(BUILD, os.path.join(WORK, "server"), os.path.join(WORK, "server.log"))
     keys = os.path.join(WORK, "keys")
@@ -196,11 +239,12 @@ def main():
         agent.start()
         check("what happened while the agent was away comes when it is back", server.wait_eid("host", eid, 20) is not None)
         all_there("agent away", server, endpoint, killed=True)
+        mutual(server, keys)
     finally:
         agent.kill()
         server.kill()
         if failures:
-            for log in ("server.log", "agent.log"):
+            for log in (name for name in ("server.log", "agent.log", "careful.log") if os.path.exists(os.path.join(WORK, name))):
                 print(f"--- {log}\n" + "".join(open(os.path.join(WORK, log), encoding="utf-8").readlines()[-40:]))
         shutil.rmtree(WORK)
     sys.exit(1 if failures else 0)

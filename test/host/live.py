@@ -84,12 +84,12 @@ class Server:
 
     def __init__(self, build, state, log):
         self.program, self.state, self.log, self.port, self.http = os.path.join(build, "muster-server"), state, log, 0, 0
-        self.connection = None
+        self.connection, self.options = None, ()
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "serve", "--state", self.state, "--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}"],
+            [self.program, "serve", *self.options, "--state", self.state, "--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}"],
             stdout=subprocess.PIPE,
             stderr=open(self.log, "a", encoding="utf-8"),
             text=True,
@@ -157,9 +157,9 @@ class Server:
 
 
 class Agent:
-    def __init__(self, build, endpoint, server, keys, log):
+    def __init__(self, build, endpoint, server, keys, log, *options):
         self.command = [os.path.join(build, "muster"), "agent", f"127.0.0.1:{server.port}", "--ca", server.ca, "--cert", f"{keys}/{endpoint.name}.crt",
-                        "--key", f"{keys}/{endpoint.name}.key", "--root", endpoint.root, "--state", endpoint.state]
+                        "--key", f"{keys}/{endpoint.name}.key", "--root", endpoint.root, "--state", endpoint.state, *options]
         self.log = log
         self.start()
 

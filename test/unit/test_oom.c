@@ -2,7 +2,7 @@
  * code (test/meson.build: --wrap), expat and SQLite get them as their allocators. Each scenario runs once for each of its
  * allocations (of the long ones for evenly spread ones), with that one failing and once more with all behind it failing, too:
  * it must neither crash nor leak, and says so. Without a failure it must succeed. */
-#include "agent/agent.h"
+#include "agent/collector.h"
 #include "server/accounts.h"
 #include "server/assessment.h"
 #include "server/web.h"
@@ -510,7 +510,8 @@ static bool play(struct nea_session *client, struct nea_session *server, struct 
            nea_session_outcome(server).access == NEA_ACCESS_ALLOWED;
 }
 
-static bool assess(size_t max_message)
+/* `back`: the server is assessed, too; what came of that goes there. */
+static bool assess(size_t max_message, struct agent_server *back)
 {
     static unsigned round;
     char name[24];
@@ -522,13 +523,20 @@ static bool assess(size_t max_message)
     struct assessment *a = assessment_new(&host, bytes_of(name), BYTES("192.0.2.1"));
     static const struct nea_component *const collectors[] = {&agent_os_collector, &agent_swima_collector},
                                             *const validators[] = {&server_os_validator, &server_swima_validator};
+    const struct nea_mutual own = {
+        .language = "en", .components = collectors, .contexts = (void *const[]){&posture}, .component_count = 1};
     struct nea_config client = {.role = NEA_CLIENT, .initiator = true, .language = "de", .components = collectors,
                                 .contexts = (void *const[]){&posture, &inventory}, .component_count = 2,
+                                .mutual = back ? agent_server_mutual(back) : NULL,
                                 .limits = {.max_message = max_message}};
     struct nea_config server = {.role = NEA_SERVER, .peer_name = bytes_of(name), .components = validators,
-                                .contexts = (void *const[]){a, a}, .component_count = 2};
+                                .contexts = (void *const[]){a, a}, .component_count = 2, .mutual = &own};
     struct nea_session *c = journal ? nea_session_new(&client, 0) : NULL, *s = a ? nea_session_new(&server, 0) : NULL;
     bool good = c && s && play(c, s, &q);
+    if (good && back) {
+        const struct nea_outcome outcome = nea_session_mutual(c);
+        agent_server_outcome(back, &outcome);
+    }
     nea_session_free(c);
     nea_session_free(s);
     assessment_release(a);
@@ -541,12 +549,22 @@ static bool assess(size_t max_message)
 
 static bool assess_whole(void)
 {
-    return assess(0);
+    return assess(0, NULL);
 }
 
 static bool assess_in_segments(void)
 {
-    return assess(1000);
+    return assess(1000, NULL);
+}
+
+/* Who does not hear all that the server tells never takes it for good. */
+static bool assess_each_other(void)
+{
+    struct agent_server server = {.last_boot = TIME_UNKNOWN};
+    bool good = assess(0, &server) && server.took_part && server.access == NEA_ACCESS_ALLOWED;
+    if (server.access == NEA_ACCESS_ALLOWED && strcmp(server.product, posture.platform.name) != 0)
+        fail_msg("a server is let in that told nothing");
+    return good;
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------------- */
@@ -582,6 +600,7 @@ static const struct {
     {"API: tag", route_tag, true},
     {"assessment", assess_whole, true},
     {"assessment in segments", assess_in_segments, true},
+    {"mutual assessment", assess_each_other, true},
 };
 
 static uint64_t run_once(size_t i, uint64_t fail_at, bool onward)

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "roots.h"
+
 /* Somebody must be assessed in the first direction, too. */
 static void *anybody_create(void *context, struct nea_connection *c)
 {
@@ -152,12 +154,80 @@ static void a_server_that_takes_no_part(void **state)
     assert_int_equal(s.result, NEA_DONT_KNOW);
 }
 
+/* Plays until nothing moves, and asks on the way: nothing is said of a server before it is known. */
+static enum agent_standing look(struct agent_server *server, struct nea_session *c, struct nea_session *s)
+{
+    enum agent_standing standing = AGENT_SERVER_UNDECIDED;
+    for (bool asked = true, answered = true; asked || answered;) {
+        asked = carry(c, s);
+        answered = carry(s, c);
+        enum agent_standing now = agent_server_standing(server, c);
+        assert_true(now == AGENT_SERVER_UNDECIDED || standing == AGENT_SERVER_UNDECIDED || now == standing);
+        standing = now;
+    }
+    assert_int_equal(nea_session_outcome(c).state, PB_DECIDED);
+    return standing;
+}
+
+static void write_release(struct root *machine, const char *number)
+{
+    char text[64];
+    snprintf(text, sizeof text, "ID=debian\nNAME=Debian\nVERSION_ID=\"%s\"\n", number);
+    root_write(machine, "/etc/os-release", text);
+}
+
+static void who_stays_looks_again_at_each_exchange(void **state)
+{
+    (void)state;
+    static const struct nea_component *const components[] = {&anybody}, *const collectors[] = {&agent_os_collector};
+    struct root machine = root_make();
+    for (unsigned way = 0; way < 3; way++) {
+        bool takes_part = way > 0;
+        struct agent_posture posture = debian();
+        posture.root = way == 2 ? machine.path : NULL; /* read anew */
+        struct agent_server server = {.last_boot = TIME_UNKNOWN};
+        void *contexts[] = {NULL}, *own[] = {&posture};
+        const struct nea_mutual mutual = {.components = collectors, .contexts = own, .component_count = 1};
+        struct nea_config config = {.role = NEA_CLIENT, .initiator = true, .stay = true, .components = components,
+                                    .contexts = contexts, .component_count = 1,
+                                    .mutual = agent_server_mutual(&server)};
+        struct nea_session *c = nea_session_new(&config, 0);
+        config.role = NEA_SERVER;
+        config.initiator = config.stay = false;
+        config.mutual = takes_part ? &mutual : NULL;
+        struct nea_session *s = nea_session_new(&config, 0);
+        assert_int_equal(agent_server_standing(&server, c), AGENT_SERVER_UNDECIDED);
+        for (unsigned round = 0; round < 4; round++) {
+            char number[16];
+            posture.default_password = round & 1;
+            snprintf(number, sizeof number, "%u", 12 + round);
+            if (posture.root)
+                write_release(&machine, number);
+            else
+                snprintf(posture.platform.version, sizeof posture.platform.version, "%s", number);
+            enum agent_standing standing = look(&server, c, s);
+            assert_int_equal(server.took_part, takes_part);
+            assert_int_equal(standing, takes_part && !(round & 1) ? AGENT_SERVER_SATISFIES : AGENT_SERVER_FAILS);
+            assert_string_equal(server.reason, !takes_part ? "the server takes no part in mutual assessments"
+                                               : round & 1 ? "a factory default password is in use"
+                                                           : "");
+            if (takes_part)
+                assert_int_equal(strncmp(server.version, number, 2), 0);
+            nea_session_retry(round < 2 ? s : c);
+        }
+        nea_session_free(c);
+        nea_session_free(s);
+    }
+    root_remove(&machine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_server_tells_is_shown_and_judged),
         cmocka_unit_test(half_an_answer_is_none),
         cmocka_unit_test(a_server_that_takes_no_part),
+        cmocka_unit_test(who_stays_looks_again_at_each_exchange),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
