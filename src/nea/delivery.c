@@ -215,6 +215,27 @@ static void deliver_reassembled(struct nea_connection *c, uint16_t from, struct 
     seg_close(&c->seg.in, t);
 }
 
+/* What nobody here takes is not pulled to its end to be skipped then. False: it is not taken; the answer, if it must not be
+ * skipped, is on its way. */
+static bool takes_base(struct nea_connection *c, uint16_t from, struct seg_transfer *t)
+{
+    struct nea_session *s = c->session;
+    struct rd r = rd_of(wr_view(&t->data), 0);
+    struct nea_fault fault;
+    rd_take(&r, PA_MESSAGE_HEADER);
+    uint8_t flags = rd_u8(&r);
+    uint32_t vendor = rd_u24(&r), number = rd_u32(&r);
+    if (pa_takes(pa_type_find(vendor, number), s->config.role, accepts(c)))
+        return true;
+    nea_fault_set(&fault, PA_TYPE_NOT_SUPPORTED, PA_MESSAGE_HEADER, "PA-R16", "RFC 5792 §4.1",
+                  "unsupported NOSKIP attribute in segments (PA-R16, RFC 5792 §4.1)");
+    if (flags & PA_NOSKIP)
+        answer_segment_fault(c, from, false, t->base_id, wr_view(&t->data), &fault);
+    s->reassembling -= t->data.n - PA_MESSAGE_HEADER;
+    seg_close(&c->seg.in, t);
+    return false;
+}
+
 static void take_envelope(struct nea_connection *c, uint16_t from, const struct pa_segment_envelope *e)
 {
     struct nea_session *s = c->session;
@@ -234,6 +255,7 @@ static void take_envelope(struct nea_connection *c, uint16_t from, const struct 
                  e->base_id);
         return;
     case SEG_WANT:
+        next.flags = takes_base(c, from, t) ? 0 : SEG_CANCEL;
         send_one(c, from, PA_NEXT_SEGMENT, &next);
         return;
     case SEG_COMPLETE:

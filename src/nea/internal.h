@@ -23,6 +23,8 @@ enum pa_error_code pa_message_decode_for(struct arena *a, struct bytes message, 
 /* One attribute of the message that *r walks: reads its header, keeps its value as a view. After a fault of framing *r is bad. */
 enum pa_error_code pa_attribute_frame(struct rd *r, struct pa_attribute *at, bool *is_error,
                                       struct nea_fault *fault) MUST_USE;
+/* Whether `receiver` takes attributes of this type (NULL: it does not). */
+bool pa_takes(const struct pa_type *type, enum nea_role receiver, uint64_t accepts);
 /* Then its fields, if `receiver` takes it; else at->type stays NULL. */
 enum pa_error_code pa_attribute_decode(struct arena *a, struct pa_attribute *at, enum nea_role receiver,
                                        uint64_t accepts, struct nea_fault *fault) MUST_USE;
@@ -45,6 +47,7 @@ void nea_fault_set(struct nea_fault *f, uint32_t code, size_t offset, const char
 #define SEG_CANCEL        0x80
 #define SEG_CONTRACTS_MAX 8  /* peers that one component keeps a contract with */
 #define SEG_OPEN_MAX      16 /* transfers that one component has open in each direction */
+#define SEG_OUT_MAX       ((size_t)48 << 20) /* octets that wait in them to be pulled; one answer may be 16 MiB */
 #define SEG_OVERHEAD      (PA_MESSAGE_HEADER + PA_ATTRIBUTE_HEADER + 4)
 
 /* What we promised a peer component for what we send to it. */
@@ -80,8 +83,8 @@ seg_accept(struct seg *s, uint16_t peer, const struct pa_segmentation_contract_r
 const struct seg_contract *seg_find(const struct seg *s, uint16_t peer);
 /* Whether an attribute of n octets (header included) must and can be cut under this contract. */
 bool seg_applies(const struct seg_contract *c, size_t n);
-/* Starts an outgoing transfer; takes over the memory of `attribute` (also when it fails: NULL, too many or no memory).
- */
+/* Starts an outgoing transfer; takes over the memory of `attribute` (also when it fails: NULL, too many, too much or no
+ * memory). */
 struct seg_transfer *seg_open(struct seg *s, const struct seg_contract *c, struct wr *attribute);
 /* The next envelope of at most `room` octets of segment; the last one closes the transfer: call seg_close() once flags
  * lack SEG_MORE. The view lives as long as the transfer. */

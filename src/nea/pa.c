@@ -380,7 +380,7 @@ enum pa_error_code pa_attribute_frame(struct rd *r, struct pa_attribute *at, boo
 }
 
 /* Whether `receiver` takes attributes of this type. PA-R53, RFC 5792 §3.1: each has one direction. */
-static bool takes(const struct pa_type *type, enum nea_role receiver, uint64_t accepts)
+bool pa_takes(const struct pa_type *type, enum nea_role receiver, uint64_t accepts)
 {
     if (!type || (accepts && !(accepts >> row_of(type) & 1)))
         return false;
@@ -392,7 +392,7 @@ enum pa_error_code pa_attribute_decode(struct arena *a, struct pa_attribute *at,
                                        uint64_t accepts, struct nea_fault *f)
 {
     const struct pa_type *type = pa_type_find(at->vendor, at->number);
-    if (!takes(type, receiver, accepts)) {
+    if (!pa_takes(type, receiver, accepts)) {
         if (at->flags & PA_NOSKIP) /* PA-R16, RFC 5792 §4.1 */
             return refuse(f, PA_TYPE_NOT_SUPPORTED, at->offset, "PA-R16", "RFC 5792 §4.1",
                           "unsupported NOSKIP attribute");

@@ -57,6 +57,14 @@ static unsigned count(const struct seg_transfer *t)
     return n;
 }
 
+static size_t held(const struct seg_transfer *t)
+{
+    size_t n = 0;
+    for (; t; t = t->next)
+        n += t->data.n;
+    return n;
+}
+
 struct seg_transfer *seg_lookup(struct seg_transfer *t, uint16_t peer, uint32_t base_id)
 {
     while (t && (t->peer != peer || t->base_id != base_id))
@@ -88,7 +96,8 @@ struct seg_transfer *seg_next(struct seg_transfer *list, uint16_t peer)
 
 struct seg_transfer *seg_open(struct seg *s, const struct seg_contract *c, struct wr *attribute)
 {
-    struct seg_transfer *t = count(s->out) < SEG_OPEN_MAX ? malloc(sizeof *t) : NULL;
+    bool fits = count(s->out) < SEG_OPEN_MAX && attribute->n <= SEG_OUT_MAX && held(s->out) <= SEG_OUT_MAX - attribute->n;
+    struct seg_transfer *t = fits ? malloc(sizeof *t) : NULL;
     if (!t) {
         wr_free(attribute);
         return NULL;
@@ -139,6 +148,10 @@ static enum seg_verdict take_first(struct seg *s, uint16_t peer, const struct pa
         return refuse(f, PA_MESSAGE_HEADER, "first segment without the whole attribute header");
     if (length < PA_ATTRIBUTE_HEADER)
         return refuse(f, PA_MESSAGE_HEADER + 8, "segmented attribute with a length below 12");
+    if (vendor == PEN_RESERVED) /* PA-R19, before anything is pulled */
+        return refuse(f, PA_MESSAGE_HEADER + 1, "segmented attribute of the reserved vendor");
+    if (number == 0xffffffff)
+        return refuse(f, PA_MESSAGE_HEADER + 4, "segmented attribute of the reserved type");
     if (vendor == PEN_TCG &&
         (number == pa_types[PA_SEGMENT_ENVELOPE].number || number == pa_types[PA_NEXT_SEGMENT].number))
         return refuse(f, PA_MESSAGE_HEADER + 1, "segmented segment"); /* SEG-R10 */

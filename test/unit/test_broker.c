@@ -155,6 +155,31 @@ static void what_is_not_accepted_is_skipped_or_refused(void **state)
     bench_free(t);
 }
 
+/* PA-R9, R39, R51: in a message of our version, with nothing beside it; of what came nothing is acted on. */
+static void another_version_is_answered_alone(void **state)
+{
+    (void)state;
+    struct arena a = arena_of(65536);
+    struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+    struct wr w = batch(t, PB_SDATA);
+    put_pa(&w, t, PA_SUBTYPE_SWIMA, NEA_ANY, false,
+           BYTES("\2\0\0\0\0\0\0\7\0\0\0\0\0\0\0\x0d\0\0\0\x18\0\0\0\0\0\0\0\1\0\0\0\0"));
+    hear(t, &w);
+    assert_int_equal(t->m[0].received, 0);
+    assert_int_equal(t->m[0].refused, 1);
+    struct bytes answer = said(t, 0).message;
+    struct pa_message m;
+    struct nea_fault fault;
+    assert_int_equal(pa_message_decode(&a, answer, NEA_OBSERVER, &m, &fault), PA_OK); /* version 1 */
+    assert_int_equal(m.count, 1);
+    const struct pa_error *e = said_attribute(t, &a, 0, PA_ERROR);
+    assert_int_equal(e->code, PA_VERSION_NOT_SUPPORTED);
+    assert_true(bytes_equal(e->information, BYTES("\2\0\0\0\0\0\0\7\1\1\0\0")));
+    assert_null(said(t, 1).message.p);
+    arena_free(&a);
+    bench_free(t);
+}
+
 /* ---- segmentation ---- */
 
 /* PA-R12: also errors have their own. */
@@ -344,6 +369,8 @@ static void reassembly_of_nonsense(void **state)
         {"empty segment", {"\xc0" HEADER("\x10"), "\x80"}, {13, 1}, 0, 1, 0, false},
         {"a segment in segments", {"\xc0\0\0\x55\x97\0\0\0\x23\0\0\0\x20"}, {13}, 0, 1, 1, false},
         {"4 GiB announced", {"\xc0\0\0\0\0\0\0\0\x09\xff\xff\xff\xff"}, {13}, 0, 1, 0, false},
+        {"reserved vendor", {"\xc0\0\xff\xff\xff\0\0\0\x09\0\0\0\x20"}, {13}, 0, 1, 1, false},
+        {"reserved type", {"\xc0\0\0\0\0\xff\xff\xff\xff\0\0\0\x20"}, {13}, 0, 1, 4, false},
         {"bad value inside", {"\x40" HEADER("\x10") "\0\0\0\x09"}, {17}, 0, 1, 12, false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -376,6 +403,64 @@ static void reassembly_of_nonsense(void **state)
         arena_free(&a);
         bench_free(t);
     }
+}
+
+/* PA-R16, R18, R23: megabytes are not pulled to be skipped at their end; who must not be skipped hears of it at once. */
+static void what_nobody_takes_is_not_pulled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin; /* the first segment of 1 MiB */
+        bool error;
+    } rows[] = {
+        {"\0\0\x90\x2a\0\0\0\x63\0\x10\0\0", false},     /* nobody knows it */
+        {"\x80\0\x90\x2a\0\0\0\x63\0\x10\0\0", true},   /* and it must not be skipped */
+        {"\0\0\0\0\0\0\0\x0f\0\x10\0\0", false},         /* events are for validators */
+        {"\x80\0\0\0\0\0\0\x0f\0\x10\0\0", true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct arena a = arena_of(65536);
+        struct bench *t = bench_of(NEA_CLIENT, 0, &swima, NULL);
+        struct wr w = batch(t, PB_SDATA);
+        struct pa_segment_envelope e = {.flags = SEG_START | SEG_MORE, .base_id = 0x123,
+                                        .segment = {(const uint8_t *)rows[i].begin, 12}};
+        put_attribute(&w, t, PA_SUBTYPE_SWIMA, PA_SEGMENT_ENVELOPE, &e);
+        hear(t, &w);
+        assert_int_equal(t->m[0].refused, rows[i].error);
+        if (rows[i].error) {
+            const struct pa_error *answer = said_attribute(t, &a, 0, PA_ERROR);
+            uint8_t expected[16] = {0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0x23};
+            memcpy(expected + 8, rows[i].begin, 8);
+            assert_int_equal(answer->code, PA_TYPE_NOT_SUPPORTED);
+            assert_true(bytes_equal(answer->information, (struct bytes){expected, sizeof expected}));
+        }
+        const struct pa_next_segment *next = said_attribute(t, &a, rows[i].error, PA_NEXT_SEGMENT);
+        assert_int_equal(next->flags, SEG_CANCEL);
+        assert_int_equal(next->base_id, 0x123);
+        assert_int_equal(t->s->reassembling, 0);
+        assert_null(t->s->connections[0].seg.in);
+        arena_free(&a);
+        bench_free(t);
+    }
+}
+
+/* SEG-L1: what waits to be pulled is bounded, whatever a peer asks for at once. */
+static void waiting_transfers_are_bounded(void **state)
+{
+    (void)state;
+    struct seg s = {.last_base_id = 0};
+    struct seg_contract c = {.peer = 1, .max_segment = 1000};
+    unsigned opened = 0;
+    for (unsigned i = 0; i < SEG_OPEN_MAX; i++) {
+        struct wr w = wr_of(0);
+        wr_zero(&w, (size_t)16 << 20);
+        assert_false(w.bad);
+        opened += seg_open(&s, &c, &w) != NULL;
+        assert_int_equal(w.n, 0); /* its memory is taken over, also where it is refused */
+        wr_free(&w);
+    }
+    assert_int_equal(opened, SEG_OUT_MAX >> 24);
+    seg_reset(&s);
 }
 
 /* ---- turns ---- */
@@ -639,12 +724,15 @@ int main(void)
         cmocka_unit_test(faults_are_answered_to_the_sender_alone),
         cmocka_unit_test(a_swima_validator_never_answers_with_an_error),
         cmocka_unit_test(what_is_not_accepted_is_skipped_or_refused),
+        cmocka_unit_test(another_version_is_answered_alone),
         cmocka_unit_test(message_identifiers_are_not_reused),
         cmocka_unit_test(cutting),
         cmocka_unit_test(base_identifiers_wrap),
         cmocka_unit_test(contracts_are_lowered_never_raised),
         cmocka_unit_test(pulled_segment_by_segment),
         cmocka_unit_test(reassembly_of_nonsense),
+        cmocka_unit_test(what_nobody_takes_is_not_pulled),
+        cmocka_unit_test(waiting_transfers_are_bounded),
         cmocka_unit_test(a_hold_at_the_last_moment),
         cmocka_unit_test(retries_of_either_side),
         cmocka_unit_test(a_thousand_exchanges),

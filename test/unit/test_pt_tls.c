@@ -201,6 +201,49 @@ static void each_error(void **state)
     }
 }
 
+/* PT-R10, R12, R16, R19, R24, R44: whatever is not allowed in a state, or not from that side, is Error 4. */
+static void every_type_in_every_state(void **state)
+{
+    static const struct {
+        const char *octets;
+        size_t n;
+    } messages[PT_TYPES] = {
+        [PT_EXPERIMENTAL] = {M("\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\1")},
+        [PT_VERSION_REQUEST] = {M(VERSION_REQUEST)},
+        [PT_VERSION_RESPONSE] = {M(VERSION_RESPONSE)},
+        [PT_SASL_MECHANISMS] = {M(NO_MECHANISMS)},
+        [PT_SASL_SELECTION] = {M("\0\0\0\0\0\0\0\4\0\0\0\x16\0\0\0\1\5PLAIN")},
+        [PT_SASL_DATA] = {M("\0\0\0\0\0\0\0\5\0\0\0\x10\0\0\0\1")},
+        [PT_SASL_RESULT] = {M("\0\0\0\0\0\0\0\6\0\0\0\x12\0\0\0\1\0\0")},
+        [PT_BATCH] = {M(BATCH_CLOSE)},
+    };
+    static const unsigned allowed[2][PT_CLOSED] = {
+        [NEA_CLIENT] = {[PT_VERSION] = 1u << PT_VERSION_RESPONSE,
+                        [PT_AUTH] = 1u << PT_SASL_MECHANISMS,
+                        [PT_SASL] = 1u << PT_SASL_DATA | 1u << PT_SASL_RESULT,
+                        [PT_DATA] = 1u << PT_BATCH},
+        [NEA_SERVER] = {[PT_VERSION] = 1u << PT_VERSION_REQUEST,
+                        [PT_AUTH] = 1u << PT_SASL_SELECTION,
+                        [PT_SASL] = 1u << PT_SASL_DATA,
+                        [PT_DATA] = 1u << PT_BATCH},
+    };
+    (void)state;
+    for (unsigned role = 0; role < 2; role++)
+        for (unsigned at = PT_VERSION; at < PT_CLOSED; at++)
+            for (unsigned type = 0; type < PT_ERROR; type++) {
+                if (allowed[role][at] >> type & 1)
+                    continue;
+                struct nea_session *s = brought_to((enum nea_role)role, START);
+                s->pt.state = (enum pt_state)at;
+                struct wr w = talk(s, messages[type].octets, messages[type].n);
+                if (w.n != 24 + messages[type].n || w.p[7] != PT_ERROR || w.p[23] != PT_INVALID_MESSAGE ||
+                    !nea_session_finished(s))
+                    fail_msg("role %u, state %u, type %u: %zu octets", role, at, type, w.n);
+                wr_free(&w);
+                nea_session_free(s);
+            }
+}
+
 /* PT-R33 */
 static void the_copy_is_cut(void **state)
 {
@@ -344,6 +387,7 @@ int main(void)
         cmocka_unit_test(the_usual_negotiation),
         cmocka_unit_test(the_other_way_round),
         cmocka_unit_test(each_error),
+        cmocka_unit_test(every_type_in_every_state),
         cmocka_unit_test(the_copy_is_cut),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(an_empty_batch_is_the_brokers_business),
