@@ -548,7 +548,8 @@ enum pt_error_code pt_header_check(struct bytes b, size_t max, size_t *length, s
         const char *text, *rule, *section;
         size_t offset;
     } faults[] = {
-        {"reserved PT-TLS vendor or type", "PT-R28", "RFC 6876 §3.5", 1},
+        {"reserved PT-TLS vendor", "PT-R28", "RFC 6876 §3.5", 1},
+        {"reserved PT-TLS message type", "PT-R28", "RFC 6876 §3.5", 4},
         {"PT-TLS message length below 16", "PT-R29", "RFC 6876 §3.5", 8},
         {"PT-TLS message longer than our bound", "PT-L1", "own limit", 8},
         {"this is an HTTP server: PT-TLS is spoken on another port", "PT-R13", "RFC 6876 §3.7.1", 0},
@@ -559,10 +560,11 @@ enum pt_error_code pt_header_check(struct bytes b, size_t max, size_t *length, s
     *length = n;
     if (r.bad || (vendor != PEN_RESERVED && type != 0xffffffff && n >= PT_HEADER && n <= max))
         return PT_OK;
-    size_t i = bytes_starts(b, BYTES("HTTP/"))                ? 3
-               : vendor == PEN_RESERVED || type == 0xffffffff ? 0
-               : n < PT_HEADER                                ? 1
-                                                              : 2;
+    size_t i = bytes_starts(b, BYTES("HTTP/")) ? 4
+               : vendor == PEN_RESERVED        ? 0
+               : type == 0xffffffff            ? 1
+               : n < PT_HEADER                 ? 2
+                                               : 3;
     nea_fault_set(f, PT_INVALID_PARAMETER, faults[i].offset, faults[i].rule, faults[i].section, "%s (%s, %s)",
                   faults[i].text, faults[i].rule, faults[i].section);
     return PT_INVALID_PARAMETER;
