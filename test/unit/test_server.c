@@ -1,6 +1,7 @@
 /* The validators, driven in memory: a client session with collectors that play an endpoint, honest or not, against a
  * server session whose store is a list of what was asked of it. */
 #include "server/assessment.h"
+#include "server/subscription.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -707,6 +708,22 @@ static void nothing_is_acknowledged_that_is_not_stored(void **state)
         }
 }
 
+/* SWIMA-R51, R54: news count under the request's number, from the collector that has it, once that has answered. */
+static void a_subscription_is_of_one_collector(void **state)
+{
+    (void)state;
+    struct subscription s = {.state = SUBSCRIPTION_NONE};
+    assert_int_equal(subscription_ask(&s, 7), 0x40);
+    assert_int_equal(subscription_ask(&s, 8), 0); /* one at a time */
+    assert_false(subscription_covers(&s, 3, 7));
+    subscription_answered(&s, 3, 6);
+    assert_false(subscription_covers(&s, 3, 7));
+    subscription_answered(&s, 3, 7);
+    assert_true(subscription_covers(&s, 3, 7));
+    assert_false(subscription_covers(&s, 4, 7));
+    assert_false(subscription_covers(&s, 3, 8));
+}
+
 static void a_conflict_is_mended_once(void **state)
 {
     (void)state;
@@ -968,6 +985,7 @@ int main(void)
         cmocka_unit_test(oddities_of_real_peers_are_taken),
         cmocka_unit_test(gaps_are_asked_for),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_stored),
+        cmocka_unit_test(a_subscription_is_of_one_collector),
         cmocka_unit_test(a_conflict_is_mended_once),
         cmocka_unit_test(a_retry_is_a_new_assessment),
         cmocka_unit_test(a_denied_subscription_denies_no_access),
