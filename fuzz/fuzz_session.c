@@ -54,9 +54,8 @@ static void put_record(struct wr *w, uint8_t kind, struct bytes octets)
     wr_u32(w, 0);
     wr_u32(w, 0);
     size_t batch = pb_batch_begin(w, server != !!(kind & 0x80) ? NEA_CLIENT : NEA_SERVER, kind & 7);
-    if (mutual) /* agreed upon with the first batch */
+    if (mutual) /* agreed upon with the first batch of an exchange */
         pb_mutual_put(w);
-    mutual = false;
     if ((kind & 7) == PB_RESULT)
         pb_result_put(w, NEA_MINOR, NEA_ACCESS_QUARANTINED);
     if (kind & 0x38) {
@@ -108,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .language = "en",
                                 .components = components,
                                 .component_count = 2,
+                                .stay = flags & 8,
                                 .mutual = mutual ? &other : NULL};
     config.limits = (struct nea_limits){.max_rounds = 8, .max_message = flags & 2 ? 200 : 0, .max_reassembly = 5000};
     struct nea_session *s = nea_session_new(&config, 0);
