@@ -27,12 +27,14 @@ static bool apk_present(const char *root)
 bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza)
 {
     struct bytes line;
-    bool whole;
+    bool whole, ended = false;
     *p = (struct pkg_package){.state = PKG_STATE_INSTALLED, .installed_at = TIME_UNKNOWN};
     *stanza = false;
     arena_reset(a);
     while (lines_next(lines, &line, &whole)) {
-        if (line.n == 0 && *stanza)
+        lines->damaged |= !whole;
+        ended = line.n == 0 && whole && *stanza;
+        if (ended)
             break;
         if (line.n < 2 || line.p[1] != ':')
             continue;
@@ -45,10 +47,11 @@ bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package
         if (field && field->n == 0)
             *field = arena_copy(a, value);
     }
+    lines->damaged |= *stanza && !ended;
     if (!is_word(p->source_name))
         p->source_name = p->name;
     p->source_version = p->version;
-    return *stanza && is_word(p->name) && is_word(p->version) && is_word(p->arch);
+    return ended && is_word(p->name) && is_word(p->version) && is_word(p->arch);
 }
 
 static enum pkg_status apk_installed(const char *root, const struct pkg_sink *sink)
@@ -72,7 +75,7 @@ static enum pkg_status apk_installed(const char *root, const struct pkg_sink *si
         found |= good;
         if (good)
             stopped = !sink->package(sink->context, &p);
-        else if (stanza)
+        else if (stanza && !lines.damaged)
             complain_to(sink, path, line, "a package without name, version or architecture", false);
     } while (stanza && !stopped);
     bool damaged = lines.damaged || !found; /* a machine of apk's has at least apk */

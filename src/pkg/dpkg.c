@@ -142,6 +142,7 @@ static enum pkg_status read_stanzas(struct reading *r, const char *path, bool ne
     r->file = path;
     r->needs_status = needs_status;
     size_t found = 0;
+    bool strict = needs_status && take == take_status; /* of the status file itself dpkg says "end of file during value of field" */
     while (!r->stopped && deb822_next(&d)) {
         if (d.package.n == 0) {
             complain(r, d.line, "a stanza without Package");
@@ -149,11 +150,12 @@ static enum pkg_status read_stanzas(struct reading *r, const char *path, bool ne
         }
         found++;
         d.cut |= d.last && (d.status.n == 0 || d.version.n == 0);
-        take(r, &d);
+        if (!d.cut || !strict) /* a version that breaks off looks like another one */
+            take(r, &d);
     }
     r->stanzas += found;
     /* A file that holds something, but not one stanza, is none of dpkg's. */
-    if (d.cut && needs_status && take == take_status) { /* of the status file itself dpkg says "end of file during value of field" */
+    if (d.cut && strict) {
         complain(r, lines.number, "the file was cut off here");
         r->damaged = true;
     }

@@ -258,7 +258,8 @@ struct pacman_log {
 /* The next action; its views live until the next call. */
 bool pacman_log_next(struct pacman_log *log, struct pacman_action *action) MUST_USE;
 enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
-/* The next package of apk's database, its texts in the arena, which is emptied first. False: `stanza` says whether something stood there. */
+/* The next package of apk's database, its texts in the arena, which is emptied first. False: `stanza` says whether something stood there;
+ * lines->damaged, that it breaks off before the empty line that ends a package. */
 bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package *p, bool *stanza) MUST_USE;
 
 /* ---- files.c: what the readers of file lists share ------------------------------------------------------------------ */

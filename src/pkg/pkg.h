@@ -188,7 +188,8 @@ struct pkg_manager {
     bool (*present)(const char *root);
     /* Every package that is there now (not those of which only configuration is left). PKG_ABSENT: its database is gone with its folder, so
      * that its packages are gone too; a folder without the database, or none at all above it, is PKG_UNREADABLE: a file system that is
-     * not mounted yet looks like that. PKG_DAMAGED: it holds no package, and was not made just now: "unknown", not "none". */
+     * not mounted yet looks like that. PKG_DAMAGED: it holds no package, and was not made just now, or it
+     * breaks off: what is not in it is "unknown", not "gone"; a package that may be cut is not told. */
     enum pkg_status (*installed)(const char *root, const struct pkg_sink *sink);
     /* What the logs say happened since the cursor, oldest first as the logs have it; an event may be told twice (by two logs). NULL: this
      * manager keeps none. */

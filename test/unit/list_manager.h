@@ -28,7 +28,7 @@ static enum pkg_status list_installed(const char *root, const struct pkg_sink *s
 {
     struct lines lines;
     struct bytes line;
-    bool whole, stopped = false, found = false;
+    bool whole, stopped = false, found = false, cut = false;
     char path[PATH_MAX];
     if (!path_below(path, root, LIST_PACKAGES))
         return PKG_UNREADABLE;
@@ -37,13 +37,16 @@ static enum pkg_status list_installed(const char *root, const struct pkg_sink *s
         return status == PKG_ABSENT ? missing_in(root, LIST_FOLDER) : status;
     while (!stopped && lines_next(&lines, &line, &whole)) {
         struct pkg_package p = {.state = PKG_STATE_INSTALLED};
-        if (list_read_line(line, &p)) {
+        cut = !whole;
+        if (cut) {
+            continue; /* the last line, and perhaps not all of it */
+        } else if (list_read_line(line, &p)) {
             found = true;
             stopped = !sink->package(sink->context, &p);
         } else if (sink->complaint)
             sink->complaint(sink->context, path, lines.number, "not \"NAME VERSION ARCH SECOND\"", false);
     }
-    bool damaged = lines.damaged || !found; /* what holds no package is what a crash or a full disk left behind */
+    bool damaged = lines.damaged || cut || !found; /* what holds no package is what a crash or a full disk left behind */
     lines_close(&lines);
     return stopped ? PKG_STOPPED : damaged ? PKG_DAMAGED : PKG_OK;
 }

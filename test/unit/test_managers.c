@@ -288,6 +288,42 @@ static void a_damaged_database_is_not_an_empty_one(void **state)
         }
 }
 
+static size_t lines_in(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* Nothing is invented out of a package that is cut in two, and what is missing is not gone: only between two packages, where no reader could tell,
+ * may less be told without a word. */
+static void a_database_that_breaks_off_is_damaged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fixtures); i++) {
+        const struct fixture *f = &fixtures[i];
+        size_t unseen = 0;
+        if (f->marker || f->packed)
+            continue;
+        struct root r = root_of(f);
+        for (size_t n = 0; f->files[0].text[n]; n++) {
+            struct wr text = wr_of(0);
+            const struct pkg_sink sink = {.context = &text, .package = take_package};
+            root_put(&r, f->files[0].path, f->files[0].text, n, O_TRUNC);
+            enum pkg_status status = f->manager->installed(r.path, &sink);
+            const char *told = wr_string(&text);
+            if (strncmp(told, f->installed, text.n) != 0 || (text.n && told[text.n - 1] != '\n'))
+                fail_msg("%s, cut at %zu: \"%s\"", f->manager->name, n, told);
+            unseen += status == PKG_OK && strcmp(told, f->installed) != 0;
+            wr_free(&text);
+        }
+        if (unseen >= lines_in(f->installed))
+            fail_msg("%s: %zu cuts of its database are taken for a whole one", f->manager->name, unseen);
+        root_remove(&r);
+    }
+}
+
 static void stamps_change_with_the_database(void **state)
 {
     (void)state;
@@ -367,6 +403,7 @@ int main(void)
         cmocka_unit_test(packages_are_told),
         cmocka_unit_test(a_missing_database_is_not_always_gone),
         cmocka_unit_test(a_damaged_database_is_not_an_empty_one),
+        cmocka_unit_test(a_database_that_breaks_off_is_damaged),
         cmocka_unit_test(stamps_change_with_the_database),
         cmocka_unit_test(logs_may_be_missing),
         cmocka_unit_test(architectures_are_told),
