@@ -119,7 +119,7 @@ def run(*command):
 
 def options(lines):
     for line in lines:
-        found = re.match(r"  (--\S+(?: [A-Z|\[\]:]+)?)\s+(.*)", line)
+        found = re.match(r"  (--\S+(?: \S+)*)\s{2,}(.*)", line)
         if found:
             yield found.groups()
 
@@ -142,6 +142,8 @@ def notes(lines):
 def command_section(muster, words):
     lines = run(muster, *words, "--help").splitlines()
     usage = re.sub(r"^usage: ", "", lines[0]).replace(" [OPTION...]", "")
+    if not (usage + " ").startswith(" ".join(["muster", *words, ""])):
+        sys.exit(f"muster {' '.join(words)} is another command: {usage}")
     about = lines[2 : lines.index("Options:")]
     out = [f".SS {roff(usage)}"]
     out += [roff(line) if line.strip() else ".PP" for line in about if line.strip() or about.index(line)]

@@ -434,19 +434,19 @@ static void help_all(struct cli *cli, const struct cli_command *commands, size_t
 
 static const struct cli_command *find_command(const struct cli_command *commands, size_t count, int argc, char **argv, int *used)
 {
+    const struct cli_command *noun = NULL;
+    *used = 2;
     for (size_t i = 0; i < count; i++) {
         if (strcmp(commands[i].noun, argv[1]) != 0)
             continue;
         if (!commands[i].verb) {
-            *used = 2;
-            return &commands[i];
-        }
-        if (argc > 2 && strcmp(commands[i].verb, argv[2]) == 0) {
+            noun = &commands[i];
+        } else if (argc > 2 && strcmp(commands[i].verb, argv[2]) == 0) {
             *used = 3;
             return &commands[i];
         }
     }
-    return NULL;
+    return noun;
 }
 
 static bool asks_for_help(const char *argument)

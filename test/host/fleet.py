@@ -13,7 +13,7 @@ import ssl
 import base64
 
 BUILD = os.path.abspath(sys.argv[2])
-MUSTER, SERVER, FLEET, PACKAGE = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet", "muster-package"))
+MUSTER, SERVER, FLEET = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet"))
 WORK = tempfile.mkdtemp(prefix="muster-fleet-")
 STATE = os.path.join(WORK, "server")
 failures = 0
@@ -78,9 +78,9 @@ def references(url, password):
     made = run(MUSTER, "tag", "--evidence", folder, "--name", "thing", "--version-string", "1")
     with open(tag, "w", encoding="utf-8") as file:
         file.write(made.stdout)
-    done = run(PACKAGE, "tag", "import", tag, "--state", STATE)
+    done = run(MUSTER, "tag", "import", tag, "--state", STATE)
     check("a tag is imported", done.returncode == 0 and re.fullmatch(r"\S+-thing-1: reference with 2 files, from .*thing.swidtag\n", done.stdout) is not None, f"{done.returncode} {done.stderr} {done.stdout}")
-    again = run(PACKAGE, "tag", "import", "-", "--json", "--state", STATE, input=made.stdout)
+    again = run(MUSTER, "tag", "import", "-", "--json", "--state", STATE, input=made.stdout)
     check("once more, as JSON", again.returncode == 0 and json.loads(again.stdout)["items"][0]["files"] == 2, f"{again.stderr} {again.stdout}")
     items = api(url, password, "/api/v1/tags")["items"]
     check("it is a reference", [i["kind"] for i in items if i["software_id"].endswith("-thing-1")] == ["reference"], items)
@@ -97,7 +97,7 @@ def references(url, password):
         bad = os.path.join(WORK, "thing.deb")
         with open(bad, "w", encoding="utf-8") as file:
             file.write(content)
-        done = run(PACKAGE, "tag", "import", bad, "--state", STATE)
+        done = run(MUSTER, "tag", "import", bad, "--state", STATE)
         check(f"{what} is refused", done.returncode == status and word in done.stderr and not done.stdout, f"{done.returncode} {done.stderr} {done.stdout}")
 
 
