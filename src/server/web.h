@@ -62,7 +62,7 @@ struct web_route {
     const char *doc;
     const struct web_answer *answer;
     const char *argument; /* what {…} stands for; NULL where there is none */
-    unsigned conflict;    /* 409: it may be that it cannot be done as things stand */
+    bool conflict;        /* 409: it may be that it cannot be done as things stand */
     size_t upload_max;    /* octets of the body (a tag) that it takes; 0: none */
 };
 extern const struct web_route web_routes[];
