@@ -103,11 +103,13 @@ def large(server):
             text = file.read()
         count = len(json.loads(text)["components" if form == "cyclonedx" else "packages"])
         check(f"{form}: every package of many stands in it", done.returncode in (0, 3) and count >= MANY, f"{done.returncode} {done.stderr} {count}")
-    with open(f"/proc/{server.pid}/clear_refs", "w", encoding="utf-8") as file:
-        file.write("5")
-    before = memory(server)["VmRSS"]
-    run("sbom", "--endpoint", "many", "--state", STATE, "--output", "many.json")
-    grown, size = memory(server)["VmHWM"] - before, os.path.getsize(WORK + "/many.json")
+    size, grown = os.path.getsize(WORK + "/many.json"), 1 << 62
+    for _ in range(8):  # a thread's first request opens its connection to the store, too
+        with open(f"/proc/{server.pid}/clear_refs", "w", encoding="utf-8") as file:
+            file.write("5")
+        before = memory(server)["VmRSS"]
+        run("sbom", "--endpoint", "many", "--state", STATE, "--output", "many.json")
+        grown = min(grown, memory(server)["VmHWM"] - before)
     print(f"     a document of {size} octets made the server grow by {grown}")
     with open(SERVER, "rb") as program:
         sanitized = b"__asan_init" in program.read()
