@@ -358,11 +358,20 @@ static void report_done(struct assessment *a)
 /* A tag more or less is no part of the verdict. */
 static void tags_done(struct assessment *a, const struct store_request *r)
 {
-    if (r->status != STORE_OK)
-        log_line(LOG_WARNING, "%.*s: its tags were not stored: %s", (int)a->report.endpoint.n,
+    unsigned exchange = a->request_exchange;
+    if (r->status == STORE_OK) {
+        a->tags.told |= r->work == WORK_TAGS;
+    } else if (r->work == WORK_TAGS) {
+        log_line(LOG_WARNING, "%.*s: its tags were not stored, and are asked for again when it comes again: %s", (int)a->report.endpoint.n,
                  (const char *)a->report.endpoint.p, r->error.text);
-    else
-        a->tags.told = true;
+        bool waits = submit(a, WORK_UNASKED);
+        a->request_exchange = exchange;
+        if (waits)
+            return;
+    } else {
+        log_line(LOG_WARNING, "%.*s: that its tags are to be asked for again was not stored: %s", (int)a->report.endpoint.n,
+                 (const char *)a->report.endpoint.p, r->error.text);
+    }
     a->tags.record_count = a->tags.wanted_count = 0;
     if (a->request_exchange != a->exchange && a->again) {
         store_again(a);
@@ -423,6 +432,7 @@ static void request_done(struct store_request *r)
         position_done(a, r);
         break;
     case WORK_TAGS:
+    case WORK_UNASKED:
         tags_done(a, r);
         break;
     case WORK_REPORT:

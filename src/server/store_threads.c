@@ -78,6 +78,9 @@ static void write_one(struct store *s, struct store_request *r)
     case WORK_TAGS:
         r->status = tags_store(s, r->tags, &r->error);
         break;
+    case WORK_UNASKED:
+        r->status = tags_unmark(s, r->tags, &r->error);
+        break;
     case WORK_POSITION: /* is read */
         break;
     }

@@ -7,8 +7,9 @@
 #include "server/tags.h"
 #include "store/store.h"
 
-/* WORK_POSITION also looks for tags to ask for; WORK_ASKED notes that they are, WORK_TAGS stores those that came. */
-enum store_work { WORK_POSITION, WORK_REPORT, WORK_VERDICT, WORK_ASKED, WORK_TAGS };
+/* WORK_POSITION also looks for tags to ask for; WORK_ASKED notes that they are, WORK_TAGS stores those that came, WORK_UNASKED takes the note
+ * back: they came and could not be stored. */
+enum store_work { WORK_POSITION, WORK_REPORT, WORK_VERDICT, WORK_ASKED, WORK_TAGS, WORK_UNASKED };
 
 /* A request belongs to the store threads, with all that its views point to, from store_threads_submit() until `done` is
  * called on `loop`. */

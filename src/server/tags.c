@@ -91,6 +91,11 @@ enum store_status tags_mark(struct store *s, const struct tags *t, struct error 
     return status == STORE_OK && t->absent ? store_tags_release(s, t->absent, now, error) : status;
 }
 
+enum store_status tags_unmark(struct store *s, const struct tags *t, struct error *error)
+{
+    return store_asked(s, t->endpoint, time_now() - STORE_TAGS_AGAIN, true, t->untagged, t->untagged_count, error);
+}
+
 /* ---- reading a tag ----------------------------------------------------------------------------------------------- */
 
 struct listing {

@@ -45,6 +45,8 @@ static inline bool tags_to_store(const struct tags *t)
     return t->record_count || (t->asked && !t->noted);
 }
 enum store_status tags_mark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
+/* The opposite: the endpoint did its part, and is asked again when it comes. */
+enum store_status tags_unmark(struct store *s, const struct tags *t, struct error *error) MUST_USE;
 /* Looks who signed what came, which takes its time: before the transaction. */
 void tags_judge(struct tags *t);
 /* Reads what came and stores the tags that are what they were asked for; the others are as if they had not come. */

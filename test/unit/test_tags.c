@@ -147,6 +147,7 @@ static const struct nea_component collector = {.name = "SWIMA", .subtype = PA_SU
 
 static struct store *store;
 static struct store_request *open_request;
+static bool disk_full; /* for tags */
 
 static bool submit(void *context, struct store_request *r)
 {
@@ -172,13 +173,15 @@ static void answer_request(void)
         if (r->work == WORK_TAGS)
             tags_judge(r->tags);
         assert_int_equal(store_begin(store, &r->error), STORE_OK);
-        r->status = r->work == WORK_REPORT  ? store_report(store, &r->in.report, &r->out.receipt, &r->error)
+        r->status = r->work == WORK_TAGS && disk_full ? STORE_FAILED
+                    : r->work == WORK_REPORT  ? store_report(store, &r->in.report, &r->out.receipt, &r->error)
                     : r->work == WORK_ASKED ? tags_mark(store, r->tags, &r->error)
                     : r->work == WORK_TAGS  ? tags_store(store, r->tags, &r->error)
-                                            : STORE_OK;
+                    : r->work == WORK_UNASKED ? tags_unmark(store, r->tags, &r->error)
+                                              : STORE_OK;
         if (r->work == WORK_REPORT && r->tags && r->tags->differing)
             tags_recount(store, r->tags, r->out.receipt.endpoint);
-        assert_int_equal(r->status, STORE_OK);
+        assert_int_equal(r->status, r->work == WORK_TAGS && disk_full ? STORE_FAILED : STORE_OK);
         assert_int_equal(store_commit(store, &r->error), STORE_OK);
     }
     r->done(r);
@@ -276,6 +279,21 @@ static void tags_are_asked_at_the_next_session_and_once(void **state)
     assert_int_equal(play("b", GIVES), NEA_ACCESS_ALLOWED);
     assert_int_equal(play("b", GIVES), NEA_ACCESS_ALLOWED);
     assert_int_equal(endpoint.tag_requests, 0);
+}
+
+/* What was told and could not be kept is not taken for told: the next one who has it is asked. */
+static void what_cannot_be_stored_is_asked_for_again(void **state)
+{
+    (void)state;
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    disk_full = true;
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    disk_full = false;
+    assert_int_equal(endpoint.tag_requests, 1);
+    assert_int_equal(tags_known(), 0);
+    assert_int_equal(play("a", GIVES), NEA_ACCESS_ALLOWED);
+    assert_int_equal(endpoint.tag_requests, 1);
+    assert_int_equal(tags_known(), SOFTWARE);
 }
 
 /* SWIMA-R6, R7, R74, R100 */
@@ -448,6 +466,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tags_are_asked_at_the_next_session_and_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_stored_is_asked_for_again, setup, teardown),
         cmocka_unit_test(what_does_not_come_denies_nothing_but_silence),
         cmocka_unit_test_setup_teardown(spot_checks_find_what_differs, setup, teardown),
         cmocka_unit_test_setup_teardown(signed_tags_are_references, setup, teardown),
