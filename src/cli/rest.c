@@ -115,8 +115,9 @@ static int use_state(struct rest *r)
     if (done)
         memcpy(r->url, url, strlen(url) + 1);
     json_decref(document);
-    if (!done && access(path, F_OK) == 0)
-        return cli_fail(r->cli, EXIT_USAGE, "%s: cannot be read, or does not say where the server listens", path);
+    int number = done || access(path, R_OK) == 0 ? 0 : errno;
+    if (!done && number != ENOENT)
+        return cli_fail(r->cli, EXIT_USAGE, "%s: %s", path, number ? strerror(number) : "does not say where the server listens");
     if (!done)
         return cli_fail(
             r->cli, EXIT_UNREACHED,
