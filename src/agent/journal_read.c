@@ -180,7 +180,9 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
     sqlite3_stmt *s = status == JOURNAL_OK ? journal_statement(j, sql, &status, error) : NULL;
     while (s && journal_step(j, s, &status, error)) {
         struct journal_record record = record_of(s, 0);
-        if ((!now && !as_of(&past, &record)) || !(which & which_of(&record)))
+        /* Of what is there now the row knows more than the latest of its events: logs that were found later tell of earlier times. */
+        bool stands = now || (at == TIME_UNKNOWN && record.installed);
+        if ((!stands && !as_of(&past, &record)) || !(which & which_of(&record)))
             continue;
         if (!visit(context, &record)) {
             sqlite3_reset(s);

@@ -639,6 +639,25 @@ static void test_unreadable_log(void **state)
     machine_free(&m);
 }
 
+/* A log that was not there, or could not be read, tells later when it really came: now as of any moment. */
+static void test_logs_found_later(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    unlink(root_path(&m.root, DPKG_LOG));
+    unlink(root_path(&m.root, APT_LOG));
+    root_package(&m.root, "a", "all", "2", "installed");
+    collect(&m);
+    expect_records(&m, JOURNAL_BOTH, NULL, "a:all 2 installed now bound\n");
+    root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1") UPGRADE("11:00:00", "a:all", "1", "2"));
+    collect(&m);
+    expect_records(&m, JOURNAL_INSTALLED, NULL, "a:all 2 installed 2024-01-01T11:00:00Z exact\n");
+    expect_records(&m, JOURNAL_BOTH, NULL, "a:all 1 removed 2024-01-01T11:00:00Z exact\na:all 2 installed 2024-01-01T11:00:00Z exact\n");
+    expect_records(&m, JOURNAL_BOTH, "2024-01-02T00:00:00Z",
+                   "a:all 1 removed 2024-01-01T11:00:00Z exact\na:all 2 installed 2024-01-01T11:00:00Z exact\n");
+    machine_free(&m);
+}
+
 static size_t count_kept(const struct machine *m)
 {
     size_t count = 0;
@@ -923,6 +942,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_packages),
         cmocka_unit_test(test_no_manager),
         cmocka_unit_test(test_unreadable_log),
+        cmocka_unit_test(test_logs_found_later),
         cmocka_unit_test(test_damaged_journal),
         cmocka_unit_test(test_restored_journal),
         cmocka_unit_test(test_older_journal),
