@@ -99,6 +99,10 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
 /* Whether what runs found is still what is there, as far as names, sizes and times of the package managers' files tell; false also where they do not. */
 enum journal_status journal_is_current(struct journal *j, bool *current, struct error *error) MUST_USE;
 
+/* For struct pkg_sink: reads the tag that software brought, into the arena, which is emptied first. False: it is no usable tag, `error`
+ * says why. */
+bool agent_read_tag(struct arena *a, struct pkg_package *p, struct pkg_tag *tag, struct error *error) MUST_USE;
+
 enum journal_which { JOURNAL_INSTALLED = 1, JOURNAL_REMOVED = 2, JOURNAL_BOTH = 3, JOURNAL_UNKNOWN = 4 };
 /* Calls visit for every record, ordered by name, architecture, version; stops when it returns false. `at` is TIME_UNKNOWN for now, else a
  * past moment: installed then / removed before / not known whether it was there, because only bounds are known of when it came or went. Views

@@ -18,8 +18,6 @@ enum journal_status journal_status_of(enum db_status status) MUST_USE;
 sqlite3_stmt *journal_statement(struct journal *j, const char *sql, enum journal_status *status, struct error *error);
 /* Steps; true on a row. At the end or after a failure false, with *status set. */
 bool journal_step(struct journal *j, sqlite3_stmt *s, enum journal_status *status, struct error *error) MUST_USE;
-/* For struct pkg_sink: reads the tag that software brought, into the arena, which is emptied first. */
-bool agent_read_tag(struct arena *a, struct pkg_package *p, struct pkg_tag *tag, struct error *error) MUST_USE;
 /* The file is damaged: keep it aside and begin anew. */
 enum journal_status journal_renew(struct journal *j, struct error *error) MUST_USE;
 

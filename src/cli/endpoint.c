@@ -215,7 +215,7 @@ static int say_what_is_unknown(struct cli *cli, const json_t *endpoint, int64_t 
     int64_t since = TIME_UNKNOWN;
     if (at == TIME_UNKNOWN || (text && time_parse(bytes_of(text), &since) && at >= since))
         return unknown == 0 ? EXIT_DONE
-                            : cli_fail(cli, EXIT_UNKNOWN, "%zu package%s of %s: not known whether %s installed then", unknown,
+                            : cli_fail(cli, EXIT_UNKNOWN, "%zu package%s of endpoint %s: not known whether %s installed then", unknown,
                                        unknown > 1 ? "s" : "", cli_argument(cli, 0), unknown > 1 ? "they were" : "it was");
     if (!text)
         return cli_fail(cli, EXIT_UNKNOWN, "%s has told nothing of its software", cli_argument(cli, 0));

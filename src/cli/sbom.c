@@ -21,6 +21,7 @@ struct sbom {
     struct pkg_platform platform;
     struct swid_bill bill;
     struct local_complaints complaints;
+    struct arena tag;  /* what the tag at hand says */
     struct wr tag_ids; /* of all items, a line each: components are asked for once for each that depends on them */
     size_t *tag_starts;
     /* files */
@@ -49,7 +50,8 @@ static bool add_record(void *context, const struct journal_record *r)
 {
     struct sbom *s = context;
     const struct pkg_manager *m = pkg_manager_by_source(r->source);
-    s->unknown += r->state == PKG_STATE_UNKNOWN && !r->tag.p;
+    s->unknown += r->state == PKG_STATE_UNKNOWN;
+    const struct pkg_tag tag = {.software_id = r->software_id};
     const struct pkg_package p = {
         .name = r->name,
         .version = r->version,
@@ -58,8 +60,14 @@ static bool add_record(void *context, const struct journal_record *r)
         .source_version = r->source_version,
         .state = r->state,
         .installed_at = TIME_UNKNOWN,
+        .tag = r->tag.p ? &tag : NULL,
     };
-    return !m || r->tag.p /* software of no package: today's bill does not know it either */ || pkg_catalogue_add(s->catalogue, m, &p);
+    return !m || pkg_catalogue_add(s->catalogue, m, &p);
+}
+
+static bool read_tag(void *context, struct pkg_package *p, struct pkg_tag *tag, struct error *error)
+{
+    return agent_read_tag(&((struct sbom *)context)->tag, p, tag, error);
 }
 
 /* The past is the journal's. */
@@ -96,7 +104,7 @@ static int read_now(struct sbom *s, const struct pkg_sink *sink)
 
 static int read_packages(struct sbom *s)
 {
-    const struct pkg_sink sink = {.context = s, .complaint = complain};
+    const struct pkg_sink sink = {.context = s, .read_tag = read_tag, .complaint = complain};
     s->catalogue = pkg_catalogue_new();
     if (!s->catalogue)
         return cli_fail(s->cli, EXIT_INTERNAL, "out of memory");
@@ -123,7 +131,11 @@ static int make_tag_ids(struct sbom *s)
         s->tag_starts[i] = s->tag_ids.n;
         wr_reset(&version);
         pkg_tag_version(s->items[i].manager, &version, p->version, p->arch);
-        swid_tag_id(&s->tag_ids, &product, p->name, wr_view(&version));
+        struct bytes regid, own;
+        if (s->items[i].tag_id.n && swid_software_id_split(s->items[i].tag_id, &regid, &own))
+            wr_bytes(&s->tag_ids, own);
+        else
+            swid_tag_id(&s->tag_ids, &product, p->name, wr_view(&version));
         wr_str(&s->tag_ids, "\n");
     }
     bool good = s->tag_starts && !version.bad && !s->tag_ids.bad;
@@ -382,7 +394,7 @@ static int make_bill(struct sbom *s)
 
 static int run(struct cli *cli)
 {
-    struct sbom s = {.cli = cli, .tag_ids = wr_of(0), .out = wr_of(0)};
+    struct sbom s = {.cli = cli, .tag = arena_of(SWID_READ_MAX), .tag_ids = wr_of(0), .out = wr_of(0)};
     int code = read_options(&s);
     if (code == EXIT_DONE)
         code = make_bill(&s);
@@ -393,6 +405,7 @@ static int run(struct cli *cli)
     pkg_catalogue_free(s.catalogue);
     wr_free(&s.tag_ids);
     free(s.tag_starts);
+    arena_free(&s.tag);
     wr_free(&s.out);
     return code;
 }

@@ -72,6 +72,8 @@ bool pkg_catalogue_add(struct pkg_catalogue *c, const struct pkg_manager *m, con
     q->arch = keep(c, p->arch, (struct bytes){0});
     q->source_name = keep(c, p->source_name, q->name);
     q->source_version = keep(c, p->source_version, q->version);
+    item->tag_id = p->tag ? keep(c, p->tag->software_id, (struct bytes){0}) : (struct bytes){0};
+    q->tag = NULL;
     c->count++;
     return !c->arena.exhausted;
 }
@@ -92,9 +94,16 @@ static void pass_complaint(void *context, const char *file, size_t line, const c
         c->sink->complaint(c->sink->context, file, line, what, unreadable);
 }
 
+static bool pass_tag(void *context, struct pkg_package *p, struct pkg_tag *tag, struct error *error)
+{
+    const struct pkg_catalogue *c = context;
+    return c->sink->read_tag(c->sink->context, p, tag, error);
+}
+
 enum pkg_status pkg_catalogue_collect(struct pkg_catalogue *c, const char *root, const struct pkg_sink *sink)
 {
-    const struct pkg_sink own = {.context = c, .package = take_package, .complaint = pass_complaint};
+    const struct pkg_sink own = {
+        .context = c, .package = take_package, .read_tag = sink->read_tag ? pass_tag : NULL, .complaint = pass_complaint};
     enum pkg_status worst = PKG_ABSENT;
     c->sink = sink;
     for (size_t i = 0; pkg_managers[i]; i++) {
@@ -121,10 +130,17 @@ static int compare_items(const void *a, const void *b)
     return order ? order : (x->manager->source > y->manager->source) - (x->manager->source < y->manager->source);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct pkg_item *x = a, *y = b;
+    int order = compare_items(a, b);
+    return order ? order : bytes_compare(x->tag_id, y->tag_id);
+}
+
 static void sort(struct pkg_catalogue *c)
 {
     if (c->count)
-        qsort(c->items, c->count, sizeof *c->items, compare_items);
+        qsort(c->items, c->count, sizeof *c->items, by_place);
     for (size_t i = 1; i < c->count; i++)
         c->items[i].twin = compare_items(&c->items[i - 1], &c->items[i]) == 0 ? c->items[i - 1].twin + 1 : 0;
 }

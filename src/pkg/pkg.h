@@ -276,6 +276,7 @@ struct pkg_item {
     struct pkg_package package;
     unsigned twin; /* how many items before this one have the same manager, name, architecture and version */
     struct bytes summary, homepage, maintainer, licence; /* as in struct pkg_description; empty: not known */
+    struct bytes tag_id; /* of software that brought its own tag: the software identifier that this carries; empty: it is made of the fields */
     bool library;
     bool described;          /* today's database knows this very version */
     const uint32_t *depends; /* numbers of items, ascending, each once, never its own */

@@ -235,13 +235,18 @@ def others(work):
             shutil.copyfileobj(packed, file)
         want += ["pkg:rpm/fedora/alpha@2.0~rc1-3?arch=x86_64&distro=fedora-40&epoch=1",
                  "pkg:rpm/fedora/alpha-sub@2.0~rc1-3?arch=noarch&distro=fedora-40&epoch=1&upstream=alpha-2.0~rc1-3.src.rpm"]
+    for tag_id in ("app-2", "app-1"):  # one name, two programs: told apart by their tags alone
+        put(root, f"opt/acme/swidtag/{tag_id}.swidtag", '<SoftwareIdentity xmlns="http://standards.iso.org/iso/19770/-2/2015/schema.xsd" name="App" '
+            f'version="1.0" tagId="{tag_id}"><Entity name="Acme" regid="acme.example" role="tagCreator"/></SoftwareIdentity>')
+    want += ["pkg:generic/App@1.0"] * 2
     cyclonedx, _ = bills("other managers", "--root", root)
     parts = cyclonedx["components"]
+    expect("software that brought its tag", [c["swid"]["tagId"] for c in parts if c["name"] == "App"], ["app-1", "app-2"])
     expect("other managers", sorted(c["purl"] for c in parts[1:]), sorted(want))
     expect("the operating system's CPE", parts[0]["cpe"], "cpe:/o:fedoraproject:fedora:40")
     on = {d["ref"]: d.get("dependsOn") for d in cyclonedx["dependencies"]}
     expect("what apk's packages need", on["apk/sh/x86_64/1-r0"], ["apk/musl/x86_64/1.2.4-r2"])
-    expect("what stands beside the system", on["device"], ["os", "snap/hello/unknown/r42"])
+    expect("what stands beside the system", on["device"], ["os", "tags/App//1.0", "tags/App//1.0/2", "snap/hello/unknown/r42"])
     rpm = [c.get("licenses") for c in parts[1:] if c["purl"].startswith("pkg:rpm/")]
     expect("rpm's licences", rpm, [[{"license": {"id": "MIT", "acknowledgement": "declared"}}]] * len(rpm))
 
