@@ -234,7 +234,7 @@ static bool take_entry(void *context, struct bytes path, bool link)
     struct verify *v = context;
     struct wr w = whole_path(v, path);
     struct bytes whole = wr_view(&w);
-    bool known = bsearch(&whole, v->paths.items, v->paths.count, sizeof whole, by_octets);
+    bool known = v->paths.count && bsearch(&whole, v->paths.items, v->paths.count, sizeof whole, by_octets);
     (void)link;
     wr_free(&w);
     return known || measure_file(v->measure, path, NULL);
