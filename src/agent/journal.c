@@ -34,10 +34,12 @@ static const char *const migrations[] = {
     "UPDATE source SET status = 2 WHERE status = 1;",
     /* The real path of the root; NULL: of a run before this column, and the next one's. */
     "ALTER TABLE head ADD COLUMN root TEXT;",
-    /* Who asks for the tag of an identifier does not wait for all records that ever were. */
     "CREATE INDEX record_software_id ON record(software_id);",
     /* What software brought of its own; of what is gone, too (SWIMA-R27, RFC 8412 §3.6.1). */
     "CREATE TABLE tag(record INTEGER PRIMARY KEY, model INTEGER NOT NULL, locator TEXT, octets BLOB NOT NULL) STRICT;",
+    /* Keeping it cost each first run a quarter more; reading all records for one identifier costs 0.1 s where there are
+     * 500,000, and 2 ms on most machines. */
+    "DROP INDEX record_software_id;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 
