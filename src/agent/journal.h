@@ -7,6 +7,8 @@
 
 #include <limits.h>
 
+#define JOURNAL_CACHE_SIZE "-16384" /* KiB, of whoever writes (PRAGMA cache_size) */
+
 struct journal {
     struct db *db;
     char *path;

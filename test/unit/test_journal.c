@@ -799,7 +799,7 @@ static void test_older_journal(void **state)
     m.journal = NULL;
     assert_int_equal(sqlite3_open(root_path(&m.root, "/state/journal.db"), &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(db, "ALTER TABLE head DROP COLUMN root; DROP TABLE tag; UPDATE source SET status = 1; PRAGMA user_version = 1",
+        sqlite3_exec(db, "ALTER TABLE head DROP COLUMN root; DROP INDEX record_software_id; DROP TABLE tag; UPDATE source SET status = 1; PRAGMA user_version = 1",
                      NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
