@@ -34,7 +34,7 @@ struct agent_records *agent_records_new(const struct agent_inventory *inventory,
     struct agent_records *m = calloc(1, sizeof *m);
     if (m)
         *m = (struct agent_records){
-            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * PKG_TAG_MAX), .plain = !inventory->tags || inventory->model == SWID_MODEL_2009}; /* which has no files */
+            .inventory = inventory, .max = max, .tag = wr_of(max + 2 * PKG_TAG_MAX), .plain = !inventory->tags};
     return m;
 }
 
@@ -106,7 +106,7 @@ static bool make_full(struct agent_records *m, const struct journal_record *r)
         m->files = NULL;
         return false;
     }
-    const struct swid_sink *sink = m->cbor ? swid_coswid_sink(m->cbor) : &m->xml.sink;
+    const struct swid_sink *sink = m->cbor ? swid_coswid_sink(m->cbor) : m->old ? swid_2009_sink(m->old) : &m->xml.sink;
     return sink->failed == SWID_OK && !m->tag.bad && m->tag.n <= m->max;
 }
 

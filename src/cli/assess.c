@@ -233,8 +233,6 @@ static bool take_tags(struct cli *cli, struct prepared *p)
         cli_usage(cli, "--tags is plain or full, not \"%s\"", tags);
     else if (!known)
         cli_usage(cli, "--tag-format is swid, swid2009 or coswid, not \"%s\"", format);
-    else if (full && p->inventory.model == SWID_MODEL_2009)
-        cli_usage(cli, "--tags full wants --tag-format swid or coswid: tags of ISO/IEC 19770-2:2009 have no files");
     else
         return true;
     return false;

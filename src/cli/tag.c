@@ -65,8 +65,9 @@ static bool end_tag(void *context, const struct journal_record *r, bool whole)
         say(t, r, wr_string(&t->first));
     t->left_out = 0;
     wr_reset(&t->first);
-    t->partial |= !whole;
-    return tag_out_document_end(&t->out, r->name, r->version, t->style.product ? (struct bytes){0} : r->software_id);
+    bool written = tag_out_document_end(&t->out, r->name, r->version, t->style.product ? (struct bytes){0} : r->software_id);
+    t->partial |= !whole || t->out.lossy;
+    return written;
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
@@ -173,7 +174,6 @@ static bool read_style(struct tagging *t, enum subject subject)
 {
     const char *about = cli_value(t->cli, "meta-for");
     bool about_package = about && strcmp(about, "package") == 0;
-    uint32_t model;
     t->style = (struct agent_tag_style){.lang = cli_value(t->cli, "lang"),
                                         .about_package = about_package,
                                         .bare = cli_flag(t->cli, "bare"),
@@ -184,10 +184,6 @@ static bool read_style(struct tagging *t, enum subject subject)
     t->taker = (struct agent_tag_taker){.context = t, .begin = begin_tag, .end = end_tag, .complain = complain};
     if (about && !about_package && strcmp(about, "os") != 0) {
         cli_usage(t->cli, "--meta-for takes os or package, not \"%s\"", about);
-        return false;
-    }
-    if (t->style.full && tag_format_find(cli_value(t->cli, "format"), &model) && model == SWID_MODEL_2009) {
-        cli_usage(t->cli, "tags of ISO/IEC 19770-2:2009 have no files: take --format swid or coswid, or neither --full nor --evidence");
         return false;
     }
     if (!read_hashes(t) || !read_creator(t) || !check_lang(t) || !check_part(t, "id-prefix") || !check_part(t, "arch") || !check_cache(t, subject))

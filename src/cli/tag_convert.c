@@ -78,7 +78,7 @@ static int run(struct cli *cli)
     }
     if (c.begun)
         tag_out_end(&c.out);
-    return code;
+    return code == EXIT_DONE && c.out.lossy ? EXIT_UNKNOWN : code;
 }
 
 static const struct cli_option options[] = {
@@ -91,7 +91,7 @@ const struct cli_command cli_tag_convert = {
     .noun = "tag",
     .verb = "convert",
     .arguments = "FILE...",
-    .summary = "all SWID and CoSWID tags in files in the other format, or laid out anew",
+    .summary = "all SWID and CoSWID tags in files in the other format, or laid out anew; exit 3 if a format has no place for something, which is told",
     .min_arguments = 1,
     .max_arguments = CLI_ANY,
     .options = options,

@@ -199,6 +199,17 @@ static bool put_file(struct tag_out *o, struct bytes text, struct bytes name, st
     return true;
 }
 
+static void tell_lost(struct tag_out *o, struct bytes name)
+{
+    struct wr what = wr_of(0);
+    if (o->old && swid_2009_lost(o->old, &what)) {
+        o->lossy = true;
+        cli_fail(o->cli, EXIT_UNKNOWN, "the tag of %.*s is without %s, for which ISO/IEC 19770-2:2009 has no place", (int)name.n, (const char *)name.p,
+                 wr_string(&what));
+    }
+    wr_free(&what);
+}
+
 bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes version, struct bytes software_id)
 {
     struct error error = {""};
@@ -206,7 +217,7 @@ bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes ver
         return false;
     if (o->sink.failed != SWID_OK)
         return end(o, cli_fail(o->cli, EXIT_INTERNAL,
-                               "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID, --json and --sign", (int)name.n,
+                               "the tag of %.*s is too large to be held in memory, as it has to be for CoSWID, swid2009, --json and --sign", (int)name.n,
                                (const char *)name.p));
     wr_reset(&o->signed_text);
     if (o->signer && !tag_signer_sign(o->signer, wr_view(&o->text), &o->signed_text, &error))
@@ -217,6 +228,7 @@ bool tag_out_document_end(struct tag_out *o, struct bytes name, struct bytes ver
         log_line(LOG_WARNING, "ISO/IEC 19770-2:2009 wants a tag creator such as regid.2004-03.org.example, which \"%s\" is not: see --regid",
                  wr_string(&o->regid));
     }
+    tell_lost(o, name);
     struct bytes text = wr_view(o->signer ? &o->signed_text : &o->text);
     if (o->folder)
         return put_file(o, text, name, version, software_id);

@@ -37,6 +37,7 @@ struct tag_out {
     struct json json;
     size_t count;
     bool warned; /* of a regid that the first edition does not know */
+    bool lossy;  /* a tag had more to say than its format takes: it was said what, and the exit status wants to be EXIT_UNKNOWN */
     struct wr *out; /* standard output */
     bool ended;     /* nothing can be written any more, */
     int code;       /* and this is the exit status: that of what was said, or EXIT_DONE where standard output is gone, which cli_main() tells */

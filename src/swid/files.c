@@ -199,7 +199,7 @@ void swid_files_put(struct swid_files *f, const struct swid_file *file)
 {
     static const enum swid_attribute hashes[] = {SWID_SHA256, SWID_SHA384, SWID_SHA512};
     const struct bytes digests[] = {file->sha256, file->sha384, file->sha512};
-    struct swid_node node = {.element = SWID_FILE};
+    struct swid_node node = file->more ? *file->more : (struct swid_node){.element = SWID_FILE};
     struct bytes name, directory = directory_of(file->path, &name);
     size_t from[4];
     struct wr text = wr_of(0);
@@ -208,6 +208,7 @@ void swid_files_put(struct swid_files *f, const struct swid_file *file)
     else if (!bytes_equal(directory, wr_view(&f->directory)))
         change_directory(f, directory);
     node.value[SWID_NAME] = name;
+    node.value[SWID_ROOT] = (struct bytes){0};
     if (directory.p && (f->alone || !directory.n))
         node.value[SWID_ROOT] = directory.n ? directory : BYTES("/");
     if (file->mutable)
@@ -286,7 +287,7 @@ static void enter(struct swid_sink *s, const struct swid_node *node)
 {
     struct swid_lister *l = (struct swid_lister *)s;
     size_t end = l->path.n;
-    if (node->element != SWID_DIRECTORY && node->element != SWID_FILE)
+    if (s->failed != SWID_OK || (node->element != SWID_DIRECTORY && node->element != SWID_FILE))
         return;
     if (l->depth)
         l->filled |= UINT64_C(1) << (l->depth - 1);
@@ -304,7 +305,7 @@ static void enter(struct swid_sink *s, const struct swid_node *node)
 static void leave(struct swid_sink *s, enum swid_element element)
 {
     struct swid_lister *l = (struct swid_lister *)s;
-    if (element != SWID_DIRECTORY)
+    if (s->failed != SWID_OK || element != SWID_DIRECTORY) /* a folder that was not entered is not left */
         return;
     if (l->folder && !(l->filled >> (l->depth - 1) & 1))
         l->folder(l->context, wr_view(&l->path));

@@ -136,8 +136,8 @@ enum swid_status swid_xml_read(struct bytes xml, struct swid_sink *to, struct er
  * enum swid_element, directories and files by their names as two sorted lists are merged. Of a signed one (COSE_Sign1,
  * RFC 9393 §7) what it is that was signed; the signature is not checked. */
 enum swid_status swid_coswid_read(struct bytes cbor, struct swid_sink *to, struct error *error) MUST_USE;
-/* The same of XML of ISO/IEC 19770-2:2009: name, version, tagId and who stands in which role; the rest is passed over. SWID_OTHER_MODEL: it is
- * none. */
+/* The same of XML of ISO/IEC 19770-2:2009: name, version, tagId, who stands in which role, what it says of Meta, the files of its package_footprint, and
+ * what our writer of that edition puts there; the rest is passed over. SWID_OTHER_MODEL: it is none. */
 enum swid_status swid_2009_read(struct bytes xml, struct swid_sink *to, struct error *error) MUST_USE;
 /* Whichever of the three the first octets and the root element say. */
 enum swid_status swid_read(struct bytes octets, struct swid_sink *to, struct error *error) MUST_USE;
@@ -176,12 +176,15 @@ struct swid_coswid *swid_coswid_new(struct wr *w, size_t max, bool tagged) MUST_
 struct swid_sink *swid_coswid_sink(struct swid_coswid *c);
 void swid_coswid_free(struct swid_coswid *c);
 
-/* Writes XML of ISO/IEC 19770-2:2009 into w when the root is closed: what that edition demands. It has no files, and nothing of Meta or links. A
- * text is at most 64 KiB. NULL without memory. */
+/* Writes XML of ISO/IEC 19770-2:2009 into w when the root is closed: what that edition demands and, in its package_footprint, files by their whole
+ * paths and all attributes that it has no element for. Files and the rest take up to SWID_READ_MAX each until then, SWID_TOO_LARGE beyond. NULL
+ * without memory. */
 struct swid_2009;
 struct swid_2009 *swid_2009_new(struct wr *w, enum swid_layout layout) MUST_USE;
 struct swid_sink *swid_2009_sink(struct swid_2009 *x);
 void swid_2009_free(struct swid_2009 *x);
+/* Appends what had no place, as "Directory/n8060:mutable, Evidence". False: nothing was lost. */
+bool swid_2009_lost(const struct swid_2009 *x, struct wr *w) MUST_USE;
 
 /* ---- signed CoSWID: COSE_Sign1 (RFC 9052 §4.2, RFC 9393 §7) ----------------------------------------------------- */
 
@@ -212,6 +215,7 @@ struct swid_file {
     bool sized, mutable;
     bool alone; /* reading: it stands in no Directory */
     struct bytes sha256, sha384, sha512; /* raw; empty: not there */
+    const struct swid_node *more; /* writing: what else the File says; NULL: nothing */
 };
 /* The order in which files belong into a tag: component by component, a directory's own files first (flat) or mixed
  * with its subdirectories (hierarchic); files directly in / first in both. <0, 0, >0. */

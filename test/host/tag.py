@@ -419,6 +419,19 @@ def first_edition(work):
     check("a regid of another form is told", done.stderr.count(b"\n") == 1 and b"regid.2004-03" in done.stderr, done)
     done = muster(*base, "--regid", "regid.2004-03.org.example")
     check("one of its own is not", done.stderr == b"", done)
+    os.mkdir(work + "/old")
+    put(work + "/old/f", b"x")
+    made = muster("tag", "--evidence", work + "/old", "--full", "--format", "swid2009", "--regid", "regid.2004-03.org.example").stdout
+    check("files are in it", b"/old/f</swid:name><swid:size>1</swid:size><swid:other name=\"SHA256:hash\">2d711642" in made, made)
+    put(work + "/old.swidtag", made)
+    muster("tag", "verify", work + "/old.swidtag")
+    put(work + "/old/g", b"y")
+    muster("tag", "verify", work + "/old.swidtag", status=1)
+    there = muster("tag", "convert", work + "/old.swidtag").stdout
+    check("there and back nothing is lost", muster("tag", "convert", "-", "--format", "swid2009", data=there).stdout == made)
+    lossy = there.replace(b'name="old"', b'name="old" key="true"')
+    done = muster("tag", "convert", "-", "--format", "swid2009", data=lossy, status=3)
+    check("what has no place is told", done.stderr.count(b"without Directory/key,") == 1 and done.stdout == made, done)
     if not os.path.exists(schema) or not shutil.which("xmllint"):
         print("skip the schema of 2009: it is not in ../shared, or there is no xmllint")
         return
@@ -430,6 +443,7 @@ def first_edition(work):
     whole = muster("tag", "--name", "a", "--version-string", "4294967295.x", "--regid", "regid.2004-03.org.example").stdout.replace(b"<Meta", others)
     for layout in ([], ["--pretty"]):
         tag = muster("tag", "convert", "-", "--format", "swid2009", *layout, data=whole).stdout
+        check("Meta is in it", b"type=\"Meta\"" in tag, tag)
         checked = subprocess.run(["xmllint", "--nonet", "--noout", "--schema", work + "/2009.xsd", "-"], input=tag, capture_output=True, check=False)
         check(f"the schema of 2009 {layout}", checked.returncode == 0, checked)
     checked = subprocess.run(["xmllint", "--nonet", "--noout", "--schema", work + "/2009.xsd", "-"], input=done.stdout, capture_output=True, check=False)

@@ -54,7 +54,126 @@ static void a_tag_is_written(void **state)
            "<swid:product_version><swid:name>1:2.36-9+deb12u14</swid:name>" NUMBERS("2", "36", "0", "0") "</swid:product_version>"
            WHO("software_creator", "unknown", NOBODY) WHO("software_licensor", "unknown", NOBODY)
            "<swid:software_id><swid:unique_id>t&amp;1</swid:unique_id><swid:tag_creator_regid>n.example</swid:tag_creator_regid></swid:software_id>"
-           WHO("tag_creator", "N", "n.example") "</swid:software_identification_tag>");
+           WHO("tag_creator", "N", "n.example")
+           "<swid:package_footprint><swid:primary><swid:file><swid:name>f</swid:name><swid:other name=\"root\"></swid:other></swid:file>"
+           "<swid:other type=\"Meta\"><swid:param name=\"product\">Debian</swid:param></swid:other></swid:primary></swid:package_footprint>"
+           "</swid:software_identification_tag>");
+}
+
+/* Into the first edition and back. */
+static void expect_whole(const char *tag, enum swid_layout layout)
+{
+    struct wr old = wr_of(0), want = wr_of(0), w = wr_of(0), lost = wr_of(0);
+    struct error error = {""};
+    struct swid_xml before = swid_xml_of(&want, SWID_PRETTY), after = swid_xml_of(&w, SWID_PRETTY);
+    struct swid_2009 *x = swid_2009_new(&old, layout);
+    assert_non_null(x);
+    assert_int_equal(swid_read(bytes_of(tag), &before.sink, &error), SWID_OK);
+    assert_int_equal(swid_read(bytes_of(tag), swid_2009_sink(x), &error), SWID_OK);
+    assert_false(swid_2009_lost(x, &lost));
+    assert_int_equal(swid_read(wr_view(&old), &after.sink, &error), SWID_OK);
+    assert_string_equal(wr_string(&w), wr_string(&want));
+    swid_2009_free(x);
+    wr_free(&old);
+    wr_free(&want);
+    wr_free(&w);
+    wr_free(&lost);
+}
+
+#define MORE_NS                                                                                                                                       \
+    "xmlns:SHA256='http://www.w3.org/2001/04/xmlenc#sha256' xmlns:SHA512='http://www.w3.org/2001/04/xmlenc#sha512' xmlns:muster='urn:muster:swid:1' " \
+    "xmlns:n8060='http://csrc.nist.gov/ns/swid/2015-extensions/1.0' xmlns:MD5='http://www.w3.org/2001/04/xmldsig-more#md5' "
+#define SEPARATORS "n8060:pathSeparator='/' n8060:envVarPrefix='$' n8060:envVarSuffix='' "
+#define IN_USR "<Directory root='/usr' name='lib &amp; x'>"
+#define HASH64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* The first edition has no elements for most of this; its footprint has parameters. */
+static void nothing_is_lost_on_the_way(void **state)
+{
+    (void)state;
+    static const char *const tags[] = {
+        NEW MORE_NS "name='a  b' tagId='t' version='1' versionScheme='alphanumeric' tagVersion='-3' corpus='true' xml:lang='de'>"
+        "<Entity name='N' regid='n.example' role='tagCreator'/><Entity name='D' role='aggregator distributor' thumbprint='0aff'/>"
+        "<Meta product='Debian' description='long' activationStatus='trial' channelType='VOLUME' productFamily='F' summary='s' muster:package='a+b'"
+        " muster:arch='amd64'/><Meta description='another' revision='7'/>"
+        "<Link href='https://x.example/?a&amp;b' rel='see-also' use='optional'/>"
+        "<Payload " SEPARATORS "><Process name='p' pid='7'/><Resource type='r'/>"
+        IN_USR "<File name='f' size='4294967296' SHA256:hash='" HASH64 "' SHA512:hash='" HASH64 HASH64 "' n8060:mutable='true' version='9' key='true'/>"
+        "<File name='&lt; g ' size='0' MD5:hash='0123456789abcdef0123456789abcdef'/><File muster:name='h%ff%0a' name='h&#xfffd;&#10;'/></Directory>"
+        "<File root='/' name='top'/><File root='/etc' name='alone' size='1'/></Payload></SoftwareIdentity>",
+        NEW MORE_NS "name='a' tagId='t'><Entity name='M' regid='m' role='tagCreator'/><Evidence " SEPARATORS "date='2026-01-02T03:04:05Z' deviceId='d'>"
+        IN_USR "<File name='f' size='1'/></Directory><Directory root='/usr' name='nothing in it'/></Evidence></SoftwareIdentity>",
+        NEW MORE_NS "name='a' tagId='t'><Entity name='M' regid='m' role='tagCreator'/><Evidence " SEPARATORS "/></SoftwareIdentity>",
+        NEW MORE_NS "name='a' tagId='t'><Entity name='M' regid='m' role='tagCreator'/><Meta description='only'/></SoftwareIdentity>",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(tags); i++)
+        for (enum swid_layout layout = SWID_LINE; layout <= SWID_PRETTY; layout++)
+            expect_whole(tags[i], layout);
+}
+
+static void what_is_lost_is_told(void **state)
+{
+    (void)state;
+    struct wr old = wr_of(0), lost = wr_of(0);
+    struct error error = {""};
+    struct swid_2009 *x = swid_2009_new(&old, SWID_LINE);
+    assert_non_null(x);
+    assert_int_equal(swid_read(BYTES(NEW MORE_NS "name='a' tagId='t'><Entity name='M' regid='m' role='tagCreator' thumbprint='ff'/>"
+                                     "<Payload><Directory name='d' key='true' n8060:mutable='true'><File name='f'/></Directory></Payload>"
+                                     "<Evidence/></SoftwareIdentity>"),
+                               swid_2009_sink(x), &error),
+                     SWID_OK);
+    assert_true(swid_2009_lost(x, &lost));
+    assert_string_equal(wr_string(&lost), "Entity/thumbprint, Evidence, Directory/n8060:mutable, Directory/key");
+    swid_2009_free(x);
+    wr_free(&old);
+    wr_free(&lost);
+}
+
+/* As in every tag; who reads on is told no folder twice. */
+static void a_path_that_climbs_out_is_refused(void **state)
+{
+    (void)state;
+    struct wr w = wr_of(0);
+    assert_int_equal(convert(BYTES("<x:software_identification_tag xmlns:x='" NS "'><x:product_title>T</x:product_title><x:package_footprint><x:primary><x:file>"
+                                   "<x:name>/../a</x:name></x:file><x:file><x:name>/b/c</x:name></x:file></x:primary></x:package_footprint>"
+                                   "</x:software_identification_tag>"),
+                             SWID_LINE, &w),
+                     SWID_MALFORMED);
+    assert_int_equal(w.n, 0);
+    wr_free(&w);
+}
+
+/* The footprint of somebody else, and what lies there. */
+static void files_of_others_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *within, *want;
+    } rows[] = {
+        {"<x:primary><x:file><x:name>C:\\a</x:name><x:size>5</x:size><x:size>6</x:size><x:md5>00</x:md5></x:file></x:primary><x:related><x:file>"
+         "<x:name>/u/b</x:name><x:other name='colour'>red</x:other></x:file></x:related>",
+         "<File name=\"C:\\a\" size=\"5\" xmlns:MD5=\"http://www.w3.org/2001/04/xmldsig-more#md5\" MD5:hash=\"00\"/>"
+         "<Directory root=\"/\" name=\"u\"><File name=\"b\"/></Directory></Payload>"},
+        {"<x:primary><x:other type='File'><x:param name='name'>no</x:param></x:other><x:other type='Nothing'><x:param name='a'>b</x:param></x:other>"
+         "<x:other><x:param>b</x:param></x:other><x:file/></x:primary>",
+         "n8060:envVarSuffix=\"\"/></SoftwareIdentity>"},
+        {"<x:primary><x:file><x:name>a<o:b>no</o:b>b<x:name>no</x:name></x:name></x:file></x:primary>", "<File name=\"ab\"/></Payload>"},
+        {"<x:other><x:file><x:name>no</x:name></x:file></x:other>", "role=\"tagCreator\"/></SoftwareIdentity>"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct wr from = wr_of(0), w = wr_of(0);
+        struct error error = {""};
+        struct swid_xml xml = swid_xml_of(&w, SWID_RECORD);
+        wr_fmt(&from, "<x:software_identification_tag xmlns:x='" NS "' xmlns:o='urn:o'><x:product_title>T</x:product_title><x:software_id><x:unique_id>u"
+                      "</x:unique_id><x:tag_creator_regid>r</x:tag_creator_regid></x:software_id><x:package_footprint>%s</x:package_footprint>"
+                      "</x:software_identification_tag>", rows[i].within);
+        assert_int_equal(swid_read(wr_view(&from), &xml.sink, &error), SWID_OK);
+        if (!strstr(wr_string(&w), rows[i].want))
+            fail_msg("%zu: %s", i, wr_string(&w));
+        wr_free(&from);
+        wr_free(&w);
+    }
 }
 
 /* xs:unsignedInt, as the schema has it: what does not fit is not cut to something that nobody said. */
@@ -101,7 +220,7 @@ static void every_role_has_its_place(void **state)
 {
     (void)state;
     expect(NEW "name='a' tagId='a'><Entity name='L' regid='l.example' role='licensor'/>"
-               "<Entity name='M' regid='m.example' role='tagCreator softwareCreator'/><Entity name='no' role='tagCreator'/></SoftwareIdentity>",
+               "<Entity name='M' regid='m.example' role='tagCreator softwareCreator'/></SoftwareIdentity>",
            SWID_PRETTY,
            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
            "<swid:software_identification_tag xmlns:swid=\"" NS "\">\n"
@@ -202,7 +321,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tag_is_written),      cmocka_unit_test(every_role_has_its_place), cmocka_unit_test(tags_of_others_are_read),
-        cmocka_unit_test(numbers_are_those_of_the_version),
+        cmocka_unit_test(numbers_are_those_of_the_version), cmocka_unit_test(nothing_is_lost_on_the_way), cmocka_unit_test(what_is_lost_is_told),
+        cmocka_unit_test(files_of_others_are_read), cmocka_unit_test(a_path_that_climbs_out_is_refused),
         cmocka_unit_test(who_has_no_regid_gets_none), cmocka_unit_test(a_tag_is_bounded), cmocka_unit_test(a_tag_can_be_converted),
     };
     return cmocka_run_group_tests_name("swid_2009", tests, NULL, NULL);

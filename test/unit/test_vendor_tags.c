@@ -375,9 +375,9 @@ static void tags_are_told_in_the_answers_model(void **state)
         {SWID_MODEL_COSWID, "acme.example__u-1", SWID_MODEL_COSWID, 1},
         {SWID_MODEL_COSWID, "http://invalid.unavailable__a", SWID_MODEL_COSWID, 0},
         {SWID_MODEL_COSWID, "regid.2004-03.example.acme__elder-7", SWID_MODEL_2009, 0},
-        {SWID_MODEL_2009, "acme.example__u-1", SWID_MODEL_2009, 0},
+        {SWID_MODEL_2009, "acme.example__u-1", SWID_MODEL_2009, 1},
         {SWID_MODEL_2009, "regid.2004-03.example.acme__elder-7", SWID_MODEL_2009, 0},
-        {SWID_MODEL_2009, "strongswan.org__unknown-p-1", SWID_MODEL_2009, 0},
+        {SWID_MODEL_2009, "strongswan.org__unknown-p-1", SWID_MODEL_2009, 1},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct arena a = arena_of(1 << 20);
