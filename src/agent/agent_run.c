@@ -23,7 +23,8 @@ enum {
     RETRY_MS = 1000, /* the journal was busy, or could not be written */
     RETRY_MAX_MS = 60000,
     SAY_AGAIN_MS = 3600000, /* what stays as it is is said once an hour */
-    WATCHES = 256,
+    WATCHES = 2048,
+    WAYS = 1536, /* of them on folders where others may come to be */
 };
 
 struct agent {
@@ -242,13 +243,13 @@ static void forget_watches(struct agent *g)
         net_watch_stop(g->watches[--g->watch_count]);
 }
 
-static void watch_one(void *context, const char *path)
+static void watch_one(void *context, const char *path, bool way)
 {
     struct agent *g = context;
     char whole[PATH_MAX];
     const char *root = strcmp(g->collection->root, "/") == 0 ? "" : g->collection->root;
-    if (g->watch_count < WATCHES && (size_t)snprintf(whole, sizeof whole, "%s%s", root, path) < sizeof whole)
-        g->watches[g->watch_count++] = net_watch_start(g->loop, whole, on_change, g);
+    if (g->watch_count < (way ? WAYS : WATCHES) && (size_t)snprintf(whole, sizeof whole, "%s%s", root, path) < sizeof whole)
+        g->watches[g->watch_count++] = net_watch_start(g->loop, whole, way, on_change, g);
 }
 
 /* Anew each time: files are replaced and logs rotated, which a watch does not follow. */
@@ -257,7 +258,7 @@ static void watch(struct agent *g)
     forget_watches(g);
     for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
         for (const char *const *path = (*m)->watch; path && *path; path++)
-            watch_one(g, *path);
+            watch_one(g, *path, false);
     for (const struct pkg_manager *const *m = pkg_managers; *m; m++)
         if ((*m)->folders)
             (*m)->folders(g->collection->root, watch_one, g);

@@ -90,7 +90,8 @@ void net_timer_stop(struct net_timer *t);
 /* Calls `run` whenever a folder's entries, or the contents or the name of a file, change: soon, and perhaps once for many changes. It
  * stays with the inode: what is replaced under the path must be watched anew. NULL: it is not there, or cannot be watched. Free with
  * net_watch_stop(), before the loop. */
-struct net_watch *net_watch_start(struct net_loop *l, const char *path, void (*run)(void *argument), void *argument);
+/* `way`: of a folder, only folders that come to be in it, and what goes. */
+struct net_watch *net_watch_start(struct net_loop *l, const char *path, bool way, void (*run)(void *argument), void *argument);
 void net_watch_stop(struct net_watch *w);
 
 /* Tells systemd, if it started us and wants to know (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=…". */

@@ -220,8 +220,9 @@ struct pkg_manager {
     void (*tag_version)(struct wr *w, struct bytes version, struct bytes arch);
     /* Folders and files below the root that change when packages do; NULL-terminated. For watchers. */
     const char *const *watch;
-    /* Calls `folder` for those that are to be watched as well, below the root as it is now. May be NULL. */
-    void (*folders)(const char *root, void (*folder)(void *context, const char *path), void *context);
+    /* Calls `folder` for those that are to be watched as well, below the root as it is now; of some, `ways`, it matters alone which folders
+     * come and go in them. May be NULL. */
+    void (*folders)(const char *root, void (*folder)(void *context, const char *path, bool way), void *context);
 };
 extern const struct pkg_manager *const pkg_managers[]; /* NULL-terminated; rows in a fixed order */
 enum { PKG_MANAGERS_MAX = 16 }; /* for what is kept of each; manager.c refuses to be built with more rows */

@@ -16,7 +16,6 @@
 
 enum {
     DEPTH_INSIDE = 3,     /* folders below one named swidtag */
-    DEPTH_VENDOR = 2,     /* what is left of it in /opt/VENDOR, where products come and go */
     FOLDERS_MAX = 8192,   /* that are looked into */
     TAGS_MAX = 16384,
     OCTETS_MAX = 256 << 20, /* of all tags */
@@ -36,7 +35,7 @@ struct walk {
     unsigned folders, tags;
     /* False stops. */
     bool (*file)(struct walk *w, int folder, const char *name);
-    void (*folder)(void *context, const char *path);
+    void (*folder)(void *context, const char *path, bool way);
     const struct pkg_sink *sink;
     void *context;
     bool stopped, unreadable, refused; /* refused: by the sink; a limit ends the search, too */
@@ -130,13 +129,13 @@ static bool is_tag_name(const char *name)
 static void read_inside(struct walk *w, int fd, unsigned depth)
 {
     struct dirent **entries;
+    if (w->folder) /* before it is looked into: what comes meanwhile is a change */
+        w->folder(w->context, w->path, false);
     int count = entries_of(fd, &entries);
     if (count < 0) {
         cannot(w, "");
         return;
     }
-    if (w->folder)
-        w->folder(w->context, w->path);
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         int child = -1;
@@ -156,9 +155,9 @@ static void read_inside(struct walk *w, int fd, unsigned depth)
 static void search(struct walk *w, int fd, unsigned depth)
 {
     struct dirent **entries = NULL;
+    if (w->folder)
+        w->folder(w->context, w->path, true);
     int inside = open_folder(w, fd, "swidtag"), count = 0;
-    if (w->folder && depth == DEPTH_VENDOR)
-        w->folder(w->context, w->path);
     if (inside >= 0 && push(w, "swidtag")) {
         read_inside(w, inside, DEPTH_INSIDE);
         pop(w);
@@ -203,6 +202,20 @@ static int open_place(const char *root, const char *path)
     return fd;
 }
 
+/* Where a place would come to be: the folder next to it that is there. */
+static void tell_way(struct walk *w)
+{
+    int fd = -1;
+    while (fd < 0 && *w->path) {
+        pop(w);
+        fd = open_place(w->root, *w->path ? w->path : "/");
+    }
+    if (fd < 0)
+        return;
+    close(fd);
+    w->folder(w->context, *w->path ? w->path : "/", true);
+}
+
 /* True: all of it was seen. */
 static bool each_tag(struct walk *w)
 {
@@ -211,6 +224,8 @@ static bool each_tag(struct walk *w)
         snprintf(w->path, sizeof w->path, "%s", places[i].path);
         if (fd < 0) {
             cannot(w, "");
+            if (w->folder)
+                tell_way(w);
             continue;
         }
         search(w, fd, places[i].depth);
@@ -336,7 +351,7 @@ static uint64_t tags_stamp(const char *root)
     return digest_add(digest_add(DIGEST_START, &w.digest, sizeof w.digest), &w.tags, sizeof w.tags);
 }
 
-static void tags_folders(const char *root, void (*folder)(void *context, const char *path), void *context)
+static void tags_folders(const char *root, void (*folder)(void *context, const char *path, bool way), void *context)
 {
     struct walk w = {.root = root, .folder = folder, .context = context};
     each_tag(&w);

@@ -81,6 +81,18 @@ def live(server, agent, endpoint, eid):  # SWIMA-R23
     return eid
 
 
+def vendor_tag(endpoint):
+    """A product whose folder comes to be one level after the other, its uppermost not there when the agent began."""
+    folder = endpoint.path("opt")
+    for name in ("", "acme", "thing", "1.0", "swidtag"):
+        folder = os.path.join(folder, name)
+        os.mkdir(folder)
+        time.sleep(0.3)
+    with open(os.path.join(folder, "thing.swidtag"), "w", encoding="utf-8") as file:
+        file.write("<SoftwareIdentity xmlns='http://standards.iso.org/iso/19770/-2/2015/schema.xsd' name='thing' tagId='thing-1'>"
+                   "<Entity name='Acme' regid='acme.example' role='tagCreator'/></SoftwareIdentity>")
+
+
 def idle(agent):
     time.sleep(0.5)
     before = agent.ticks()
@@ -239,6 +251,9 @@ def main():
         agent.start()
         check("what happened while the agent was away comes when it is back", server.wait_eid("host", eid, 20) is not None)
         all_there("agent away", server, endpoint, killed=True)
+        vendor_tag(endpoint)
+        took = server.wait_eid("host", eid + 1, 5)
+        check("software that brings a tag is known within a second", took is not None and took < 1, str(took))
         mutual(server, keys)
     finally:
         agent.kill()

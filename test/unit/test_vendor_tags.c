@@ -354,6 +354,28 @@ static void what_is_no_tag_does_no_harm(void **state)
     assert_int_equal(collect(m), 0);
 }
 
+static void put_folder(void *context, const char *path, bool way)
+{
+    wr_fmt(context, "%s%s\n", path, way ? " way" : "");
+}
+
+/* Whoever watches sees each folder come to be, from what is there now. */
+static void all_ways_to_tags_are_told(void **state)
+{
+    struct machine *m = *state;
+    struct wr w = wr_of(0);
+    pkg_manager_find("tags")->folders(m->root.path, put_folder, &w);
+    assert_string_equal(wr_string(&w), "/usr way\n/usr way\n/usr way\n/usr way\n/ way\n");
+    root_write(&m->root, "/usr/share/acme/f", "");
+    root_write(&m->root, "/usr/lib/swidtag/acme/a.swidtag", "");
+    root_write(&m->root, "/opt/a/b/c/d/f", "");
+    wr_reset(&w);
+    pkg_manager_find("tags")->folders(m->root.path, put_folder, &w);
+    assert_string_equal(wr_string(&w), "/usr/lib way\n/usr/lib/swidtag\n/usr/lib/swidtag/acme\n/usr/share way\n/usr/share/acme way\n/usr way\n/usr way\n"
+                                       "/opt way\n/opt/a way\n/opt/a/b way\n/opt/a/b/c way\n");
+    wr_free(&w);
+}
+
 /* SWIMA-R6, R91, R92: in the answer's data model where that can be, else as it is under its own. */
 static void tags_are_told_in_the_answers_model(void **state)
 {
@@ -459,6 +481,7 @@ int main(void)
         CASE(an_old_modification_time_is_no_bound),
         CASE(nothing_is_merged),
         CASE(what_is_no_tag_does_no_harm),
+        CASE(all_ways_to_tags_are_told),
         CASE(tags_are_told_in_the_answers_model),
         CASE(an_answer_too_large_with_files_is_told_without),
         CASE(a_vendors_large_tag_does_not_make_an_inventory_impossible),
