@@ -159,9 +159,18 @@ void time_format(int64_t t, char text[TIME_TEXT]);
 bool time_parse(struct bytes text, int64_t *t);
 /* What an option takes: RFC 3339 with any offset or fraction, a date (its first second, UTC), or -7d -12h -30m -10s -2w from `now`. */
 bool time_parse_option(const char *text, int64_t now, int64_t *t);
-/* A civil time in the process's time zone (TZ). `not_before` picks between the two meanings of an hour that a clock change repeats: the
- * earliest one that is not smaller than it; TIME_UNKNOWN takes the first. False if a field is out of range. */
-bool time_from_local(int year, int month, int day, int hour, int minute, int second, int64_t not_before, int64_t *t);
+/* A time zone: when its clocks show what. NULL is UTC. Reads no file and no environment. */
+struct zone;
+/* Of a TZif file (RFC 9636), or of a rule as TZ may hold it ("CET-1CEST,M3.5.0,M10.5.0/3"; POSIX, XBD §8.3). NULL: it is none, or there is no
+ * memory. Freed by zone_free(), which takes NULL. */
+struct zone *zone_of_file(struct bytes tzif) MUST_USE;
+struct zone *zone_of_rule(struct bytes text) MUST_USE;
+void zone_free(struct zone *z);
+/* Seconds that its clocks are ahead of UTC at t. */
+int64_t zone_offset(const struct zone *z, int64_t t);
+/* When its clocks showed this local time (given as time_parse() reads it, as if it were UTC), and how often: 1; 2 in an hour that a clock change
+ * repeats: then at *earliest and again at *latest; 0 in one that it skips: then the two are what clocks not yet and already changed would mean. */
+unsigned zone_read(const struct zone *z, int64_t local, int64_t *earliest, int64_t *latest);
 
 /* ---- errors -------------------------------------------------------------------------------------------------------- */
 

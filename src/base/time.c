@@ -160,37 +160,3 @@ bool time_parse_option(const char *option, int64_t now, int64_t *t)
         return false;
     return true;
 }
-
-/* mktime for one meaning of the clock; false if the clock never showed that time with this meaning. */
-static bool local_meaning(struct tm tm, int dst, int64_t *t)
-{
-    struct tm probe = tm;
-    probe.tm_isdst = dst;
-    time_t v = mktime(&probe);
-    if (v == (time_t)-1 && (tm.tm_year != 69 || tm.tm_mon != 11))
-        return false;
-    *t = v;
-    return probe.tm_hour == tm.tm_hour && probe.tm_min == tm.tm_min;
-}
-
-bool time_from_local(int year, int month, int day, int hour, int minute, int second, int64_t not_before, int64_t *t)
-{
-    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > month_length(year, month) || hour < 0 || hour > 23 ||
-        minute < 0 || minute > 59 || second < 0 || second > 60)
-        return false;
-    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second};
-    int64_t summer, winter;
-    bool has_summer = local_meaning(tm, 1, &summer), has_winter = local_meaning(tm, 0, &winter);
-    if (!has_summer && !has_winter) { /* the hour that a clock change skips: take what libc makes of it */
-        tm.tm_isdst = -1;
-        *t = mktime(&tm);
-        return true;
-    }
-    if (has_summer && has_winter) { /* the hour that it repeats */
-        int64_t first = summer < winter ? summer : winter, later = summer < winter ? winter : summer;
-        *t = first >= not_before ? first : later;
-        return true;
-    }
-    *t = has_summer ? summer : winter;
-    return true;
-}

@@ -98,5 +98,7 @@ const struct cli_command cli_collect = {
             {"adopt-root", NULL, "the root that the journal in --state describes was moved: go on with it at --root, if half of what is installed is the same"},
             {NULL, NULL, NULL},
         },
+    .more = "Local times in logs mean what the root itself says: /etc/localtime, else /etc/timezone. TZ counts only where it says nothing.\n"
+            "A time that has two meanings, of which nothing tells the right one, is a bound.",
     .run = run,
 };

@@ -105,17 +105,21 @@ static bool parse_line(struct apt_history *h, struct bytes line, size_t *row, st
     return false;
 }
 
-/* Start-Date; false if it is no time. */
-static bool take_start(struct apt_history *h, struct bytes value, int64_t *start)
+struct bytes apt_history_time(struct bytes line)
 {
-    if (!local_clock_read(&h->set.clock, value, start)) {
+    struct bytes value = line, name = bytes_split(&value, ':');
+    bool dated = bytes_equal(name, BYTES("Start-Date")) || bytes_equal(name, BYTES("End-Date"));
+    return dated ? bytes_trim(value) : (struct bytes){0};
+}
+
+/* Start-Date; false if it is no time. */
+static bool take_start(struct apt_history *h, struct bytes value, struct log_time *start)
+{
+    if (!log_set_time(&h->set, value, start)) {
         log_set_complain(&h->set, "not a time");
         return false;
     }
-    struct log_position *p = &h->set.position;
-    if (p->first == TIME_UNKNOWN || *start < p->first)
-        p->first = *start;
-    p->last = *start;
+    log_set_note(&h->set, *start);
     return true;
 }
 
@@ -124,8 +128,8 @@ static void take_value(struct apt_history *h, struct apt_transaction *t, size_t 
     switch (keys[row].key) {
     case END:
         t->ended = true;
-        if (local_clock_read(&h->set.clock, value, &t->end))
-            h->set.position.last = t->end;
+        if (log_set_time(&h->set, value, &t->end))
+            h->set.position.last = t->end.earliest;
         else
             log_set_complain(&h->set, "not a time");
         break;
@@ -147,7 +151,7 @@ static void take_value(struct apt_history *h, struct apt_transaction *t, size_t 
 }
 
 /* Reads on to a Start-Date. */
-static bool find_start(struct apt_history *h, int64_t *start)
+static bool find_start(struct apt_history *h, struct log_time *start)
 {
     struct bytes line, value;
     size_t row;
@@ -167,7 +171,7 @@ bool apt_history_next(struct apt_history *h, struct apt_transaction *t)
 {
     struct bytes line, value;
     size_t row;
-    *t = (struct apt_transaction){.start = h->next_start, .end = INT64_MAX};
+    *t = (struct apt_transaction){.start = h->next_start, .end = {INT64_MAX, INT64_MAX, false}};
     if (!h->arena.limit)
         h->arena = arena_of((size_t)32 << 20);
     arena_reset(&h->arena);
@@ -193,8 +197,10 @@ bool apt_history_next(struct apt_history *h, struct apt_transaction *t)
         h->next_mark = log_set_mark(&h->set);
         t->end = h->next_start;
     }
-    if (t->ended && t->end < t->start)
-        t->end = t->start;
+    if (t->end.earliest < t->start.earliest)
+        t->end.earliest = t->start.earliest;
+    if (t->end.latest < t->start.latest)
+        t->end.latest = t->start.latest;
     if (t->count)
         qsort(h->items, t->count, sizeof *h->items, by_name);
     t->items = h->items;

@@ -89,14 +89,7 @@ static bool open_copyright(const char *root, struct bytes name, struct lines *li
     char path[600], self[64];
     if (name.n > 256 || snprintf(path, sizeof path, "usr/share/doc/%.*s/copyright", (int)name.n, (const char *)name.p) >= (int)sizeof path)
         return false;
-    int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return false;
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_IN_ROOT};
-    int fd = (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
-    if (fd < 0 && errno == ENOSYS)
-        fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-    close(folder);
+    int fd = open_below(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return false;
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);

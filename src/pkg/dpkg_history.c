@@ -18,6 +18,7 @@ struct merge {
     bool has_action, stopped;
     int64_t known; /* the newest time an earlier run read; a log whose place was lost may repeat what is older */
     char native[64];
+    struct log_zone zone;
 };
 
 /* ---- the cursor -------------------------------------------------------------------------------------------------- */
@@ -42,14 +43,14 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static void emit(struct merge *m, const struct log_set *from, struct pkg_event *e)
 {
-    bool repeated = m->known != TIME_UNKNOWN && (from->lost || from->fresh) && e->time <= m->known;
+    int64_t earliest = e->precision == PKG_BOUND ? e->not_before : e->time;
+    bool repeated = m->known != TIME_UNKNOWN && (from->lost || from->fresh) && earliest <= m->known;
     if (m->stopped || repeated)
         return;
     if (e->arch.n == 0) {
         e->arch = bytes_of(m->native);
         e->arch_or_all = true;
     }
-    e->not_before = TIME_UNKNOWN;
     m->stopped = !m->sink->event(m->sink->context, e);
 }
 
@@ -83,7 +84,8 @@ static void next_action(struct merge *m)
 static void emit_action(struct merge *m, const struct apt_transaction *t, const struct apt_item *item)
 {
     const struct dpkg_action *a = &m->action;
-    struct pkg_event e = {.time = a->time, .precision = PKG_EXACT, .name = a->name, .arch = a->arch};
+    struct pkg_event e = {.name = a->name, .arch = a->arch};
+    log_set_date(&m->dpkg.set, a->time, PKG_EXACT, &e);
     if (item) {
         e.command = t->command;
         e.user = t->user;
@@ -114,13 +116,15 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         const struct apt_item *item = &t->items[i];
-        struct pkg_event e = {.time = t->start,
-                              .precision = PKG_TRANSACTION,
-                              .name = item->name,
+        struct pkg_event e = {.name = item->name,
                               .arch = item->arch,
                               .command = t->command,
                               .user = t->user,
                               .automatic = item->automatic};
+        struct log_time time = t->start;
+        if (time.earliest != time.latest && t->end.latest != INT64_MAX)
+            time.latest = t->end.latest;
+        log_set_date(&m->apt.set, time, PKG_TRANSACTION, &e);
         e.arch_or_all = m->native[0] == 0 || bytes_equal(item->arch, bytes_of(m->native));
         if (item->verb == APT_REINSTALL)
             emit_change(m, &m->apt.set, &e, item->new_version, item->new_version, item->arch);
@@ -158,15 +162,15 @@ static struct apt_item *item_of(const struct apt_transaction *t, const struct dp
 /* dpkg's actions up to the end of a transaction. True: dpkg.log tells of that time, so it alone says what happened. */
 static bool follow_dpkg(struct merge *m, const struct apt_transaction *t)
 {
-    bool told = m->dpkg.set.position.last != TIME_UNKNOWN && !m->has_action && m->dpkg.set.position.last >= t->start &&
-                m->dpkg.set.position.last <= t->end;
+    int64_t last = m->dpkg.set.position.last;
+    bool told = last != TIME_UNKNOWN && !m->has_action && last >= t->start.earliest && last <= t->end.latest;
     bool matched = false;
-    while (m->has_action && m->action.time < t->start)
+    while (m->has_action && m->action.time.latest < t->start.earliest)
         emit_action(m, NULL, NULL);
-    while (m->has_action && !m->stopped && m->action.time <= t->end) {
+    while (m->has_action && !m->stopped && m->action.time.earliest <= t->end.latest) {
         struct apt_item *item = item_of(t, &m->action);
         /* In its last second another transaction may have begun already. */
-        if (!item && matched && m->action.time == t->end && m->action.deed != DPKG_STARTUP)
+        if (!item && matched && m->action.time.latest >= t->end.earliest && m->action.deed != DPKG_STARTUP)
             break;
         if (item)
             item->done = matched = true;
@@ -179,7 +183,7 @@ static bool follow_dpkg(struct merge *m, const struct apt_transaction *t)
 static void merge_transaction(struct merge *m, const struct apt_transaction *t)
 {
     int64_t dpkg_first = m->dpkg.set.position.first;
-    bool reached = dpkg_first != TIME_UNKNOWN && dpkg_first <= t->start;
+    bool reached = dpkg_first != TIME_UNKNOWN && dpkg_first <= t->start.latest;
     if (!reached && t->ended)
         emit_items(m, t); /* dpkg.log begins later: what it repeats of this transaction is known by then */
     bool told = follow_dpkg(m, t);
@@ -192,7 +196,7 @@ static void save(struct merge *m, struct pkg_cursor *cursor, bool apt_ended)
     struct log_set *dpkg = &m->dpkg.set, *apt = &m->apt.set;
     log_set_save(dpkg, m->dpkg.hold);
     log_set_save(apt, apt_ended ? (struct log_mark){0} : m->apt.mark);
-    cursor->reaches_back = earlier(dpkg->position.first, apt->position.first);
+    cursor->reaches_back = earlier(log_set_reaches_back(dpkg), log_set_reaches_back(apt));
     cursor->continuous = !dpkg->lost && !apt->lost;
     wr_reset(&cursor->after);
     wr_u8(&cursor->after, CURSOR_VERSION);
@@ -209,8 +213,11 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     cursor_read(cursor->before, &dpkg, &apt, &m->dpkg.speaks);
     m->known = dpkg.last == TIME_UNKNOWN || apt.last > dpkg.last ? apt.last : dpkg.last;
     dpkg_native_arch(root, m->native, sizeof m->native);
-    log_set_open(&m->dpkg.set, root, DPKG_LOG, dpkg, m->sink);
-    log_set_open(&m->apt.set, root, APT_HISTORY, apt, m->sink);
+    m->zone = (struct log_zone){.root = root, .sink = m->sink, .first = cursor->before.n == 0};
+    log_set_open(&m->dpkg.set, root, DPKG_LOG, dpkg, &m->zone, m->sink);
+    log_set_open(&m->apt.set, root, APT_HISTORY, apt, &m->zone, m->sink);
+    m->dpkg.set.time_of = dpkg_log_time;
+    m->apt.set.time_of = apt_history_time;
     next_action(m);
     while (!m->stopped && apt_history_next(&m->apt, &t)) {
         apt_ended = t.ended;
@@ -232,6 +239,7 @@ enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const 
     log_set_close(&m->dpkg.set);
     log_set_close(&m->apt.set);
     apt_history_free(&m->apt);
+    log_zone_free(&m->zone);
     free(m);
     return status;
 }

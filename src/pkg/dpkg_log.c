@@ -23,7 +23,7 @@ static const struct {
 };
 
 struct parsed {
-    int64_t time;
+    struct log_time time;
     size_t row;
     struct bytes field[3];
 };
@@ -35,10 +35,15 @@ static struct bytes next_field(struct bytes *rest)
     return bytes_split(rest, ' ');
 }
 
+struct bytes dpkg_log_time(struct bytes line)
+{
+    return line.n >= 19 ? (struct bytes){line.p, 19} : (struct bytes){0};
+}
+
 static bool parse(struct log_set *set, struct bytes line, struct parsed *l)
 {
     *l = (struct parsed){0};
-    if (line.n < 21 || line.p[19] != ' ' || !local_clock_read(&set->clock, (struct bytes){line.p, 19}, &l->time))
+    if (line.n < 21 || line.p[19] != ' ' || !log_set_time(set, (struct bytes){line.p, 19}, &l->time))
         return false;
     struct bytes rest = bytes_trim((struct bytes){line.p + 20, line.n - 20}), word = next_field(&rest);
     for (l->row = 0; l->row < ARRAY_LENGTH(words); l->row++)
@@ -185,10 +190,7 @@ bool dpkg_log_next(struct dpkg_log *log, struct dpkg_action *action)
             log_set_complain(&log->set, "not a line of dpkg.log");
             continue;
         }
-        struct log_position *p = &log->set.position;
-        if (p->first == TIME_UNKNOWN || l.time < p->first)
-            p->first = l.time;
-        p->last = l.time;
+        log_set_note(&log->set, l.time);
         if (words[l.row].word == BEGIN) {
             ready = resolve(log);
             begin(log, &l);

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <zlib.h>
 
-/* ---- text.c: paths, lines, local times -------------------------------------------------------------------------- */
+/* ---- text.c: paths and lines -------------------------------------------------------------------------- */
 
 /* Tells the sink of it, if it wants to hear; see pkg_sink. */
 void complain_to(const struct pkg_sink *sink, const char *file, size_t line, const char *what, bool unreadable);
@@ -56,15 +56,6 @@ void lines_close(struct lines *l);
 
 /* The first line of a file of the root, if it is a word; else "". */
 void first_word_below(const char *root, const char *path, char *word, size_t size);
-
-/* Reads "YYYY-MM-DD hh:mm:ss" (any number of blanks between) in the process's time zone. */
-struct local_clock {
-    int year, month, days; /* the month read last and its days; year 0: none */
-    int64_t begin;         /* its first second */
-    bool plain;            /* no clock change in it */
-    int64_t last; /* the last time read: picks between the two meanings of an hour that a clock change repeats */
-};
-bool local_clock_read(struct local_clock *clock, struct bytes text, int64_t *t) MUST_USE;
 
 /* ---- deb822.c ---------------------------------------------------------------------------------------------------- */
 
@@ -141,6 +132,27 @@ enum pkg_status pacman_describe_lines(struct lines *lines, const struct pkg_sink
 /* muster-rpmdb's answer. */
 enum pkg_status rpm_describe_lines(struct lines *lines, const struct pkg_sink *sink);
 
+/* ---- log_time.c: what local times in logs mean ------------------------------------------------------------------- */
+
+/* The zone that a root's logs were written in; found when a time asks for it. As the root says itself (/etc/localtime, /etc/timezone), with the
+ * zoneinfo that stands there, else this machine's; where it says nothing TZ counts, and without that UTC, which is said once. */
+struct log_zone {
+    const char *root;
+    const struct pkg_sink *sink;
+    bool first; /* no run has read logs before */
+    bool found;
+    bool unknown;       /* it is named, but nobody knows it: times are read as UTC, and may be those of any zone */
+    struct zone *rules; /* NULL: UTC */
+};
+const struct zone *log_zone_rules(struct log_zone *z);
+void log_zone_free(struct log_zone *z);
+
+/* When a line was written: the second, or the first and the last one between which it was. */
+struct log_time {
+    int64_t earliest, latest;
+    bool zoned; /* the line tells its zone */
+};
+
 /* ---- logset.c: a log and its rotated predecessors, read as one stream -------------------------------------------- */
 
 /* What the cursor keeps of one log. */
@@ -148,7 +160,7 @@ struct log_position {
     uint32_t head;        /* so many octets of the file's beginning … */
     uint64_t head_digest; /* … have this digest; head 0: no file was there, or none was read */
     uint64_t offset, line;
-    int64_t first, last; /* the oldest and the newest time ever read, TIME_UNKNOWN */
+    int64_t first, last; /* by when the oldest line was written, and since when the newest; TIME_UNKNOWN */
 };
 struct log_mark {
     size_t file;
@@ -170,9 +182,16 @@ struct log_set {
     size_t file;
     uint64_t offset, line;
     struct log_mark end; /* behind the last whole line read: the next run goes on there */
-    struct local_clock clock;
+    struct log_zone *zone;
+    int64_t last;                             /* the earliest second in which the line whose time was read last can have been written */
+    struct bytes (*time_of)(struct bytes line); /* the time in a line, empty if it has none; for reading ahead; NULL: nobody does */
+    bool minutes; /* times tell no seconds */
+    struct log_turn {
+        struct log_mark until; /* up to here the clock … */
+        bool back;             /* … then goes back in an hour that it shows twice; or nothing tells of it */
+    } turn;
 };
-void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before,
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, struct log_zone *zone,
                   const struct pkg_sink *sink);
 bool log_set_next(struct log_set *s, struct bytes *line) MUST_USE;
 /* Where the last line stood; for the cursor. */
@@ -180,6 +199,15 @@ struct log_mark log_set_mark(const struct log_set *s);
 /* Makes s->position say "read on at this mark", or "behind the last line" if it is not set. */
 void log_set_save(struct log_set *s, struct log_mark mark);
 void log_set_complain(struct log_set *s, const char *what);
+/* Reads the local time "YYYY-MM-DD hh:mm:ss" (any number of blanks between; without seconds where times have none) of the line handed out last. In an hour that the clock shows twice
+ * the lines before and behind it tell which is meant, if they do. False: it is none. (log_time.c, as are the next three.) */
+bool log_set_time(struct log_set *s, struct bytes text, struct log_time *t) MUST_USE;
+/* Keeps it in the position. */
+void log_set_note(struct log_set *s, struct log_time t);
+/* The oldest moment that the log tells of for certain; TIME_UNKNOWN. */
+int64_t log_set_reaches_back(const struct log_set *s);
+/* Dates an event: as sure as that, if the time is one second of a known zone, else with its bounds. */
+void log_set_date(const struct log_set *s, struct log_time t, enum pkg_precision sure, struct pkg_event *e);
 void log_set_close(struct log_set *s);
 /* A position among a cursor's octets. */
 struct log_position log_position_read(struct rd *r);
@@ -193,7 +221,7 @@ enum dpkg_deed { DPKG_STARTUP, DPKG_INSTALL, DPKG_UPGRADE, DPKG_REMOVE, DPKG_GON
 /* One thing that dpkg did, after the status lines behind it said how it ended. */
 struct dpkg_action {
     enum dpkg_deed deed;
-    int64_t time;
+    struct log_time time;
     struct bytes name, arch, old_version, new_version, new_arch;
 };
 struct dpkg_log {
@@ -208,6 +236,7 @@ struct dpkg_log {
     bool speaks; /* this dpkg logs its starts and states: an action without one did not happen (--no-act) or not yet */
     struct log_mark hold; /* an action that had not ended when the log did: the next run reads it again */
 };
+struct bytes dpkg_log_time(struct bytes line); /* log_set.time_of */
 /* The next action; its views live until the next call. */
 bool dpkg_log_next(struct dpkg_log *log, struct dpkg_action *action) MUST_USE;
 
@@ -219,7 +248,7 @@ struct apt_item {
     bool automatic, done; /* done: dpkg.log told of it */
 };
 struct apt_transaction {
-    int64_t start, end; /* end: INT64_MAX if the transaction has not ended */
+    struct log_time start, end; /* end: INT64_MAX if the transaction has not ended */
     bool ended, failed;
     struct bytes command, user;
     struct apt_item *items; /* ordered by name */
@@ -233,9 +262,10 @@ struct apt_history {
     size_t capacity;
     struct log_mark mark; /* of the transaction handed out last */
     bool pushed;          /* the line that began the next transaction was read already */
-    int64_t next_start;
+    struct log_time next_start;
     struct log_mark next_mark;
 };
+struct bytes apt_history_time(struct bytes line); /* log_set.time_of */
 /* The next transaction; its views live until the next call. */
 bool apt_history_next(struct apt_history *h, struct apt_transaction *t) MUST_USE;
 void apt_history_free(struct apt_history *h);
@@ -246,8 +276,7 @@ void apt_history_free(struct apt_history *h);
 /* A package's desc; its texts are in the arena, and words that are none are left to the caller. */
 void pacman_desc_read(struct lines *lines, struct arena *a, struct pkg_package *p);
 struct pacman_action {
-    int64_t time;
-    bool exact; /* else some second of the minute that ends with `time` */
+    struct log_time time;
     struct bytes name, old_version, new_version, command;
 };
 struct pacman_log {
@@ -255,6 +284,7 @@ struct pacman_log {
     char command[1024]; /* of the transaction that is going on */
     size_t command_size;
 };
+struct bytes pacman_log_time(struct bytes line); /* log_set.time_of */
 /* The next action; its views live until the next call. */
 bool pacman_log_next(struct pacman_log *log, struct pacman_action *action) MUST_USE;
 enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, const struct pkg_sink *sink);
@@ -267,6 +297,11 @@ bool apk_installed_next(struct lines *lines, struct arena *a, struct pkg_package
 #define FILE_LIST_MAX ((size_t)128 << 20)
 /* The regular file's octets behind what `to` holds. PKG_OK, PKG_ABSENT, PKG_UNREADABLE, PKG_DAMAGED (larger than `to` may grow). */
 enum pkg_status file_read(const char *path, struct wr *to) MUST_USE;
+/* Opens a path of the root, in which links mean what they mean inside the root; -1 and errno. Where the kernel lacks openat2 a link is not
+ * followed, but on this machine's own root. */
+int open_below(const char *root, const char *path, int flags) MUST_USE;
+/* file_read() of a path of the root, with links as there. */
+enum pkg_status file_read_below(const char *root, const char *path, struct wr *to) MUST_USE;
 /* Hexadecimal digits, as many as the hash has, into octets; the view is of out. Empty if they are none. */
 struct bytes digest_of_hex(struct bytes hex, enum pkg_hash hash, uint8_t out[64]);
 /* The hash whose digests have so many octets. */

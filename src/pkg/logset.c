@@ -144,7 +144,7 @@ static void seek_position(struct log_set *s)
     }
 }
 
-void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before,
+void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, struct log_zone *zone,
                   const struct pkg_sink *sink)
 {
     char full[PATH_MAX], folder[PATH_MAX];
@@ -154,7 +154,8 @@ void log_set_open(struct log_set *s, const char *root, const char *path, struct 
                           .sink = sink,
                           .position = before,
                           .fresh = before.head == 0,
-                          .clock = {.last = before.last}};
+                          .zone = zone,
+                          .last = before.last};
     if (!path_below(full, root, path))
         return;
     char *base = strrchr(full, '/') + 1;

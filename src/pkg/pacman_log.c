@@ -1,6 +1,5 @@
 #include "pkg/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,14 +34,11 @@ static bool read_zoned(struct bytes text, int64_t *t)
     return true;
 }
 
-/* "YYYY-MM-DD hh:mm", local: some second of that minute. */
-static bool read_minute(struct local_clock *clock, struct bytes text, int64_t *t)
+/* Between the brackets with which a line begins; before pacman 5.2 that is "YYYY-MM-DD hh:mm", local. */
+struct bytes pacman_log_time(struct bytes line)
 {
-    char whole[20];
-    if (text.n != 16)
-        return false;
-    snprintf(whole, sizeof whole, "%.16s:59", (const char *)text.p);
-    return local_clock_read(clock, bytes_of(whole), t);
+    const uint8_t *close = line.n > 2 && line.p[0] == '[' ? memchr(line.p, ']', line.n) : NULL;
+    return close ? (struct bytes){line.p + 1, (size_t)(close - line.p) - 1} : (struct bytes){0};
 }
 
 static struct bytes behind(struct bytes b, const char *prefix)
@@ -82,12 +78,10 @@ static bool read_action(struct bytes message, struct pacman_action *a)
  */
 static bool read_line(struct pacman_log *log, struct bytes line, struct pacman_action *a)
 {
-    struct bytes time = {line.p + 1, 0}, alpm = BYTES("[ALPM] "), pacman = BYTES("[PACMAN] ");
-    const uint8_t *close = line.n > 2 && line.p[0] == '[' ? memchr(line.p, ']', line.n) : NULL;
-    if (!close)
+    struct bytes time = pacman_log_time(line), alpm = BYTES("[ALPM] "), pacman = BYTES("[PACMAN] ");
+    if (!time.p)
         return false;
-    time.n = (size_t)(close - time.p);
-    struct bytes message = bytes_trim((struct bytes){close + 1, line.n - time.n - 2});
+    struct bytes message = bytes_trim(bytes_from(line, time.n + 2));
     bool tagged = message.n && message.p[0] == '[';
     if (bytes_starts(message, pacman)) {
         keep_command(log, (struct bytes){message.p + pacman.n, message.n - pacman.n});
@@ -102,8 +96,9 @@ static bool read_line(struct pacman_log *log, struct bytes line, struct pacman_a
         log->command_size = 0; /* a command has one transaction */
     if (!read_action(message, a))
         return false;
-    a->exact = read_zoned(time, &a->time);
-    if (!a->exact && !read_minute(&log->set.clock, time, &a->time)) {
+    a->time.zoned = read_zoned(time, &a->time.earliest);
+    a->time.latest = a->time.earliest;
+    if (!a->time.zoned && !log_set_time(&log->set, time, &a->time)) {
         log_set_complain(&log->set, "a time that pacman does not write");
         return false;
     }
@@ -118,25 +113,17 @@ bool pacman_log_next(struct pacman_log *log, struct pacman_action *a)
         *a = (struct pacman_action){0};
         if (!read_line(log, line, a))
             continue;
-        struct log_position *p = &log->set.position;
-        if (p->first == TIME_UNKNOWN || a->time < p->first)
-            p->first = a->time;
-        if (p->last == TIME_UNKNOWN || a->time > p->last)
-            p->last = a->time;
+        log_set_note(&log->set, a->time);
         return true;
     }
     return false;
 }
 
 /* Only one version of a package is there at a time, whatever its architecture, which the log does not tell. */
-static bool emit(const struct pkg_sink *sink, const struct pacman_action *a)
+static bool emit(const struct pacman_log *log, const struct pkg_sink *sink, const struct pacman_action *a)
 {
-    struct pkg_event e = {.time = a->time,
-                          .not_before = a->exact ? TIME_UNKNOWN : a->time - 59,
-                          .precision = a->exact ? PKG_EXACT : PKG_BOUND,
-                          .name = a->name,
-                          .arch_or_all = true,
-                          .command = a->command};
+    struct pkg_event e = {.name = a->name, .arch_or_all = true, .command = a->command};
+    log_set_date(&log->set, a->time, PKG_EXACT, &e);
     bool altered = bytes_equal(a->old_version, a->new_version);
     e.action = altered ? PKG_ALTER : PKG_DELETE;
     e.version = a->old_version;
@@ -165,7 +152,7 @@ static void cursor_read(struct pacman_log *log, struct bytes before, struct log_
 static void cursor_write(struct pacman_log *log, struct pkg_cursor *cursor)
 {
     log_set_save(&log->set, (struct log_mark){0});
-    cursor->reaches_back = log->set.position.first;
+    cursor->reaches_back = log_set_reaches_back(&log->set);
     cursor->continuous = !log->set.lost;
     wr_reset(&cursor->after);
     wr_u8(&cursor->after, CURSOR_VERSION);
@@ -182,13 +169,17 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
     if (!log)
         return PKG_NO_MEMORY;
     cursor_read(log, cursor->before, &before);
-    log_set_open(&log->set, root, PACMAN_LOG, before, sink);
+    struct log_zone zone = {.root = root, .sink = sink, .first = cursor->before.n == 0};
+    log_set_open(&log->set, root, PACMAN_LOG, before, &zone, sink);
+    log->set.time_of = pacman_log_time;
+    log->set.minutes = true;
     while (!stopped && pacman_log_next(log, &a)) {
-        bool repeated = before.last != TIME_UNKNOWN && log->set.lost && a.time <= before.last;
-        stopped = !repeated && !emit(sink, &a);
+        bool repeated = before.last != TIME_UNKNOWN && log->set.lost && a.time.earliest <= before.last;
+        stopped = !repeated && !emit(log, sink, &a);
     }
     cursor_write(log, cursor);
     log_set_close(&log->set);
+    log_zone_free(&zone);
     free(log);
     return stopped ? PKG_STOPPED : cursor->after.bad ? PKG_NO_MEMORY : PKG_OK;
 }

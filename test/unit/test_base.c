@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -121,23 +122,90 @@ static void options_take_dates_offsets_and_ages(void **state)
     assert_false(time_parse_option("1970-01-01T02:00:00", 0, &t));
 }
 
-static void local_times_follow_the_clock_changes(void **state)
+/* RFC 9636; compared with what libc makes of the same zone, beyond the years that its file lists. */
+static void zones_are_read_as_libc_does(void **state)
 {
     (void)state;
-    int64_t first, second;
-    setenv("TZ", "Europe/Berlin", 1);
-    tzset();
-    /* 02:30 happened twice on 2024-10-27: 00:30Z in summer time, 01:30Z in winter time. */
-    assert_true(time_from_local(2024, 10, 27, 2, 30, 0, TIME_UNKNOWN, &first));
-    assert_true(first == 1729989000);
-    assert_true(time_from_local(2024, 10, 27, 2, 10, 0, first, &second));
-    assert_true(second == 1729989000 - 1200 + 3600);
-    assert_true(time_from_local(2024, 7, 1, 12, 0, 0, TIME_UNKNOWN, &first));
-    assert_true(first == 1719828000);
-    assert_false(time_from_local(2024, 2, 30, 0, 0, 0, TIME_UNKNOWN, &first));
+    static const char *const names[] = {"UTC", "Europe/Berlin", "Europe/Dublin", "Europe/Moscow", "America/New_York", "America/St_Johns",
+                                        "America/Godthab", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia", "Asia/Gaza"};
+    static char octets[1 << 16];
+    char path[128];
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", names[i]);
+        FILE *f = fopen(path, "re");
+        if (!f) {
+            print_message("%s is not there: skipped\n", path);
+            skip();
+        }
+        size_t n = fread(octets, 1, sizeof octets, f);
+        fclose(f);
+        struct zone *z = zone_of_file((struct bytes){(const uint8_t *)octets, n});
+        assert_non_null(z);
+        setenv("TZ", names[i], 1);
+        tzset();
+        for (int64_t t = -3000000000; t < 8000000000; t += 40037 * 7) {
+            time_t at = t;
+            struct tm tm;
+            int64_t earliest, latest;
+            assert_non_null(localtime_r(&at, &tm));
+            if (zone_offset(z, t) != tm.tm_gmtoff)
+                fail_msg("%s at %lld: %lld, libc says %ld", names[i], (long long)t, (long long)zone_offset(z, t), tm.tm_gmtoff);
+            assert_in_range(zone_read(z, t + tm.tm_gmtoff, &earliest, &latest), 1, 2);
+            assert_true(earliest == t || latest == t);
+        }
+        for (size_t cut = 0; cut < n; cut++) { /* cut off anywhere: no zone, or no worse than that */
+            uint8_t *copy = malloc(cut ? cut : 1);
+            memcpy(copy, octets, cut);
+            struct zone *part = zone_of_file((struct bytes){copy, cut});
+            assert_null(part);
+            free(copy);
+        }
+        zone_free(z);
+    }
     setenv("TZ", "UTC", 1);
     tzset();
-    assert_true(time_from_local(2024, 10, 27, 2, 30, 0, TIME_UNKNOWN, &first) && first == 1729996200);
+}
+
+static void rules_tell_what_comes_twice_and_never(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule, *local;
+        unsigned shown;
+        const char *earliest, *latest;
+    } rows[] = {
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-07-01T12:00:00Z", 1, "2024-07-01T10:00:00Z", "2024-07-01T10:00:00Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-10-27T01:59:59Z", 1, "2024-10-26T23:59:59Z", "2024-10-26T23:59:59Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-10-27T02:00:00Z", 2, "2024-10-27T00:00:00Z", "2024-10-27T01:00:00Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-10-27T02:59:59Z", 2, "2024-10-27T00:59:59Z", "2024-10-27T01:59:59Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-10-27T03:00:00Z", 1, "2024-10-27T02:00:00Z", "2024-10-27T02:00:00Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-03-31T02:00:00Z", 0, "2024-03-31T00:00:00Z", "2024-03-31T01:00:00Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0/3", "2024-03-31T03:00:00Z", 1, "2024-03-31T01:00:00Z", "2024-03-31T01:00:00Z"},
+        {"EST5EDT", "2024-03-10T02:30:00Z", 0, "2024-03-10T06:30:00Z", "2024-03-10T07:30:00Z"},
+        {"NZST-12NZDT,M9.5.0,M4.1.0/3", "2024-01-01T00:00:00Z", 1, "2023-12-31T11:00:00Z", "2023-12-31T11:00:00Z"},
+        {"NZST-12NZDT,M9.5.0,M4.1.0/3", "2024-04-07T02:30:00Z", 2, "2024-04-06T13:30:00Z", "2024-04-06T14:30:00Z"},
+        {"<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", "2024-04-07T01:45:00Z", 2, "2024-04-06T14:45:00Z", "2024-04-06T15:15:00Z"},
+        {"AAA3BBB,J60/0,J120/0", "2024-02-29T12:00:00Z", 1, "2024-02-29T15:00:00Z", "2024-02-29T15:00:00Z"},
+        {"AAA3BBB,59/0,120/0", "2024-02-29T12:00:00Z", 1, "2024-02-29T14:00:00Z", "2024-02-29T14:00:00Z"},
+        {"UTC0", "2024-10-27T02:30:00Z", 1, "2024-10-27T02:30:00Z", "2024-10-27T02:30:00Z"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct zone *z = zone_of_rule(bytes_of(rows[i].rule));
+        int64_t local, earliest, latest;
+        char text[TIME_TEXT];
+        assert_non_null(z);
+        assert_true(time_parse(bytes_of(rows[i].local), &local));
+        assert_int_equal(zone_read(z, local, &earliest, &latest), rows[i].shown);
+        time_format(earliest, text);
+        assert_string_equal(text, rows[i].earliest);
+        time_format(latest, text);
+        assert_string_equal(text, rows[i].latest);
+        zone_free(z);
+    }
+    static const char *const bad[] = {"", "UTC", "Europe/Brlin", "CE-1", "CET-25", "CET-1CEST,", "CET-1CEST,M3.5.0", "CET-1CEST,M13.5.0,M10.5.0/3",
+                                      "CET-1CEST,M3.5.0,M10.5.0/3x", "<CET-1", "CET-1:60", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,J0,J365"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_null(zone_of_rule(bytes_of(bad[i])));
 }
 
 static void json_escapes_and_separates(void **state)
@@ -186,7 +254,8 @@ int main(void)
         cmocka_unit_test(utf8_rejects_what_rfc_3629_rejects),
         cmocka_unit_test(times_round_trip_and_reject),
         cmocka_unit_test(options_take_dates_offsets_and_ages),
-        cmocka_unit_test(local_times_follow_the_clock_changes),
+        cmocka_unit_test(zones_are_read_as_libc_does),
+        cmocka_unit_test(rules_tell_what_comes_twice_and_never),
         cmocka_unit_test(json_escapes_and_separates),
         cmocka_unit_test(bytes_split_and_number),
     };

@@ -86,7 +86,7 @@ static void old_logs(void **state)
         "[2011-07-01 10:00] installed filesystem (2011.04-1)\n[2015-03-02 12:34] [PACMAN] Running 'pacman -R x'\n"
         "[2015-03-02 12:34] [ALPM] removed x (1-1)\n");
     expect_history(&r, &cursor,
-                   "07-01T08:00:59Z bound create filesystem: 2011.04-1 or-all\n03-02T11:34:59Z bound delete x: 1-1 "
+                   "07-01T08:00:59Z bound since 07-01T08:00:00Z create filesystem: 2011.04-1 or-all\n03-02T11:34:59Z bound since 03-02T11:34:00Z delete x: 1-1 "
                    "or-all [pacman -R x|]\n",
                    "");
     assert_int_equal(cursor.reaches_back, INT64_C(1309507259));

@@ -409,30 +409,193 @@ static void test_clock_changes(void **state)
     root_remove(&r);
 }
 
-/* Every month of a long time, in zones with every kind of change: the short cut counts as libc does. */
-static void test_clock_short_cut(void **state)
+#define BERLIN_DAY(time, name) "2024-10-27 " time " install " name ":all <none> 1\n"
+
+/* Which of its two meanings a second of the hour that comes twice has only the lines around it can tell. */
+static void test_doubled_hour(void **state)
 {
     (void)state;
-    static const char *const zones[] = {
-        "UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"};
-    for (size_t z = 0; z < ARRAY_LENGTH(zones); z++) {
-        use_zone(zones[z]);
-        struct local_clock clock = {.last = TIME_UNKNOWN};
-        for (int64_t t = 1293800000; t < 1800000000; t += 40037) {
-            time_t at = t;
-            struct tm tm;
-            char text[64];
-            int64_t back, libc;
-            localtime_r(&at, &tm);
-            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-            clock.last = t - 3000;
-            assert_true(local_clock_read(&clock, bytes_of(text), &back));
-            assert_true(time_from_local(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                                        t - 3000, &libc));
-            assert_true(back == libc);
-        }
+    static const struct {
+        const char *log, *events;
+    } rows[] = {
+        {BERLIN_DAY("02:30:00", "a"), "10-27T01:30:00Z bound since 10-27T00:30:00Z create a:all 1\n"},
+        {BERLIN_DAY("01:59:59", "a") BERLIN_DAY("02:30:00", "b") BERLIN_DAY("02:30:00", "c") BERLIN_DAY("03:00:00", "d"),
+         "10-26T23:59:59Z exact create a:all 1\n10-27T01:30:00Z bound since 10-27T00:30:00Z create b:all 1\n"
+         "10-27T01:30:00Z bound since 10-27T00:30:00Z create c:all 1\n10-27T02:00:00Z exact create d:all 1\n"},
+        {BERLIN_DAY("02:30:00", "a") BERLIN_DAY("02:50:00", "b") BERLIN_DAY("02:10:00", "c") BERLIN_DAY("02:55:00", "d"),
+         "10-27T00:30:00Z exact create a:all 1\n10-27T00:50:00Z exact create b:all 1\n"
+         "10-27T01:10:00Z exact create c:all 1\n10-27T01:55:00Z exact create d:all 1\n"},
+        {BERLIN_DAY("03:10:00", "a") "2024-10-20 10:00:00 install b:all <none> 1\n" BERLIN_DAY("02:30:00", "c"), /* set back by hand */
+         "10-27T02:10:00Z exact create a:all 1\n10-20T08:00:00Z exact create b:all 1\n10-27T01:30:00Z bound since 10-27T00:30:00Z create c:all 1\n"},
+        /* The hour that no clock ever showed. */
+        {"2024-03-31 02:30:00 install a:all <none> 1\n2024-03-31 03:30:00 install b:all <none> 1\n",
+         "03-31T01:30:00Z bound since 03-31T00:30:00Z create a:all 1\n03-31T01:30:00Z exact create b:all 1\n"},
+    };
+    use_zone("Europe/Berlin");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct root r = root_make();
+        struct pkg_cursor cursor = {.after = wr_of(0)};
+        root_write(&r, DPKG_LOG, rows[i].log);
+        expect_history(&r, &cursor, rows[i].events, NULL);
+        wr_free(&cursor.after);
+        root_remove(&r);
     }
     use_zone("UTC");
+}
+
+/* The same over the ends of runs and of files. */
+static void test_doubled_hour_in_parts(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct pkg_cursor cursor = {.after = wr_of(0)};
+    use_zone("Europe/Berlin");
+    root_write(&r, DPKG_LOG, BERLIN_DAY("02:30:00", "a"));
+    expect_history(&r, &cursor, "10-27T01:30:00Z bound since 10-27T00:30:00Z create a:all 1\n", NULL);
+    root_append(&r, DPKG_LOG, BERLIN_DAY("02:40:00", "b"));
+    expect_history(&r, &cursor, "10-27T01:40:00Z bound since 10-27T00:40:00Z create b:all 1\n", NULL);
+    root_append(&r, DPKG_LOG, BERLIN_DAY("02:10:00", "c"));
+    expect_history(&r, &cursor, "10-27T01:10:00Z exact create c:all 1\n", NULL);
+    root_append(&r, DPKG_LOG, BERLIN_DAY("02:45:00", "d"));
+    expect_history(&r, &cursor, "10-27T01:45:00Z exact create d:all 1\n", NULL);
+    wr_reset(&cursor.after);
+    root_write(&r, DPKG_LOG ".1", BERLIN_DAY("02:30:00", "a"));
+    root_write(&r, DPKG_LOG, "x\n" BERLIN_DAY("02:10:00", "c"));
+    expect_history(&r, &cursor, "10-27T00:30:00Z exact create a:all 1\n10-27T01:10:00Z exact create c:all 1\n", NULL);
+    wr_free(&cursor.after);
+    root_remove(&r);
+    use_zone("UTC");
+}
+
+/* apt's and dpkg's logs of one transaction have one time, whatever each of the two tells of it. */
+static void test_doubled_hour_merged(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct pkg_cursor cursor = {.after = wr_of(0)};
+    use_zone("Europe/Berlin");
+    root_write(&r, APT_LOG,
+               "\nStart-Date: 2024-10-27  02:20:00\nCommandline: one\nInstall: a:amd64 (1), only:amd64 (1)\nEnd-Date: 2024-10-27  02:20:09\n"
+               "\nStart-Date: 2024-10-27  04:00:00\nCommandline: two\nInstall: c:amd64 (1)\nEnd-Date: 2024-10-27  04:00:05\n");
+    root_write(&r, DPKG_LOG,
+               BERLIN_DAY("02:20:01", "a") BERLIN_DAY("02:50:00", "lone") BERLIN_DAY("02:10:00", "b") BERLIN_DAY("04:00:01", "c"));
+    expect_history(&r, &cursor,
+                   "10-27T00:20:01Z exact create a:all 1 [one|]\n10-27T00:50:00Z exact create lone:all 1\n10-27T01:10:00Z exact create b:all 1\n"
+                   "10-27T03:00:01Z exact create c:all 1 [two|]\n",
+                   NULL);
+    unlink(root_path(&r, DPKG_LOG));
+    wr_reset(&cursor.after);
+    expect_history(&r, &cursor,
+                   "10-27T01:20:09Z bound since 10-27T00:20:00Z create a:amd64 1 or-all [one|]\n"
+                   "10-27T01:20:09Z bound since 10-27T00:20:00Z create only:amd64 1 or-all [one|]\n"
+                   "10-27T03:00:00Z transaction create c:amd64 1 or-all [two|]\n",
+                   NULL);
+    wr_free(&cursor.after);
+    root_remove(&r);
+    use_zone("UTC");
+}
+
+static void copy_zone(const struct root *r, const char *name, const char *path)
+{
+    char octets[1 << 14], from[128];
+    snprintf(from, sizeof from, "/usr/share/zoneinfo/%s", name);
+    FILE *f = fopen(from, "re");
+    assert_non_null(f);
+    root_put(r, path, octets, fread(octets, 1, sizeof octets, f), O_TRUNC);
+    fclose(f);
+}
+
+static void link_to(const struct root *r, const char *target, const char *path)
+{
+    unlink(root_path(r, path));
+    assert_int_equal(symlink(target, root_path(r, path)), 0);
+}
+
+static void expect_noon(const struct root *r, const char *time, const char *complaints)
+{
+    struct pkg_cursor cursor = {.after = wr_of(0)};
+    char events[128];
+    snprintf(events, sizeof events, "%s create a:all 1\n", time);
+    for (int again = 0; again < 2; again++) {
+        struct told t;
+        read_history(r, &cursor, &t);
+        assert_string_equal(wr_string(&t.text), again ? "" : events);
+        const char *said = strstr(wr_string(&t.complaints), "localtime:0: ");
+        if (!again && complaints)
+            assert_non_null(said && strstr(said, complaints) ? said : NULL);
+        else
+            assert_null(said); /* nothing was read whose time means anything */
+        assert_false(t.unreadable);
+        told_free(&t);
+    }
+    wr_free(&cursor.after);
+}
+
+/* The zone that a root's logs were written in is the root's. */
+static void test_zones_of_roots(void **state)
+{
+    (void)state;
+    static const char berlin[] = "07-01T10:00:00Z exact", utc[] = "07-01T12:00:00Z exact",
+                      any[] = "07-02T00:00:00Z bound since 06-30T22:00:00Z", *const zones[] = {"Asia/Tokyo", "UTC", "Nowhere/Atall", ""};
+    for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) { /* of whoever reads: never mind */
+        struct root r = root_make();
+        use_zone(zones[i]);
+        root_write(&r, DPKG_LOG, "2024-07-01 12:00:00 install a:all <none> 1\n");
+        copy_zone(&r, "Europe/Berlin", "/etc/localtime");
+        root_write(&r, "/etc/timezone", "Asia/Kolkata\n"); /* libc does not ask it */
+        expect_noon(&r, berlin, NULL);
+        unlink(root_path(&r, "/etc/localtime"));
+        copy_zone(&r, "Europe/Berlin", "/usr/share/zoneinfo/Asia/Shanghai"); /* the root's own file, not this machine's */
+        link_to(&r, "/usr/share/zoneinfo/Asia/Shanghai", "/etc/localtime");
+        expect_noon(&r, berlin, NULL);
+        link_to(&r, "../usr/share/zoneinfo/Europe/Berlin", "/etc/localtime"); /* not there, but here */
+        expect_noon(&r, berlin, NULL);
+        link_to(&r, "/usr/share/zoneinfo/Etc/UTC", "/etc/localtime");
+        expect_noon(&r, utc, NULL);
+        unlink(root_path(&r, "/etc/localtime"));
+        root_write(&r, "/etc/timezone", " Europe/Berlin \n");
+        expect_noon(&r, berlin, NULL);
+        root_write(&r, "/etc/timezone", "Nowhere/Else\n");
+        expect_noon(&r, any, "the time zone Nowhere/Else cannot be read");
+        link_to(&r, "/usr/share/zoneinfo/../../../etc/localtime", "/etc/localtime"); /* a name that climbs is none */
+        root_write(&r, "/etc/timezone", "../../../etc/localtime\n");
+        expect_noon(&r, any, "the time zone ../../../etc/localtime cannot be read");
+        unlink(root_path(&r, "/etc/localtime"));
+        unlink(root_path(&r, "/etc/timezone"));
+        root_write(&r, "/etc/localtime", "TZif2 no");
+        expect_noon(&r, any, "cannot be read");
+        root_remove(&r);
+    }
+    use_zone("UTC");
+}
+
+/* Of a root that says nothing the environment does, if it can be understood. */
+static void test_zones_of_the_environment(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tz, *time, *complaint;
+    } rows[] = {
+        {"Europe/Berlin", "07-01T10:00:00Z exact", NULL},
+        {":Europe/Berlin", "07-01T10:00:00Z exact", NULL},
+        {"/usr/share/zoneinfo/Europe/Berlin", "07-01T10:00:00Z exact", NULL},
+        {"CET-1CEST", "07-01T10:00:00Z exact", NULL},
+        {"", "07-01T12:00:00Z exact", NULL},
+        {"UTC", "07-01T12:00:00Z exact", NULL},
+        {NULL, "07-01T12:00:00Z exact", "TZ is not set: times of logs are taken for UTC"},
+        {"Europe/Brlin", "07-02T00:00:00Z bound since 06-30T22:00:00Z", "TZ=Europe/Brlin names no time zone"},
+    };
+    struct root r = root_make();
+    root_write(&r, DPKG_LOG, "2024-07-01 12:00:00 install a:all <none> 1\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (rows[i].tz)
+            use_zone(rows[i].tz);
+        else
+            unsetenv("TZ");
+        expect_noon(&r, rows[i].time, rows[i].complaint);
+    }
+    use_zone("UTC");
+    root_remove(&r);
 }
 
 static void test_bad_times(void **state)
@@ -450,10 +613,12 @@ static void test_bad_times(void **state)
                                         "2024-01-00 10:00:00",
                                         "0000-01-01 10:00:00",
                                         "2024-01-01 10:00:00x"};
-    struct local_clock clock = {.last = TIME_UNKNOWN};
-    int64_t t;
+    struct log_zone zone = {.found = true};
+    struct log_set set = {.zone = &zone, .last = TIME_UNKNOWN};
+    struct log_time t;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-        assert_false(local_clock_read(&clock, bytes_of(texts[i]), &t));
+        assert_false(log_set_time(&set, bytes_of(texts[i]), &t));
+    assert_true(log_set_time(&set, BYTES("2024-01-01  10:00:00"), &t));
 }
 
 /* ---- bad lines --------------------------------------------------------------------------------------------------- */
@@ -686,7 +851,11 @@ int main(void)
         cmocka_unit_test(test_apt_history),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_clock_changes),
-        cmocka_unit_test(test_clock_short_cut),
+        cmocka_unit_test(test_doubled_hour),
+        cmocka_unit_test(test_doubled_hour_in_parts),
+        cmocka_unit_test(test_doubled_hour_merged),
+        cmocka_unit_test(test_zones_of_roots),
+        cmocka_unit_test(test_zones_of_the_environment),
         cmocka_unit_test(test_bad_times),
         cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_overlong_line),

@@ -28,8 +28,11 @@ static inline bool take_event(void *context, const struct pkg_event *e)
     struct told *t = context;
     char time[TIME_TEXT];
     time_format(e->time, time);
-    wr_fmt(&t->text, "%s %s %s %.*s:%.*s %.*s", time + 5, pkg_precision_name(e->precision), pkg_action_name(e->action),
-           (int)e->name.n, e->name.p, (int)e->arch.n, e->arch.p, (int)e->version.n, e->version.p);
+    wr_fmt(&t->text, "%s %s", time + 5, pkg_precision_name(e->precision));
+    time_format(e->not_before, time);
+    if (e->not_before != TIME_UNKNOWN)
+        wr_fmt(&t->text, " since %s", time + 5);
+    wr_fmt(&t->text, " %s %.*s:%.*s %.*s", pkg_action_name(e->action), (int)e->name.n, e->name.p, (int)e->arch.n, e->arch.p, (int)e->version.n, e->version.p);
     wr_fmt(&t->text, "%s%s%s", e->arch_or_all ? " or-all" : "", e->weak ? " weak" : "",
            e->automatic ? " automatic" : "");
     if (e->command.n || e->user.n)
