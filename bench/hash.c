@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #define MARK_SECOND 0.5  /* seconds of a second run, nothing changed */
 #define MARK_RSS    64   /* MiB */
 
-enum { THREADS_MAX = 4, BLOCK = 128 << 10 };
+enum { TURNS = 3, THREADS_MAX = 4, BLOCK = 128 << 10 };
 
 /* ---- the tags ---- */
 
@@ -197,18 +198,13 @@ static void remove_files(const char *folder)
     rmdir(folder);
 }
 
-static double best(double a, double b)
-{
-    return a < b ? a : b;
-}
-
 int main(void)
 {
     char folder[] = "/tmp/muster-bench-XXXXXX", cache[64];
     struct error error = {""};
     struct journal *journal;
     struct journal_report report;
-    struct making listing = {0}, ours = {0}, again = {0};
+    struct making listing = {0}, ours = {0};
     struct rusage usage;
     bool renewed;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -221,17 +217,21 @@ int main(void)
         fprintf(stderr, "bench: %s\n", error.text);
         return 77;
     }
-    /* Marks are of the same run, warm; the tags come first, so that what the reference needs in memory is not counted to them. */
     all_tags(journal, NULL, MEASURE_SHA256, &listing);
+    /* What the reference needs in memory is not counted to the tags: their peak is taken behind the first ones. */
     double tags = all_tags(journal, NULL, MEASURE_SHA256, &ours), filling = all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}),
-           second = all_tags(journal, cache, MEASURE_SHA256, &again);
-    second = best(second, all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}));
+           second = all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}), reading = INFINITY, hashing = INFINITY;
     getrusage(RUSAGE_SELF, &usage);
-    journal_close(journal);
-    remove_files(folder);
     read_list(listing.list);
     work.octets = listing.content / work.threads;
-    double reading = best(on_all_threads(read_some), on_all_threads(read_some)), hashing = on_all_threads(hash_some);
+    for (unsigned turn = 0; turn < TURNS; turn++) { /* a machine that changes its speed changes it for all */
+        reading = fmin(reading, on_all_threads(read_some));
+        hashing = fmin(hashing, on_all_threads(hash_some));
+        tags = fmin(tags, all_tags(journal, NULL, MEASURE_SHA256, &(struct making){0}));
+        second = fmin(second, all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}));
+    }
+    journal_close(journal);
+    remove_files(folder);
     printf("%zu packages, %zu files, %.2f GB, %.1f MB of tags; %zu lack a file\n", ours.packages, ours.files, (double)listing.content / 1e9,
            (double)ours.octets / 1e6, ours.partial);
     printf("%u threads: reading %.2f s, SHA-256 in memory %.2f s; tags %.2f s, filling the cache %.2f s, again %.2f s\n", work.threads, reading,

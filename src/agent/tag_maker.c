@@ -198,6 +198,7 @@ static bool list_files(struct agent_tags *t, struct job *j)
     }
     struct pkg_files *lists = &t->lists[r->source];
     lists->root = t->style.root;
+    lists->without_digests = true; /* a tag has what the disk holds */
     if (m->files(lists, r->name, r->arch, r->version, &sink) != PKG_OK)
         j->whole = false;
     sort(j, t->style.hierarchic);

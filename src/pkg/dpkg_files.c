@@ -303,9 +303,10 @@ struct question {
     char path[PATH_MAX];
 };
 
-static enum pkg_status read_lists(struct question *q, const char *root, struct bytes name, struct bytes arch, const struct pkg_sink *sink)
+static enum pkg_status read_lists(struct question *q, const struct pkg_files *f, struct bytes name, struct bytes arch, const struct pkg_sink *sink)
 {
     char path[PATH_MAX];
+    const char *root = f->root;
     struct bytes none = {0}, used = arch;
     enum pkg_status status = arch.n ? read_info(root, INFO, name, arch, ".list", q->path, &q->list) : PKG_ABSENT;
     if (status == PKG_ABSENT) {
@@ -322,7 +323,7 @@ static enum pkg_status read_lists(struct question *q, const char *root, struct b
         return status;
     }
     static const char *const suffixes[] = {".md5sums", ".conffiles"}; /* a package may have neither */
-    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+    for (size_t i = f->without_digests; i < ARRAY_LENGTH(suffixes); i++) {
         enum pkg_status more = read_info(root, INFO, name, used, suffixes[i], path, i ? &q->conffiles : &q->md5sums);
         if (more == PKG_UNREADABLE || more == PKG_DAMAGED)
             complain_to(sink, path, 0, "cannot be read", true);
@@ -342,7 +343,7 @@ enum pkg_status dpkg_files(struct pkg_files *f, struct bytes name, struct bytes 
         return PKG_ABSENT;
     struct question q = {wr_of(FILE_LIST_MAX), wr_of(FILE_LIST_MAX), wr_of(FILE_LIST_MAX), {0}};
     struct kept *k = keep(f, sink);
-    enum pkg_status status = k ? read_lists(&q, f->root, name, arch, sink) : PKG_NO_MEMORY;
+    enum pkg_status status = k ? read_lists(&q, f, name, arch, sink) : PKG_NO_MEMORY;
     if (status == PKG_OK) {
         struct arena a = arena_of(1024);
         const struct bytes *stanza = path_facts_find(&k->stanzas, key_of(&a, name, arch));

@@ -105,10 +105,11 @@ struct pkg_file {
 /* md5, sha1, sha256 …; "" for none */
 const char *pkg_hash_name(enum pkg_hash h);
 
-/* One asking for the files of any number of packages: {.root = …}. What a manager reads for all of them (dpkg's status, apk's database, the
+/* One asking for the files of any number of packages: {.root = …, .without_digests = …}. What a manager reads for all of them (dpkg's status, apk's database, the
  * rpm helper) is kept here from the first question on and is of that moment. For one manager and one thread; ended by pkg_files_end(). */
 struct pkg_files {
     const char *root;
+    bool without_digests; /* nobody asks what the manager says of content: dpkg need not read it */
     void *kept;
     void (*release)(void *kept);
 };

@@ -40,23 +40,36 @@ static int compare_components(struct bytes a, struct bytes b)
     return (i < a.n) - (k < b.n);
 }
 
-/* How many octets of the folders that both lie in need not be compared again; 0 unless both lie deeper than in /. */
-static size_t shared_folders(struct bytes a, struct bytes b)
+static size_t same_octets(struct bytes a, struct bytes b)
 {
     size_t n = a.n < b.n ? a.n : b.n, i = 0;
     while (i + 8 <= n && memcmp(a.p + i, b.p + i, 8) == 0)
         i += 8;
     while (i < n && a.p[i] == b.p[i])
         i++;
-    while (i && a.p[i - 1] != '/')
-        i--;
-    bool doubled = (i < a.n && a.p[i] == '/') || (i < b.n && b.p[i] == '/');
-    return i > 1 && !doubled ? i : 0;
+    return i;
+}
+
+static bool has_slash(struct bytes b)
+{
+    return b.n && memchr(b.p, '/', b.n);
+}
+
+/* How many octets of the folders that both lie in need not be compared again, of the `same` first ones; 0 unless both lie
+ * deeper than in /. */
+static size_t shared_folders(struct bytes a, struct bytes b, size_t same)
+{
+    const uint8_t *slash = same ? memrchr(a.p, '/', same) : NULL;
+    size_t n = slash ? (size_t)(slash - a.p) + 1 : 0;
+    bool doubled = (n < a.n && a.p[n] == '/') || (n < b.n && b.p[n] == '/');
+    return n > 1 && !doubled ? n : 0;
 }
 
 int swid_path_compare(struct bytes a, struct bytes b, bool hierarchic)
 {
-    size_t shared = shared_folders(a, b);
+    size_t same = same_octets(a, b), shared = shared_folders(a, b, same);
+    if (shared && !has_slash(bytes_from(a, same)) && !has_slash(bytes_from(b, same))) /* in one folder, as most are */
+        return same < a.n && same < b.n ? (a.p[same] < b.p[same] ? -1 : 1) : (a.n > b.n) - (a.n < b.n);
     if (shared) {
         a = bytes_from(a, shared);
         b = bytes_from(b, shared);

@@ -286,9 +286,14 @@ bool swid_unhex(struct bytes text, uint8_t *octets, size_t max, size_t *n)
 void swid_put_hex(struct wr *w, struct bytes octets)
 {
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < octets.n; i++) {
-        wr_u8(w, (uint8_t)digits[octets.p[i] >> 4]);
-        wr_u8(w, (uint8_t)digits[octets.p[i] & 15]);
+    uint8_t hex[128]; /* a SHA-512's: each file of a machine comes by here */
+    while (octets.n) {
+        size_t n = 0;
+        for (; octets.n && n < sizeof hex; octets = bytes_from(octets, 1)) {
+            hex[n++] = (uint8_t)digits[octets.p[0] >> 4];
+            hex[n++] = (uint8_t)digits[octets.p[0] & 15];
+        }
+        wr_bytes(w, (struct bytes){hex, n});
     }
 }
 
