@@ -76,9 +76,10 @@ struct assessment_part *assessment_join(struct assessment *a, struct nea_connect
     return part;
 }
 
+/* Not while the exchange's own report is under way: its end decides anew, and may find that nothing is left to ask. */
 bool assessment_resumes(const struct assessment *a)
 {
-    return a->resumed && a->part_count && a->parts[0].settled;
+    return a->resumed && a->part_count && a->parts[0].settled && !a->holding;
 }
 
 void assessment_reopen(struct assessment *a, struct assessment_part *part)
@@ -439,6 +440,8 @@ static void request_done(struct store_request *r)
         report_done(a);
         break;
     case WORK_VERDICT:
+        if (a->again) /* the next exchange's verdicts were in before */
+            store_again(a);
         break;
     }
     locate_now(a);

@@ -44,7 +44,7 @@ struct endpoint {
     uint32_t installed; /* records of an inventory */
     uint64_t os;        /* what its OS collector tells unasked: bits 1 << PA_X */
     uint64_t os_asked;  /* and when asked */
-    bool no_swima, no_os, subscribed;
+    bool no_swima, no_os, subscribed, stays;
     const char *language;             /* NULL: English */
     uint32_t subscription, push_from; /* its ID; the first event that a push tells */
     /* what happened */
@@ -290,6 +290,7 @@ struct fake_store {
     bool full;
     const struct policy *policy;
     unsigned conflicts;         /* reports refused so before one is taken */
+    uint32_t new_software;      /* of each report: identifiers that nobody has told a tag of */
     struct store_request *open; /* asked, not answered */
     unsigned positions, reports, verdicts;
     struct store_report last[4]; /* views are not to be followed */
@@ -331,8 +332,8 @@ static void store_answer(struct fake_store *f)
         if (r->status == STORE_OK && r->in.report.software != STORE_NO_SOFTWARE)
             f->position = (struct store_position){
                 .known = true, .epoch = r->in.report.epoch, .last_eid = r->in.report.last_consulted};
-        r->out.receipt =
-            (struct store_receipt){.session = 7, .epoch = f->position.epoch, .last_eid = f->position.last_eid};
+        r->out.receipt = (struct store_receipt){
+            .session = 7, .epoch = f->position.epoch, .last_eid = f->position.last_eid, .new_software = f->new_software};
     } else {
         f->verdicts++;
     }
@@ -362,6 +363,7 @@ static struct nea_session *make_client(struct endpoint *e, struct nea_limits lim
                                 .components = components,
                                 .contexts = contexts,
                                 .component_count = n,
+                                .stay = e->stays,
                                 .limits = limits};
     return nea_session_new(&config, 0);
 }
@@ -838,6 +840,95 @@ static void news_are_stored_in_the_same_session(void **state)
     }
 }
 
+/* Until nothing moves; of the store's questions those of `but` stay open. */
+static void settle_but(struct nea_session *client, struct nea_session *server, struct fake_store *f, int but)
+{
+    for (bool moving = true; moving;) {
+        moving = carry(client, server);
+        moving |= carry(server, client);
+        if (f->open && (int)f->open->work != but) {
+            store_answer(f);
+            moving = true;
+        }
+    }
+}
+
+enum { NOTHING = -1 };
+
+/* What software means is asked in an exchange that belongs to the session's row. It is wanted between two others, not while one of them is
+ * still being stored: whoever began it then began one too many, which was a session of its own. */
+static void tags_are_wanted_between_exchanges_alone(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    e.stays = true;
+    struct fake_store f = {.new_software = 10};
+    struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f};
+    struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+    struct nea_session *client = make_client(&e, (struct nea_limits){0}), *server = make_server(a, (struct nea_limits){0});
+    settle_but(client, server, &f, WORK_REPORT);
+    assert_false(assessment_resumes(a));
+    settle_but(client, server, &f, NOTHING);
+    assert_true(assessment_resumes(a));
+
+    e.push_from = 11; /* news come before they are asked for */
+    e.last_eid = 12;
+    nea_session_push(client);
+    settle_but(client, server, &f, WORK_REPORT);
+    assert_int_equal(f.open->in.report.session, 7);
+    assert_false(assessment_resumes(a));
+    settle_but(client, server, &f, NOTHING);
+    assert_true(assessment_resumes(a));
+
+    f.new_software = 0;
+    nea_session_retry(server);
+    settle_but(client, server, &f, WORK_REPORT);
+    assert_int_equal(f.open->in.report.session, 7);
+    assert_false(assessment_resumes(a));
+    settle_but(client, server, &f, NOTHING);
+    assert_false(assessment_resumes(a));
+    assert_int_equal(f.reports, 3);
+    nea_session_free(client);
+    nea_session_free(server);
+    assessment_release(a);
+}
+
+/* News that come while the store still corrects the verdict before: stored behind it, and answered. */
+static void news_wait_for_the_verdict_before(void **state)
+{
+    (void)state;
+    struct endpoint e = honest();
+    e.stays = true;
+    struct fake_store f = {.full = false};
+    struct policy policy;
+    struct error error;
+    policy = policy_default;
+    assert_true(policy_parse(&policy, BYTES("forwarding=quarantine"), &error));
+    struct assessment_host host = {.submit = fake_submit, .wake = fake_wake, .context = &f, .policy = &policy};
+    struct assessment *a = assessment_new(&host, BYTES("alice"), BYTES("192.0.2.1"));
+    struct nea_session *client = make_client(&e, (struct nea_limits){0}), *server = make_server(a, (struct nea_limits){0});
+    settle_but(client, server, &f, NOTHING);
+    e.push_from = 11;
+    e.last_eid = 12;
+    e.habit = OUT_OF_RANGE; /* worse than the posture, which is what the report tells */
+    nea_session_push(client);
+    settle_but(client, server, &f, WORK_VERDICT);
+    assert_non_null(f.open);
+    assert_int_equal(f.reports, 2);
+    e.habit = HONEST;
+    nea_session_push(client);
+    settle_but(client, server, &f, WORK_VERDICT);
+    assert_int_equal(f.reports, 2);
+    settle_but(client, server, &f, NOTHING);
+    assert_int_equal(f.reports, 3);
+    assert_int_equal(f.position.last_eid, 12);
+    assert_int_equal(nea_session_outcome(client).state, PB_DECIDED);
+    assert_int_equal(nea_session_outcome(client).access, NEA_ACCESS_QUARANTINED);
+    nea_session_free(client);
+    nea_session_free(server);
+    assessment_release(a);
+}
+
 /* The peer goes while the store works: nothing is touched that is gone. */
 static void a_session_may_die_at_any_moment(void **state)
 {
@@ -990,6 +1081,8 @@ int main(void)
         cmocka_unit_test(a_retry_is_a_new_assessment),
         cmocka_unit_test(a_denied_subscription_denies_no_access),
         cmocka_unit_test(news_are_stored_in_the_same_session),
+        cmocka_unit_test(tags_are_wanted_between_exchanges_alone),
+        cmocka_unit_test(news_wait_for_the_verdict_before),
         cmocka_unit_test(a_session_may_die_at_any_moment),
         cmocka_unit_test(a_hundred_thousand_events_come_in_segments),
         cmocka_unit_test(a_huge_history_comes_in_lists_or_as_an_inventory),
