@@ -11,29 +11,6 @@
 enum { DEFAULT_PORT = 271 }; /* PT-R1, RFC 6876 §3.2 */
 enum { DEFAULT_TIMEOUT = 60, MAX_TIMEOUT = 86400 }; /* seconds */
 
-/* NAME, ADDRESS, [ADDRESS], an IPv6 address as it is; all but the last with :PORT. False: it is none of them. */
-static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
-{
-    const char *begin = text, *end, *colon = strchr(text, ':');
-    uint64_t number = DEFAULT_PORT;
-    if (*text == '[') {
-        begin = text + 1;
-        end = strchr(begin, ']');
-        if (!end || (end[1] != 0 && end[1] != ':'))
-            return false;
-        colon = end[1] ? end + 1 : NULL;
-    } else {
-        if (colon && strchr(colon + 1, ':'))
-            colon = NULL; /* more than one: an IPv6 address without brackets */
-        end = colon ? colon : text + strlen(text);
-    }
-    if (colon && (!bytes_number(bytes_of(colon + 1), &number) || number == 0 || number > UINT16_MAX))
-        return false;
-    *port = (uint16_t)number;
-    snprintf(host, size, "%.*s", (int)(end - begin), begin);
-    return end > begin && (size_t)(end - begin) < size;
-}
-
 /* What a validator has told already is not told again. */
 static bool is_told(const struct agent_verdict *v, struct bytes line)
 {
@@ -258,13 +235,14 @@ int prepare_assessment(struct cli *cli, bool stays, struct prepared *p)
 {
     const char *language = cli_value(cli, "language");
     struct journal_report report;
-    *p = (struct prepared){.claim = -1, .a = {.language = language ? language : "en"}};
-    p->a.host = p->host;
+    *p = (struct prepared){.claim = -1, .server = {.port = DEFAULT_PORT}, .a = {.language = language ? language : "en"}};
+    struct error error = {""};
     p->a.posture = &p->posture;
     p->a.inventory = &p->inventory;
-    if (!split_host(cli_argument(cli, 0), p->host, sizeof p->host, &p->a.port))
-        return cli_usage(cli, "\"%s\" is no HOST[:PORT]; an IPv6 address with a port is written [ADDRESS]:PORT",
-                         cli_argument(cli, 0));
+    if (!net_address_parse(cli_argument(cli, 0), NET_CALL, &p->server, &error))
+        return cli_usage(cli, "%s", error.text);
+    p->a.host = p->server.host;
+    p->a.port = p->server.port;
     if (!nea_language_valid(bytes_of(p->a.language)))
         return cli_usage(cli, "--language takes language tags, as in \"de, en;q=0.5\"");
     p->a.limits.max_message = cli_number(cli, "max-message", 0);

@@ -4,6 +4,7 @@
 
 #include "cli/local.h"
 #include "cli/secret.h"
+#include "net/net.h"
 
 /* Of a PA-TNC message of ours: what a posture needs, and what a PB-TNC batch can carry. */
 enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
@@ -28,7 +29,7 @@ enum { MESSAGE_MIN = 512, MESSAGE_MAX = 1 << 30 };
 struct prepared {
     int claim; /* of the state folder, -1: it is not claimed */
     struct agent_assessment a;
-    char host[256];
+    struct net_address server;
     struct secret password;
     struct agent_posture posture;
     struct agent_inventory inventory;

@@ -269,6 +269,11 @@ static int open_socket(const struct net_listen_options *o, struct error *error)
     return fd;
 }
 
+int net_listen_try(const char *address, uint16_t port, struct error *error)
+{
+    return open_socket(&(struct net_listen_options){.address = address, .port = port, .exclusive = true}, error);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct net_listener *n = handle->data;

@@ -130,6 +130,18 @@ struct net_stream *net_connect(struct net_loop *l, struct net_tls *tls, const ch
                                unsigned timeout_ms, const struct net_handler *handler, void *context,
                                struct error *error) MUST_USE;
 
+/* As people write it. */
+struct net_address {
+    char host[256]; /* a name or an address, without brackets */
+    uint16_t port;
+};
+enum net_address_use {
+    NET_CALL,   /* HOST, HOST:PORT, [IPv6 ADDRESS]:PORT; an IPv6 address without brackets is a host. Ports from 1 on */
+    NET_LISTEN, /* PORT, ADDRESS, ADDRESS:PORT, [IPv6 ADDRESS]:PORT; port 0: any */
+};
+/* What `text` does not say stays as it stands in *a. False: `error` says what is wrong, and what it may be. */
+bool net_address_parse(const char *text, enum net_address_use use, struct net_address *a, struct error *error) MUST_USE;
+
 struct net_listener;
 struct net_listen_options {
     const char *address; /* "0.0.0.0", "::", "127.0.0.1" … */
@@ -150,6 +162,8 @@ struct net_listen_options {
 /* SO_REUSEPORT, backlog 4096, TCP_NODELAY: each worker has a listener of its own on the same port. */
 struct net_listener *net_listen(struct net_loop *l, const struct net_listen_options *options,
                                 struct error *error) MUST_USE;
+/* Whether one could listen there: a socket that does, until it is closed; -1: `error`. */
+int net_listen_try(const char *address, uint16_t port, struct error *error) MUST_USE;
 uint16_t net_listener_port(const struct net_listener *n);
 void net_listener_close(struct net_listener *n);
 /* Raises the soft limit of open files to the hard one; returns the limit. */

@@ -323,6 +323,66 @@ static void bad_files_are_named(void **state)
     }
 }
 
+static void addresses_are_what_people_write(void **unused)
+{
+    static const struct {
+        const char *text;
+        enum net_address_use use;
+        const char *host; /* NULL: refused, and `why` stands in the message */
+        unsigned port;
+        const char *why;
+    } rows[] = {
+        {"web1", NET_CALL, "web1", 271, NULL},
+        {"web1:1", NET_CALL, "web1", 1, NULL},
+        {"192.0.2.1:65535", NET_CALL, "192.0.2.1", 65535, NULL},
+        {"[2001:db8::1]:4", NET_CALL, "2001:db8::1", 4, NULL},
+        {"[2001:db8::1]", NET_CALL, "2001:db8::1", 271, NULL},
+        {"2001:db8::1", NET_CALL, "2001:db8::1", 271, NULL},
+        {"::1", NET_CALL, "::1", 271, NULL},
+        {"271", NET_CALL, "271", 271, NULL},
+        {"web1:99999", NET_CALL, NULL, 0, "the port is none"},
+        {"web1:65536", NET_CALL, NULL, 0, "1 to 65535"},
+        {"web1:0", NET_CALL, NULL, 0, "1 to 65535"},
+        {"web1:", NET_CALL, NULL, 0, "the port is none"},
+        {"web1:x", NET_CALL, NULL, 0, "the port is none"},
+        {"web1:18446744073709551617", NET_CALL, NULL, 0, "1 to 65535"},
+        {"https://web1", NET_CALL, NULL, 0, "the port is none"},
+        {"", NET_CALL, NULL, 0, "there is no host"},
+        {":271", NET_CALL, NULL, 0, "there is no host"},
+        {"[]:271", NET_CALL, NULL, 0, "there is no host"},
+        {"[::1", NET_CALL, NULL, 0, "brackets"},
+        {"[::1]271", NET_CALL, NULL, 0, "brackets"},
+        {"[::1]:", NET_CALL, NULL, 0, "the port is none"},
+        {"2271", NET_LISTEN, "::", 2271, NULL},
+        {"0", NET_LISTEN, "::", 0, NULL},
+        {"192.0.2.1:0", NET_LISTEN, "192.0.2.1", 0, NULL},
+        {"192.0.2.1", NET_LISTEN, "192.0.2.1", 271, NULL},
+        {"[::1]:70", NET_LISTEN, "::1", 70, NULL},
+        {"::1:70", NET_LISTEN, NULL, 0, "wants its brackets"},
+        {"::1", NET_LISTEN, NULL, 0, "wants its brackets"},
+        {"70000", NET_LISTEN, NULL, 0, "1 to 65535"},
+        {":70000", NET_LISTEN, NULL, 0, "1 to 65535"},
+        {"192.0.2.1:", NET_LISTEN, NULL, 0, "the port is none"},
+        {"", NET_LISTEN, NULL, 0, "the port is none"},
+    };
+    char longest[300];
+    struct error error;
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct net_address a = {"::", 271};
+        bool good = net_address_parse(rows[i].text, rows[i].use, &a, &error);
+        if (good != (rows[i].host != NULL) || (good && (strcmp(a.host, rows[i].host) != 0 || a.port != rows[i].port)) ||
+            (!good && !strstr(error.text, rows[i].why)))
+            fail_msg("\"%s\": %s %s %u", rows[i].text, good ? "" : error.text, a.host, a.port);
+    }
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = 0;
+    struct net_address a = {"", 271};
+    assert_false(net_address_parse(longest, NET_CALL, &a, &error));
+    longest[255] = 0;
+    assert_true(net_address_parse(longest, NET_CALL, &a, &error));
+}
+
 static void a_port_in_use_is_found_out(void **state)
 {
     (void)state;
@@ -986,6 +1046,7 @@ static int remove_certificates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_what_people_write),
         cmocka_unit_test(a_conversation_arrives_whole),
         cmocka_unit_test(bad_certificates_are_named),
         cmocka_unit_test(peers_are_named_by_san_else_common_name),
