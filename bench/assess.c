@@ -328,7 +328,7 @@ static void make_endpoints(struct world *w)
             e->number = k * (ENDPOINTS + 1) + i;
             e->shared = k == 0;
             snprintf(name, sizeof name, "bench-%u", e->number);
-            if (pki_issue(w->folder, name, pki, &error) != PKI_OK)
+            if (pki_issue(w->folder, name, pki, &error) != SERVER_OK)
                 die("certificate", error.text);
             snprintf(crt, sizeof crt, "%s/%s.crt", pki, name);
             snprintf(key, sizeof key, "%s/%s.key", pki, name);

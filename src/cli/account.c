@@ -7,18 +7,11 @@
 
 enum { DEFAULT_ITERATIONS = 4096, MIN_ITERATIONS = 4096, MAX_ITERATIONS = 1000000 }; /* of RFC 7677 §4 */
 
-static int exit_of(const struct cli *cli, enum account_status status, const struct error *error)
+static int exit_of(const struct cli *cli, enum server_status status, const struct error *error)
 {
-    switch (status) {
-    case ACCOUNT_ABSENT:
+    if (status == SERVER_ABSENT)
         return cli_fail(cli, EXIT_NOT_FOUND, "there is no account \"%s\"", cli_argument(cli, 0));
-    case ACCOUNT_REFUSED:
-        return cli_fail(cli, EXIT_USAGE, "%s", error->text);
-    case ACCOUNT_FAILED:
-        return cli_fail(cli, EXIT_INTERNAL, "%s", error->text);
-    default:
-        return EXIT_DONE;
-    }
+    return status == SERVER_OK ? EXIT_DONE : cli_fail(cli, server_exit(status), "%s", error->text);
 }
 
 static void print_change(struct cli *cli, const char *what)
@@ -43,12 +36,13 @@ static int run_add(struct cli *cli)
     if (!cli_secret(cli, "password-file", &password))
         return EXIT_USAGE;
     uint32_t iterations = (uint32_t)cli_number(cli, "iterations", DEFAULT_ITERATIONS);
-    enum account_status status =
-        account_add(cli_state(cli), cli_argument(cli, 0), password.view, iterations, &error);
+    bool replaced;
+    enum server_status status =
+        account_add(cli_state(cli), cli_argument(cli, 0), password.view, iterations, &replaced, &error);
     cli_secret_forget(&password);
     int code = exit_of(cli, status, &error);
     if (code == EXIT_DONE)
-        print_change(cli, status == ACCOUNT_MADE ? "added" : "replaced");
+        print_change(cli, replaced ? "replaced" : "added");
     return code;
 }
 
@@ -91,8 +85,8 @@ static int run_list(struct cli *cli)
         json_array_begin(&j, "items");
         l.json = &j;
     }
-    enum account_status status = account_each(cli_state(cli), print_account, &l, &error);
-    if (status != ACCOUNT_MADE)
+    enum server_status status = account_each(cli_state(cli), print_account, &l, &error);
+    if (status != SERVER_OK)
         wr_reset(cli_out(cli)); /* half a list is none */
     else if (l.json) {
         json_array_end(&j);
@@ -103,7 +97,7 @@ static int run_list(struct cli *cli)
 }
 
 static const char add_more[] =
-    "What is kept is in STATE/endpoints.passwd, mode 0600: for each name a verifier of SCRAM-SHA-256 (RFC 5803), not the password. A running server\n"
+    "NAME is 1 to 64 letters, digits, . - _ @, not beginning with . or -, as it is for muster pki issue. What is kept is in STATE/endpoints.passwd, mode 0600: for each name a verifier of SCRAM-SHA-256 (RFC 5803), not the password. A running server\n"
     "takes it at the next login; nothing needs a restart. The endpoint then logs in with its name and the same file:\n\n"
     "  muster assess SERVER --ca ca.crt --user NAME --password-file FILE\n\n"
     "These accounts are endpoints'. People and programs that use the API have the token of STATE/token.txt: see muster serve --help.";

@@ -64,9 +64,9 @@ static int run_issue(struct cli *cli)
 {
     const char *name = cli_argument(cli, 0), *out = cli_value(cli, "out");
     struct error error = {0};
-    enum pki_status status = pki_issue(cli_state(cli), name, out ? out : ".", &error);
-    if (status != PKI_OK)
-        return cli_fail(cli, status == PKI_REFUSED ? EXIT_USAGE : EXIT_INTERNAL, "%s", error.text);
+    enum server_status status = pki_issue(cli_state(cli), name, out ? out : ".", &error);
+    if (status != SERVER_OK)
+        return cli_fail(cli, server_exit(status), "%s", error.text);
     if (cli_json(cli)) {
         char path[PATH_MAX];
         struct json j = cli_json_begin(cli, "certificate");
@@ -85,7 +85,7 @@ static int run_issue(struct cli *cli)
 }
 
 static const struct cli_option serve_options[] = {
-    {"listen", "ADDR:PORT", "PT-TLS here (default: all addresses, port 271 for root, else 2271; port 0: any)"},
+    {"listen", "ADDR:PORT", "PT-TLS here; either may be left out (default: all addresses, port 271 for root, else 2271; port 0: any)"},
     {"http", "ADDR:PORT", "HTTPS with the API and the page here (default: 127.0.0.1:8443)"},
     {"db", "URL", "the store: sqlite:PATH or postgresql://… (default: server.db in the state folder)"},
     {"name", "NAME", "a DNS name or an address by which endpoints reach it, for its certificate; as often as needed"},

@@ -24,8 +24,8 @@ bool accounts_path(char *path, size_t size, const char *state, struct error *err
 
 /* ---- reading ---- */
 
-/* What a name may be: it stands in rows, logs and lines of this file. */
-static bool name_valid(struct bytes name)
+/* What a name may be in a file that somebody else made, or an earlier version: no end of it, nor of its line. */
+static bool name_readable(struct bytes name)
 {
     return nea_login_text(name) && !memchr(name.p, ':', name.n) && name.p[0] != '#' && bytes_trim(name).n == name.n;
 }
@@ -39,7 +39,7 @@ static bool is_account(struct bytes line)
 static bool read_line(struct account *row, struct bytes line)
 {
     row->name = bytes_split(&line, ':');
-    return (row->name.n == 0 || name_valid(row->name)) && nea_verifier_parse(&row->verifier, line);
+    return (row->name.n == 0 || name_readable(row->name)) && nea_verifier_parse(&row->verifier, line);
 }
 
 static int by_name(const void *a, const void *b)
@@ -102,18 +102,18 @@ static bool make_nobody(struct nea_verifier *v, uint32_t iterations)
            nea_verifier_make(v, &server_crypto, (struct bytes){password, sizeof password}, iterations);
 }
 
-enum file_status accounts_read(struct accounts *a, const char *path, struct error *error)
+enum server_status accounts_read(struct accounts *a, const char *path, struct error *error)
 {
     *a = (struct accounts){.arena = arena_of(ACCOUNTS_LIMIT)};
-    enum file_status status = server_file_read(path, true, &a->arena, &a->text, error);
-    if (status == FILE_OK && !read_rows(a, path, error))
-        status = FILE_FAILED;
+    enum server_status status = server_file_read(path, true, &a->arena, &a->text, error);
+    if (status == SERVER_OK && !read_rows(a, path, error))
+        status = SERVER_DAMAGED;
     const struct account *row = find(a, (struct bytes){NULL, 0});
     if (row) {
         a->nobody = row->verifier;
     } else if (!make_nobody(&a->nobody, NEA_ITERATIONS_MIN)) {
         error_set(error, "%s: no random numbers", path);
-        status = FILE_FAILED;
+        status = SERVER_FAILED;
     }
     return status;
 }
@@ -162,92 +162,88 @@ static void put_others(struct wr *w, struct bytes text, struct bytes name)
 }
 
 /* `v` NULL: the account goes. */
-static bool rewrite(const char *path, const struct accounts *a, struct bytes name, const struct nea_verifier *v,
-                    struct error *error)
+static enum server_status rewrite(const char *path, const struct accounts *a, struct bytes name, const struct nea_verifier *v,
+                                  struct error *error)
 {
     struct wr w = wr_of(ACCOUNTS_LIMIT);
     bool nobody = find(a, (struct bytes){NULL, 0}) != NULL;
     bool last = !v && a->count == 1 + (size_t)nobody;
     struct nea_verifier nobodys;
-    bool done = !v || nobody || make_nobody(&nobodys, v->iterations);
-    if (v && !nobody && done)
+    bool made = !v || nobody || make_nobody(&nobodys, v->iterations), written = true;
+    if (v && !nobody && made)
         put_row(&w, (struct bytes){NULL, 0}, &nobodys);
     put_others(&w, a->text, name);
     if (v)
         put_row(&w, name, v);
-    if (!done || w.bad)
+    made &= !w.bad;
+    if (!made)
         error_set(error, "%s: no memory", path);
-    else if (last) /* without accounts there are no logins, and nothing to be offered */
-        done = unlink(path) == 0 || errno == ENOENT;
-    else
-        done = server_file_write(path, wr_view(&w), 0600, true, error);
-    if (!done && last)
+    else if (!last)
+        written = server_file_write(path, wr_view(&w), 0600, true, error);
+    else if ((written = unlink(path) == 0 || errno == ENOENT) == false) /* without accounts there are no logins, and nothing to be offered */
         error_set(error, "%s: cannot be removed: %s", path, strerror(errno));
     wr_free(&w);
-    return done;
+    return !made ? SERVER_FAILED : written ? SERVER_OK : SERVER_REFUSED;
 }
 
-static enum account_status change(const char *state, struct bytes name, const struct nea_verifier *v,
-                                  struct error *error)
+static enum server_status change(const char *state, struct bytes name, const struct nea_verifier *v, bool *known,
+                                 struct error *error)
 {
     char path[PATH_MAX];
     struct accounts a;
-    enum account_status status = ACCOUNT_FAILED;
     int lock = accounts_path(path, sizeof path, state, error) ? server_folder_lock(state, error) : -1;
     if (lock < 0)
-        return ACCOUNT_FAILED;
-    if (accounts_read(&a, path, error) != FILE_FAILED) {
-        bool known = find(&a, name) != NULL;
-        if (!v && !known)
-            status = ACCOUNT_ABSENT;
-        else if (rewrite(path, &a, name, v, error))
-            status = known ? ACCOUNT_REPLACED : ACCOUNT_MADE;
-    }
+        return SERVER_REFUSED;
+    enum server_status status = accounts_read(&a, path, error);
+    *known = find(&a, name) != NULL;
+    if (!v && !*known && status == SERVER_OK)
+        status = SERVER_ABSENT;
+    else if (status == SERVER_OK || (v && status == SERVER_ABSENT))
+        status = rewrite(path, &a, name, v, error);
     accounts_free(&a);
     close(lock);
     return status;
 }
 
-enum account_status account_add(const char *state, const char *name, struct bytes password, uint32_t iterations,
-                                struct error *error)
+enum server_status account_add(const char *state, const char *name, struct bytes password, uint32_t iterations, bool *replaced,
+                               struct error *error)
 {
     struct nea_verifier v;
-    if (!name_valid(bytes_of(name))) {
-        error_set(error, "\"%s\" can be no account's name: 1 to 255 octets of UTF-8, no \":\", no \"#\" first", name);
-        return ACCOUNT_REFUSED;
-    }
+    *replaced = false;
+    if (!server_name_valid(name, error))
+        return SERVER_REFUSED;
     if (!nea_login_text(password) || iterations < NEA_ITERATIONS_MIN || iterations > NEA_ITERATIONS_MAX) {
         error_set(error,
                   "a password has 1 to %d octets of UTF-8 without control or invisible characters, its verifier %d to %d iterations",
                   NEA_LOGIN_TEXT_MAX, NEA_ITERATIONS_MIN, NEA_ITERATIONS_MAX);
-        return ACCOUNT_REFUSED;
+        return SERVER_REFUSED;
     }
     if (!server_folder_make(state, error))
-        return ACCOUNT_FAILED;
+        return SERVER_REFUSED;
     if (!nea_verifier_make(&v, &server_crypto, password, iterations)) {
         error_set(error, "the password's verifier cannot be made");
-        return ACCOUNT_FAILED;
+        return SERVER_FAILED;
     }
-    return change(state, bytes_of(name), &v, error);
+    return change(state, bytes_of(name), &v, replaced, error);
 }
 
-enum account_status account_remove(const char *state, const char *name, struct error *error)
+enum server_status account_remove(const char *state, const char *name, struct error *error)
 {
-    return *name ? change(state, bytes_of(name), NULL, error) : ACCOUNT_ABSENT;
+    bool known;
+    return *name ? change(state, bytes_of(name), NULL, &known, error) : SERVER_ABSENT;
 }
 
-enum account_status account_each(const char *state,
-                                 void (*visit)(void *context, struct bytes name, uint32_t iterations), void *context,
-                                 struct error *error)
+enum server_status account_each(const char *state, void (*visit)(void *context, struct bytes name, uint32_t iterations), void *context,
+                                struct error *error)
 {
     char path[PATH_MAX];
     struct accounts a;
     if (!accounts_path(path, sizeof path, state, error))
-        return ACCOUNT_FAILED;
-    enum file_status status = accounts_read(&a, path, error);
-    for (size_t i = 0; status == FILE_OK && i < a.count; i++)
+        return SERVER_REFUSED;
+    enum server_status status = accounts_read(&a, path, error);
+    for (size_t i = 0; status == SERVER_OK && i < a.count; i++)
         if (a.rows[i].name.n)
             visit(context, a.rows[i].name, a.rows[i].verifier.iterations);
     accounts_free(&a);
-    return status == FILE_FAILED ? ACCOUNT_FAILED : ACCOUNT_MADE;
+    return status == SERVER_ABSENT ? SERVER_OK : status; /* there are none */
 }

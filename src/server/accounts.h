@@ -29,8 +29,8 @@ struct accounts {
 };
 
 bool accounts_path(char *path, size_t size, const char *state, struct error *error) MUST_USE;
-/* FILE_ABSENT: there is none, nothing is wrong. Free it in every case. */
-enum file_status accounts_read(struct accounts *a, const char *path, struct error *error) MUST_USE;
+/* SERVER_ABSENT: there is none, nothing is wrong. DAMAGED: a line of it is none. Free it in every case. */
+enum server_status accounts_read(struct accounts *a, const char *path, struct error *error) MUST_USE;
 void accounts_free(struct accounts *a);
 /* Of the name, or made up for one that has none. False: crypto failed. *known is for PLAIN. */
 bool accounts_verifier(const struct accounts *a, struct bytes name, struct nea_verifier *v, bool *known) MUST_USE;

@@ -78,7 +78,7 @@ static bool read_whole(int fd, uint8_t *p, size_t n)
     return true;
 }
 
-enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
+enum server_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
                                   struct error *error)
 {
     /* O_NONBLOCK: a FIFO under this name must not stop the server. */
@@ -86,7 +86,7 @@ enum file_status server_file_read(const char *path, bool secret, struct arena *a
     struct stat st;
     *text = (struct bytes){0};
     if (fd < 0 && errno == ENOENT)
-        return FILE_ABSENT;
+        return SERVER_ABSENT;
     if (fd < 0 || fstat(fd, &st) != 0) {
         error_set(error, "%s: cannot be read: %s", path, strerror(errno));
         goto failed;
@@ -109,11 +109,11 @@ enum file_status server_file_read(const char *path, bool secret, struct arena *a
     }
     close(fd);
     *text = (struct bytes){p, n};
-    return FILE_OK;
+    return SERVER_OK;
 failed:
     if (fd >= 0)
         close(fd);
-    return FILE_FAILED;
+    return SERVER_REFUSED;
 }
 
 static bool write_whole(int fd, struct bytes b)

@@ -3,10 +3,7 @@
 #ifndef MUSTER_SERVER_FILES_H
 #define MUSTER_SERVER_FILES_H
 
-#include "base/base.h"
-
-/* FAILED: it cannot be read as it is; DAMAGED: it was, and is not what it should be (whoever knows what that is says so). */
-enum file_status { FILE_OK = 0, FILE_ABSENT, FILE_FAILED, FILE_DAMAGED };
+#include "server/server.h"
 
 /* Makes `path` and its missing parents, mode 0700; one that exists is left as it is. */
 bool server_folder_make(const char *path, struct error *error) MUST_USE;
@@ -16,9 +13,9 @@ int server_folder_lock(const char *path, struct error *error) MUST_USE;
 /* Claims a state folder for one running server, through STATE/serve.lock: the folder itself is what short commands lock while they change its
  * files. The descriptor that holds it until it is closed; -1: another server has it, or it cannot be opened. */
 int server_claim(const char *state, struct error *error) MUST_USE;
-/* Reads a regular file that the arena's limit lets in, with a NUL behind it. `secret`: FILE_FAILED unless it is its
+/* Reads a regular file that the arena's limit lets in, with a NUL behind it. `secret`: SERVER_REFUSED unless it is its
  * owner's alone. */
-enum file_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
+enum server_status server_file_read(const char *path, bool secret, struct arena *arena, struct bytes *text,
                                   struct error *error) MUST_USE;
 /* Writes through a temporary file in the same folder, fsync, rename, fsync of the folder. `replace` false: fails where
  * the name is taken, whoever took it and when. */

@@ -385,8 +385,8 @@ static bool start_daemon(struct http_server *h, const struct http_options *o, in
 {
     struct arena arena = arena_of((size_t)256 << 10);
     struct bytes certificate, key;
-    bool read = server_file_read(o->certificate, false, &arena, &certificate, error) == FILE_OK &&
-                server_file_read(o->key, true, &arena, &key, error) == FILE_OK;
+    bool read = server_file_read(o->certificate, false, &arena, &certificate, error) == SERVER_OK &&
+                server_file_read(o->key, true, &arena, &key, error) == SERVER_OK;
     if (read) {
         h->daemon = MHD_start_daemon(
             MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_comes, h,

@@ -58,8 +58,8 @@ static bool token_digest(struct bytes text, uint8_t out[DIGEST])
     return token.n >= SECRET_MIN && digest(token, out);
 }
 
-/* The digest of what STATE/NAME says. FILE_DAMAGED: it is there, and does not say it. */
-static enum file_status read_secret(const char *state, const char *name, bool (*take)(struct bytes, uint8_t[DIGEST]),
+/* The digest of what STATE/NAME says. SERVER_DAMAGED: it is there, and does not say it. */
+static enum server_status read_secret(const char *state, const char *name, bool (*take)(struct bytes, uint8_t[DIGEST]),
                                     const char *wanted, uint8_t out[DIGEST], struct error *error)
 {
     char path[PATH_MAX];
@@ -67,15 +67,15 @@ static enum file_status read_secret(const char *state, const char *name, bool (*
     struct arena arena = arena_of((size_t)256 << 10);
     if ((size_t)snprintf(path, sizeof path, "%s/%s", state, name) >= sizeof path) {
         error_set(error, "%s: the path is too long", state);
-        return FILE_FAILED;
+        return SERVER_REFUSED;
     }
-    enum file_status status = server_file_read(path, true, &arena, &text, error);
-    if (status == FILE_ABSENT)
+    enum server_status status = server_file_read(path, true, &arena, &text, error);
+    if (status == SERVER_ABSENT)
         error_set(error, "%s: missing; start muster serve without it to get a new one", path);
-    if (status == FILE_OK && !take(text, out)) {
+    if (status == SERVER_OK && !take(text, out)) {
         error_set(error, "%s: needs %s (%d characters at least); mend it, or remove it for a new one", path, wanted,
                   SECRET_MIN);
-        status = FILE_DAMAGED;
+        status = SERVER_DAMAGED;
     }
     if (text.n)
         OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
@@ -91,10 +91,10 @@ struct web_login *web_login_new(const char *state, struct error *error)
         return NULL;
     }
     if (read_secret(state, "admin.txt", admin_digest, "the lines \"user: NAME\" and \"password: …\"", l->admin, error) ==
-        FILE_OK) {
-        enum file_status status = read_secret(state, "token.txt", token_digest, "a token", l->token, error);
-        l->has_token = status == FILE_OK;
-        if (status == FILE_OK || status == FILE_ABSENT)
+        SERVER_OK) {
+        enum server_status status = read_secret(state, "token.txt", token_digest, "a token", l->token, error);
+        l->has_token = status == SERVER_OK;
+        if (status == SERVER_OK || status == SERVER_ABSENT)
             return l;
     }
     web_login_free(l);

@@ -26,7 +26,7 @@ struct logins {
     /* The thread's own. */
     struct accounts accounts;
     struct stat stamp; /* of the file that was read, or could not be */
-    enum file_status status;
+    enum server_status status;
     uint64_t seed;
 };
 
@@ -39,6 +39,12 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+/* Without a file nobody has an account. */
+static bool readable(const struct logins *l)
+{
+    return l->status == SERVER_OK || l->status == SERVER_ABSENT;
+}
+
 /* Whoever is gone from the file cannot log in any more, and neither can anybody while it is damaged. */
 static void refresh(struct logins *l)
 {
@@ -49,7 +55,7 @@ static void refresh(struct logins *l)
     accounts_free(&l->accounts);
     l->stamp = st;
     l->status = accounts_read(&l->accounts, l->path, &error);
-    if (l->status == FILE_FAILED)
+    if (!readable(l))
         log_line(LOG_ERROR, "nobody can log in: %s", error.text);
 }
 
@@ -57,7 +63,7 @@ static enum nea_login_answer verify(struct logins *l, struct login_request *r)
 {
     bool known;
     refresh(l);
-    if (l->status == FILE_FAILED || !accounts_verifier(&l->accounts, r->login.name, &r->verifier, &known))
+    if (!readable(l) || !accounts_verifier(&l->accounts, r->login.name, &r->verifier, &known))
         return NEA_LOGIN_UNAVAILABLE;
     if (!r->login.password.n)
         return NEA_LOGIN_RIGHT;
@@ -103,7 +109,7 @@ struct logins *logins_start(const char *state, struct error *error)
         return NULL;
     }
     l->last = &l->first;
-    l->status = FILE_ABSENT;
+    l->status = SERVER_ABSENT;
     l->accounts.arena = arena_of(0);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->filled, NULL);

@@ -45,18 +45,18 @@ static void pair_free(struct pair *p)
     *p = (struct pair){0};
 }
 
-static enum pki_status openssl_failed(struct error *error, const char *what)
+static enum server_status openssl_failed(struct error *error, const char *what)
 {
     char text[200];
     ERR_error_string_n(ERR_get_error(), text, sizeof text);
     ERR_clear_error();
     error_set(error, "%s: %s", what, text);
-    return PKI_FAILED;
+    return SERVER_FAILED;
 }
 
-static enum pki_status refused_unless(bool done)
+static enum server_status refused_unless(bool done)
 {
-    return done ? PKI_OK : PKI_REFUSED;
+    return done ? SERVER_OK : SERVER_REFUSED;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -72,19 +72,28 @@ static bool is_address(const char *name)
     return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
-/* Letters, digits, . - _ : what is safe as a DNS name in a certificate and as a file's name alike. */
-static bool is_plain_name(const char *name, size_t max)
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
+/* Of these alone, up to so many, and not taken for an option or a hidden file. */
+static bool consists_of(const char *name, const char *characters, size_t max)
 {
     size_t n = strlen(name);
-    return n > 0 && n <= max && name[0] != '.' && name[0] != '-' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n;
+    return n > 0 && n <= max && name[0] != '.' && name[0] != '-' && strspn(name, characters) == n;
+}
+
+bool server_name_valid(const char *name, struct error *error)
+{
+    if (consists_of(name, PLAIN "@", NAME_LENGTH))
+        return true;
+    error_set(error, "\"%s\" cannot be an endpoint's name: 1 to %d letters, digits, . - _ @, not beginning with . or -", name, NAME_LENGTH);
+    return false;
 }
 
 /* RFC 1123 §2.1: labels of 1 to 63, and the last one is not all digits: that is an address that is none. */
 static bool is_dns_name(const char *name)
 {
     struct bytes rest = bytes_of(name), label = {0};
-    bool good = is_plain_name(name, 253);
+    bool good = consists_of(name, PLAIN, 253);
     uint64_t number;
     while (good && rest.p) {
         label = bytes_split(&rest, '.');
@@ -291,12 +300,12 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
-static enum file_status load_key(const char *path, EVP_PKEY **key, struct error *error)
+static enum server_status load_key(const char *path, EVP_PKEY **key, struct error *error)
 {
     struct arena arena = arena_of((size_t)256 << 10);
     struct bytes text;
-    enum file_status status = server_file_read(path, true, &arena, &text, error);
-    if (status == FILE_OK) {
+    enum server_status status = server_file_read(path, true, &arena, &text, error);
+    if (status == SERVER_OK) {
         BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
         *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
         BIO_free(bio);
@@ -304,7 +313,7 @@ static enum file_status load_key(const char *path, EVP_PKEY **key, struct error 
         if (!*key) {
             error_set(error, "%s: damaged, or no private key in PEM; restore it, or move it away with its certificate",
                       path);
-            status = FILE_DAMAGED;
+            status = SERVER_DAMAGED;
         }
         OPENSSL_cleanse((void *)(uintptr_t)text.p, text.n);
     }
@@ -312,45 +321,45 @@ static enum file_status load_key(const char *path, EVP_PKEY **key, struct error 
     return status;
 }
 
-static enum file_status load_certificate(const char *path, X509 **certificate, struct error *error)
+static enum server_status load_certificate(const char *path, X509 **certificate, struct error *error)
 {
     struct arena arena = arena_of((size_t)256 << 10);
     struct bytes text;
-    enum file_status status = server_file_read(path, false, &arena, &text, error);
-    if (status == FILE_OK) {
+    enum server_status status = server_file_read(path, false, &arena, &text, error);
+    if (status == SERVER_OK) {
         BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
         *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
         BIO_free(bio);
         ERR_clear_error();
         if (!*certificate) {
             error_set(error, "%s: damaged, or no certificate in PEM; restore it or move it away", path);
-            status = FILE_DAMAGED;
+            status = SERVER_DAMAGED;
         }
     }
     arena_free(&arena);
     return status;
 }
 
-static enum pki_status save_key(const char *path, EVP_PKEY *key, struct error *error)
+static enum server_status save_key(const char *path, EVP_PKEY *key, struct error *error)
 {
     BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
     char *p = NULL;
     bool done = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
     long n = done ? BIO_get_mem_data(bio, &p) : 0;
-    enum pki_status status =
+    enum server_status status =
         n > 0 ? refused_unless(server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0600, false, error))
               : openssl_failed(error, "cannot encode a key");
     BIO_free(bio);
     return status;
 }
 
-static enum pki_status save_certificate(const char *path, X509 *certificate, bool replace, struct error *error)
+static enum server_status save_certificate(const char *path, X509 *certificate, bool replace, struct error *error)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *p = NULL;
     bool done = bio && PEM_write_bio_X509(bio, certificate) == 1;
     long n = done ? BIO_get_mem_data(bio, &p) : 0;
-    enum pki_status status =
+    enum server_status status =
         n > 0 ? refused_unless(server_file_write(path, (struct bytes){(const uint8_t *)p, (size_t)n}, 0644, replace, error))
               : openssl_failed(error, "cannot encode a certificate");
     BIO_free(bio);
@@ -359,50 +368,50 @@ static enum pki_status save_certificate(const char *path, X509 *certificate, boo
 
 /* Loads FOLDER/NAME.crt and .key. Absent files leave NULL; a certificate without its key, or with another's, is an
  * error. */
-static enum pki_status load_pair(const char *folder, const char *name, struct pair *pair, struct error *error)
+static enum server_status load_pair(const char *folder, const char *name, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
     if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error))
-        return PKI_REFUSED;
-    enum file_status status = load_certificate(crt, &pair->certificate, error);
-    if (status == FILE_OK || status == FILE_ABSENT)
+        return SERVER_REFUSED;
+    enum server_status status = load_certificate(crt, &pair->certificate, error);
+    if (status == SERVER_OK || status == SERVER_ABSENT)
         status = load_key(key, &pair->key, error);
-    if (status == FILE_FAILED || status == FILE_DAMAGED)
-        return status == FILE_DAMAGED ? PKI_DAMAGED : PKI_REFUSED;
+    if (status != SERVER_OK && status != SERVER_ABSENT)
+        return status;
     if (pair->certificate && !pair->key) {
         error_set(error, "%s: missing, but its certificate %s is there; restore the key, or move the certificate away",
                   key, crt);
-        return PKI_DAMAGED;
+        return SERVER_DAMAGED;
     }
     if (pair->certificate && X509_check_private_key(pair->certificate, pair->key) != 1) {
         ERR_clear_error();
         error_set(error, "%s: this key does not belong to %s; restore the right one", key, crt);
-        return PKI_DAMAGED;
+        return SERVER_DAMAGED;
     }
-    return PKI_OK;
+    return SERVER_OK;
 }
 
 /* Makes what is missing of a pair; the key first, which goes again if it gets no certificate. `replace`: a certificate
  * that is there may be superseded. */
-static enum pki_status make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca,
+static enum server_status make_pair(const char *folder, const char *name, const struct wish *wish, const struct pair *ca,
                                  bool replace, struct pair *pair, struct error *error)
 {
     char crt[PATH_MAX], key[PATH_MAX];
     bool made = !pair->key;
-    enum pki_status status = PKI_OK;
+    enum server_status status = SERVER_OK;
     if (!join(crt, folder, name, ".crt", error) || !join(key, folder, name, ".key", error))
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     if (made) {
         pair->key = EVP_EC_gen("P-256");
         status = pair->key ? save_key(key, pair->key, error) : openssl_failed(error, "cannot make a key");
-        if (status != PKI_OK)
+        if (status != SERVER_OK)
             return status;
     }
     X509_free(pair->certificate);
     pair->certificate = certificate_make(wish, pair->key, ca);
     status = pair->certificate ? save_certificate(crt, pair->certificate, replace, error)
                                : openssl_failed(error, "cannot make a certificate");
-    if (status != PKI_OK && made)
+    if (status != SERVER_OK && made)
         unlink(key);
     return status;
 }
@@ -415,29 +424,29 @@ static bool expires_within(X509 *certificate, long days)
     return X509_cmp_time(X509_get0_notAfter(certificate), &then) <= 0;
 }
 
-static enum pki_status check_ca(const char *folder, const struct pair *ca, struct error *error)
+static enum server_status check_ca(const char *folder, const struct pair *ca, struct error *error)
 {
     if (X509_check_ca(ca->certificate) != 1 || X509_verify(ca->certificate, ca->key) != 1) {
         ERR_clear_error();
         error_set(error,
                   "%s/ca.crt: this is no authority's certificate of this server's making; restore it or move it away",
                   folder);
-        return PKI_DAMAGED;
+        return SERVER_DAMAGED;
     }
     if (expires_within(ca->certificate, 0)) {
         error_set(
             error,
             "%s/ca.crt: this authority has expired; move the folder away, start again and enrol the endpoints anew",
             folder);
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     }
-    return PKI_OK;
+    return SERVER_OK;
 }
 
-static enum pki_status ensure_ca(const char *folder, struct pair *ca, struct pki_made *made, struct error *error)
+static enum server_status ensure_ca(const char *folder, struct pair *ca, struct pki_made *made, struct error *error)
 {
-    enum pki_status status = load_pair(folder, "ca", ca, error);
-    if (status != PKI_OK)
+    enum server_status status = load_pair(folder, "ca", ca, error);
+    if (status != SERVER_OK)
         return status;
     if (ca->certificate)
         return check_ca(folder, ca, error);
@@ -460,13 +469,13 @@ static bool still_serves(X509 *certificate, const struct names *names)
     return good;
 }
 
-static enum pki_status ensure_server(const char *folder, const struct pair *ca, const struct names *names,
+static enum server_status ensure_server(const char *folder, const struct pair *ca, const struct names *names,
                                      struct pki_made *made, struct error *error)
 {
     struct pair server = {0};
     char name[NAME_LENGTH + 1];
-    enum pki_status status = load_pair(folder, "server", &server, error);
-    if (status == PKI_OK && server.certificate &&
+    enum server_status status = load_pair(folder, "server", &server, error);
+    if (status == SERVER_OK && server.certificate &&
         (X509_check_issued(ca->certificate, server.certificate) != X509_V_OK ||
          X509_verify(server.certificate, ca->key) != 1)) {
         ERR_clear_error();
@@ -474,9 +483,9 @@ static enum pki_status ensure_server(const char *folder, const struct pair *ca, 
             error,
             "%s/server.crt: not issued by the authority beside it; move server.crt and server.key away for new ones",
             folder);
-        status = PKI_DAMAGED;
+        status = SERVER_DAMAGED;
     }
-    if (status == PKI_OK && !(server.certificate && still_serves(server.certificate, names))) {
+    if (status == SERVER_OK && !(server.certificate && still_serves(server.certificate, names))) {
         snprintf(name, sizeof name, "%.*s", NAME_LENGTH, names->text[0]);
         made->certificate = true;
         status = make_pair(folder, "server", &(struct wish){name, server_extensions, names, LEAF_DAYS}, ca,
@@ -504,17 +513,17 @@ static bool make_secret(char text[SECRET_BYTES / 3 * 4 + 1])
 }
 
 /* The first administrator and a first token of the API: there is no default password. `before`: what stands before the secret. */
-static enum pki_status ensure_secret(const char *state, const char *file, const char *before, bool *made,
+static enum server_status ensure_secret(const char *state, const char *file, const char *before, bool *made,
                                      struct error *error)
 {
     char path[PATH_MAX], text[128], secret[SECRET_BYTES / 3 * 4 + 1];
     if (!join(path, state, file, "", error))
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     if (access(path, F_OK) == 0)
-        return PKI_OK;
+        return SERVER_OK;
     if (!make_secret(secret)) {
         error_set(error, "the kernel gives no random numbers");
-        return PKI_FAILED;
+        return SERVER_FAILED;
     }
     int n = snprintf(text, sizeof text, "%s%s\n", before, secret);
     *made = server_file_write(path, (struct bytes){(const uint8_t *)text, (size_t)n}, 0600, false, error);
@@ -523,7 +532,7 @@ static enum pki_status ensure_secret(const char *state, const char *file, const 
     return refused_unless(*made);
 }
 
-enum pki_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
+enum server_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
                            struct error *error)
 {
     char folder[PATH_MAX];
@@ -531,17 +540,17 @@ enum pki_status pki_ensure(const char *state, const char *const *names, size_t n
     struct names all = {.n = 0};
     *made = (struct pki_made){0};
     if (!join(folder, state, "pki", "", error) || !server_folder_make(folder, error))
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     int lock = server_folder_lock(folder, error);
     if (lock < 0)
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     names_gather(&all, names, name_count);
-    enum pki_status status = ensure_ca(folder, &ca, made, error);
-    if (status == PKI_OK)
+    enum server_status status = ensure_ca(folder, &ca, made, error);
+    if (status == SERVER_OK)
         status = ensure_server(folder, &ca, &all, made, error);
-    if (status == PKI_OK)
+    if (status == SERVER_OK)
         status = ensure_secret(state, "admin.txt", "user: admin\npassword: ", &made->administrator, error);
-    if (status == PKI_OK)
+    if (status == SERVER_OK)
         status = ensure_secret(state, "token.txt", "", &made->token, error);
     pair_free(&ca);
     close(lock);
@@ -549,19 +558,19 @@ enum pki_status pki_ensure(const char *state, const char *const *names, size_t n
 }
 
 /* The name must be free before the key is made: half a pair helps nobody. */
-static enum pki_status expect_free(const char *folder, const char *name, const char *suffix, struct error *error)
+static enum server_status expect_free(const char *folder, const char *name, const char *suffix, struct error *error)
 {
     char path[PATH_MAX];
     struct stat st;
     if (!join(path, folder, name, suffix, error))
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     if (lstat(path, &st) < 0)
-        return PKI_OK;
+        return SERVER_OK;
     error_set(error, "%s: exists already and is not overwritten", path);
-    return PKI_REFUSED;
+    return SERVER_REFUSED;
 }
 
-static enum pki_status issue(const char *folder, const char *name, const char *out, const struct pair *ca,
+static enum server_status issue(const char *folder, const char *name, const char *out, const struct pair *ca,
                              struct error *error)
 {
     struct pair endpoint = {0};
@@ -569,37 +578,33 @@ static enum pki_status issue(const char *folder, const char *name, const char *o
     if (!ca->certificate) {
         error_set(error, "%s/ca.crt: there is no authority in this state folder yet; start muster serve on it first",
                   folder);
-        return PKI_REFUSED;
+        return SERVER_REFUSED;
     }
     names_add(&names, name);
-    enum pki_status status = check_ca(folder, ca, error);
-    if (status == PKI_OK)
+    enum server_status status = check_ca(folder, ca, error);
+    if (status == SERVER_OK)
         status = refused_unless(server_folder_make(out, error));
-    if (status == PKI_OK)
+    if (status == SERVER_OK)
         status = expect_free(out, name, ".crt", error);
-    if (status == PKI_OK)
+    if (status == SERVER_OK)
         status = expect_free(out, name, ".key", error);
-    if (status == PKI_OK)
+    if (status == SERVER_OK)
         status = make_pair(out, name, &(struct wish){name, endpoint_extensions, &names, LEAF_DAYS}, ca, false, &endpoint,
                            error);
     pair_free(&endpoint);
     return status;
 }
 
-enum pki_status pki_issue(const char *state, const char *name, const char *out, struct error *error)
+enum server_status pki_issue(const char *state, const char *name, const char *out, struct error *error)
 {
     char folder[PATH_MAX];
     struct pair ca = {0};
-    if (!is_plain_name(name, NAME_LENGTH)) {
-        error_set(error,
-                  "\"%s\" cannot be an endpoint's name: 1 to %d letters, digits, . - _, not beginning with . or -",
-                  name, NAME_LENGTH);
-        return PKI_REFUSED;
-    }
+    if (!server_name_valid(name, error))
+        return SERVER_REFUSED;
     if (!join(folder, state, "pki", "", error))
-        return PKI_REFUSED;
-    enum pki_status status = load_pair(folder, "ca", &ca, error);
-    if (status == PKI_OK)
+        return SERVER_REFUSED;
+    enum server_status status = load_pair(folder, "ca", &ca, error);
+    if (status == SERVER_OK)
         status = issue(folder, name, out, &ca, error);
     pair_free(&ca);
     return status;

@@ -14,19 +14,12 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREACHED = 5, STATUS_INTERNAL = 70 }; /* product: exit status */
 enum { STRANGERS = 256, HANDSHAKE_MS = 10000, PT_TLS_PORT = 271, PT_TLS_PORT_USER = 2271, HTTP_PORT = 8443 };
 enum { SPARE_FILES = 256 }; /* of the file limit, for databases, HTTPS and the rest */
 
-struct address {
-    char host[64];
-    uint16_t port;
-};
-
 struct server {
     const struct server_options *options;
-    struct address listen, http_listen;
-    bool any; /* nobody said where to listen */
+    struct net_address listen, http_listen;
     char db[PATH_MAX + 16], certificate[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], json[PATH_MAX];
     struct policy policy;
     int claim; /* holds the state folder: its server.json and database have one server */
@@ -44,28 +37,13 @@ struct server {
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
 
-/* "ADDRESS:PORT", "[ADDRESS]:PORT" or "PORT". */
-static bool parse_address(const char *text, const char *option, struct address *a, struct error *error)
+static bool take_address(struct server *s, const char *option, const char *text, struct net_address *a)
 {
-    struct bytes all = bytes_of(text), port = all, host = {NULL, 0};
-    const char *colon = strrchr(text, ':');
-    uint64_t number;
-    if (colon) {
-        port = bytes_of(colon + 1);
-        host = (struct bytes){all.p, (size_t)(colon - text)};
-    }
-    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = (struct bytes){host.p + 1, host.n - 2};
-    else if (host.n && memchr(host.p, ':', host.n))
-        host.n = sizeof a->host; /* an IPv6 address wants its brackets */
-    if (!bytes_number(port, &number) || number > UINT16_MAX || host.n >= sizeof a->host || (colon && !host.n)) {
-        error_set(error, "%s %s: give ADDRESS:PORT, [IPv6 ADDRESS]:PORT or PORT", option, text);
-        return false;
-    }
-    if (host.n)
-        snprintf(a->host, sizeof a->host, "%.*s", (int)host.n, (const char *)host.p);
-    a->port = (uint16_t)number;
-    return true;
+    struct error error;
+    if (!text || net_address_parse(text, NET_LISTEN, a, &error))
+        return true;
+    error_set(&s->error, "%s %s", option, error.text);
+    return false;
 }
 
 static bool make_path(char path[PATH_MAX], const char *state, const char *name, struct error *error)
@@ -86,33 +64,31 @@ static bool is_help_uri(const char *uri)
     return false;
 }
 
-static int take_options(struct server *s)
+static enum server_status take_options(struct server *s)
 {
     s->policy = policy_default;
     if (s->options->checks && !policy_parse(&s->policy, bytes_of(s->options->checks), &s->error))
-        return STATUS_USAGE;
+        return SERVER_REFUSED;
     const struct server_options *o = s->options;
     if (o->help && !is_help_uri(o->help)) {
         error_set(&s->error, "--help-uri %s: give https://…, http://… or mailto:…", o->help);
-        return STATUS_USAGE;
+        return SERVER_REFUSED;
     }
     s->policy.help = o->help;
-    s->listen = (struct address){"::", geteuid() == 0 ? PT_TLS_PORT : PT_TLS_PORT_USER};
-    s->http_listen = (struct address){"127.0.0.1", HTTP_PORT};
-    s->any = !o->listen || !strpbrk(o->listen, ":");
-    if ((o->listen && !parse_address(o->listen, "--listen", &s->listen, &s->error)) ||
-        (o->http && !parse_address(o->http, "--http", &s->http_listen, &s->error)))
-        return STATUS_USAGE;
+    s->listen = (struct net_address){"::", geteuid() == 0 ? PT_TLS_PORT : PT_TLS_PORT_USER};
+    s->http_listen = (struct net_address){"127.0.0.1", HTTP_PORT};
+    if (!take_address(s, "--listen", o->listen, &s->listen) || !take_address(s, "--http", o->http, &s->http_listen))
+        return SERVER_REFUSED;
     if (!make_path(s->ca, o->state, "pki/ca.crt", &s->error) ||
         !make_path(s->certificate, o->state, "pki/server.crt", &s->error) ||
         !make_path(s->key, o->state, "pki/server.key", &s->error) ||
         !make_path(s->json, o->state, "server.json", &s->error))
-        return STATUS_USAGE;
+        return SERVER_REFUSED;
     if (o->db)
         snprintf(s->db, sizeof s->db, "%s", o->db);
     else
         snprintf(s->db, sizeof s->db, "sqlite:%s/server.db", o->state);
-    return STATUS_OK;
+    return SERVER_OK;
 }
 
 /* ---- parts, in the order in which they start --------------------------------------------------------------------- */
@@ -133,7 +109,45 @@ static void tell_what_was_made(const struct server *s, const struct pki_made *ma
         log_line(LOG_INFO, "made a token for the API: it is in %s/token.txt", state);
 }
 
-static int prepare_state(struct server *s)
+/* Whether it can listen where it is to, and for both at once, before anything is made for that. */
+static enum server_status try_addresses(struct server *s)
+{
+    struct net_address *const all[] = {&s->listen, &s->http_listen};
+    static const char *const options[] = {"--listen", "--http"};
+    struct error error;
+    int fds[ARRAY_LENGTH(all)];
+    size_t n = 0;
+    if (strcmp(s->listen.host, "::") == 0) { /* a machine without IPv6 */
+        int fd = net_listen_try("::", 0, &error);
+        if (fd < 0)
+            snprintf(s->listen.host, sizeof s->listen.host, "0.0.0.0");
+        else
+            close(fd);
+    }
+    while (n < ARRAY_LENGTH(all) && (fds[n] = net_listen_try(all[n]->host, all[n]->port, &error)) >= 0)
+        n++;
+    if (n < ARRAY_LENGTH(all))
+        error_set(&s->error, "%s; choose another with %s", error.text, options[n]);
+    enum server_status status = n < ARRAY_LENGTH(all) ? SERVER_REFUSED : SERVER_OK;
+    while (n--)
+        close(fds[n]);
+    return status;
+}
+
+/* A folder that is there is claimed first: who starts it twice hears that, and not that a port is in use. */
+static enum server_status claim_state(struct server *s)
+{
+    const char *state = s->options->state;
+    bool there = access(state, F_OK) == 0;
+    enum server_status status = SERVER_OK;
+    if (there && (s->claim = server_claim(state, &s->error)) < 0)
+        return SERVER_REFUSED;
+    if ((status = try_addresses(s)) != SERVER_OK || there)
+        return status;
+    return server_folder_make(state, &s->error) && (s->claim = server_claim(state, &s->error)) >= 0 ? SERVER_OK : SERVER_REFUSED;
+}
+
+static enum server_status prepare_state(struct server *s)
 {
     const char *names[SERVER_NAMES_MAX + 2];
     size_t count = 0;
@@ -144,36 +158,33 @@ static int prepare_state(struct server *s)
     }
     names[count++] = s->listen.host;
     names[count++] = s->http_listen.host;
-    if (!server_folder_make(s->options->state, &s->error) ||
-        (s->claim = server_claim(s->options->state, &s->error)) < 0)
-        return STATUS_USAGE;
-    enum pki_status status = pki_ensure(s->options->state, names, count, &made, &s->error);
-    if (status != PKI_OK)
-        return status == PKI_REFUSED ? STATUS_USAGE : STATUS_INTERNAL;
+    enum server_status status = pki_ensure(s->options->state, names, count, &made, &s->error);
+    if (status != SERVER_OK)
+        return status;
     s->tls = net_tls_new(true, s->ca, s->certificate, s->key, &s->error);
     if (s->tls)
         tell_what_was_made(s, &made);
-    return s->tls ? STATUS_OK : STATUS_INTERNAL;
+    return s->tls ? SERVER_OK : SERVER_FAILED;
 }
 
-static int start_store(struct server *s)
+static enum server_status start_store(struct server *s)
 {
     switch (store_threads_start(&s->store, s->db, &s->error)) {
     case STORE_OK:
-        return STATUS_OK;
+        return SERVER_OK;
     case STORE_REFUSED:
-        return STATUS_USAGE;
+        return SERVER_REFUSED;
     case STORE_UNAVAILABLE: /* of a file: in use, or no room */
-        return strncmp(s->db, "postgres", 8) == 0 ? STATUS_UNREACHED : STATUS_USAGE;
+        return strncmp(s->db, "postgres", 8) == 0 ? SERVER_UNREACHED : SERVER_REFUSED;
     default:
-        return STATUS_INTERNAL;
+        return SERVER_FAILED;
     }
 }
 
-static int start_logins(struct server *s)
+static enum server_status start_logins(struct server *s)
 {
     s->logins = logins_start(s->options->state, &s->error);
-    return s->logins ? STATUS_OK : STATUS_INTERNAL;
+    return s->logins ? SERVER_OK : SERVER_FAILED;
 }
 
 /* The first listener finds out whether the port is free, and which one it is; the others share it. */
@@ -192,25 +203,20 @@ static bool listen_one(struct server *s, struct worker *w, bool first, unsigned 
         .context = w,
     };
     w->listener = net_listen(w->loop, &options, &s->error);
-    if (!w->listener && first && s->any && strcmp(s->listen.host, "::") == 0) { /* a machine without IPv6 */
-        snprintf(s->listen.host, sizeof s->listen.host, "0.0.0.0");
-        options.address = s->listen.host;
-        w->listener = net_listen(w->loop, &options, &s->error);
-    }
     if (w->listener)
         s->listen.port = net_listener_port(w->listener);
     return w->listener != NULL;
 }
 
-static int start_table(struct server *s)
+static enum server_status start_table(struct server *s)
 {
     s->connected = connected_new();
     if (!s->connected)
         error_set(&s->error, "no memory for the table of sessions");
-    return s->connected ? STATUS_OK : STATUS_INTERNAL;
+    return s->connected ? SERVER_OK : SERVER_FAILED;
 }
 
-static int start_listening(struct server *s)
+static enum server_status start_listening(struct server *s)
 {
     size_t files = net_raise_file_limit();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -235,17 +241,17 @@ static int start_listening(struct server *s)
         w->mutual = s->options->mutual;
         if (!w->loop) {
             error_set(&s->error, "no memory for a worker");
-            return STATUS_INTERNAL;
+            return SERVER_FAILED;
         }
         if (!listen_one(s, w, s->worker_count == 0, max, strangers)) {
             net_loop_free(w->loop);
-            return STATUS_USAGE;
+            return SERVER_REFUSED;
         }
     }
-    return STATUS_OK;
+    return SERVER_OK;
 }
 
-static int start_http(struct server *s)
+static enum server_status start_http(struct server *s)
 {
     const struct http_options options = {.address = s->http_listen.host,
                                          .port = s->http_listen.port,
@@ -256,9 +262,9 @@ static int start_http(struct server *s)
                                          .db = s->db};
     s->http = http_start(&options, &s->error);
     if (!s->http)
-        return STATUS_USAGE;
+        return SERVER_REFUSED;
     s->http_listen.port = http_port(s->http);
-    return STATUS_OK;
+    return SERVER_OK;
 }
 
 static void *work(void *argument)
@@ -269,17 +275,17 @@ static void *work(void *argument)
     return NULL;
 }
 
-static int start_workers(struct server *s)
+static enum server_status start_workers(struct server *s)
 {
     for (; s->thread_count < s->worker_count; s->thread_count++)
         if (pthread_create(&s->threads[s->thread_count], NULL, work, &s->workers[s->thread_count]) != 0) {
             error_set(&s->error, "cannot start a worker thread");
-            return STATUS_INTERNAL;
+            return SERVER_FAILED;
         }
-    return STATUS_OK;
+    return SERVER_OK;
 }
 
-static void address_print(const struct address *a, char text[80])
+static void address_print(const struct net_address *a, char text[80])
 {
     snprintf(text, 80, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, a->port);
 }
@@ -294,7 +300,7 @@ static void tell_ready(const struct server *s, const char *listen, const char *u
 }
 
 /* STATE/server.json: where the fleet commands on this machine find the running server. */
-static int write_addresses(struct server *s)
+static enum server_status write_addresses(struct server *s)
 {
     struct wr w = wr_of(0);
     struct json j = json_of(&w);
@@ -313,7 +319,7 @@ static int write_addresses(struct server *s)
     if (written && !s->options->quiet)
         tell_ready(s, listen, url, wr_string(&w));
     wr_free(&w);
-    return written ? STATUS_OK : STATUS_USAGE;
+    return written ? SERVER_OK : SERVER_REFUSED;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -346,17 +352,25 @@ static void stop(struct server *s)
         close(s->claim);
 }
 
+/* product: exit status */
+int server_exit(enum server_status s)
+{
+    static const int exits[] = {[SERVER_OK] = 0,      [SERVER_ABSENT] = 4,    [SERVER_REFUSED] = 2,
+                                [SERVER_DAMAGED] = 70, [SERVER_UNREACHED] = 5, [SERVER_FAILED] = 70};
+    return exits[s];
+}
+
 int server_run(const struct server_options *options)
 {
-    static int (*const steps[])(struct server *) = {
-        take_options, prepare_state, start_store, start_logins, start_table, start_listening, start_http, start_workers, write_addresses,
+    static enum server_status (*const steps[])(struct server *) = {
+        take_options, claim_state, start_store, prepare_state, start_logins, start_table, start_listening, start_http, start_workers, write_addresses,
     };
     struct server *s = calloc(1, sizeof *s);
-    int status = STATUS_OK;
+    enum server_status status = SERVER_OK;
     if (!s || !(s->loop = net_loop_new())) {
         free(s);
         log_line(LOG_ERROR, "serve: no memory");
-        return STATUS_INTERNAL;
+        return server_exit(SERVER_FAILED);
     }
     s->options = options;
     s->claim = -1;
@@ -364,9 +378,9 @@ int server_run(const struct server_options *options)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     log_set_times();
     net_loop_on_signal(s->loop, on_signal, s);
-    for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == STATUS_OK; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == SERVER_OK; i++)
         status = steps[i](s);
-    if (status == STATUS_OK) {
+    if (status == SERVER_OK) {
         net_notify("READY=1");
         net_loop_run(s->loop);
         net_notify("STOPPING=1");
@@ -376,5 +390,5 @@ int server_run(const struct server_options *options)
     }
     stop(s);
     free(s);
-    return status;
+    return server_exit(status);
 }

@@ -17,9 +17,22 @@ struct server_trust {
     void *context;
 };
 
+/* What became of a command on the state folder, or of the server's start. */
+enum server_status {
+    SERVER_OK = 0,
+    SERVER_ABSENT,    /* what was asked for is not there */
+    SERVER_REFUSED,   /* what cannot be used as it is, and somebody can mend: a folder, a file or an address (permission, room, in use, open to
+                         others), a name or an option */
+    SERVER_DAMAGED,   /* a file of ours that is no longer what we wrote */
+    SERVER_UNREACHED, /* a database server */
+    SERVER_FAILED,    /* anything else: no memory, OpenSSL */
+};
+/* Its exit status (cli.h's numbers): the one place that says so. */
+int server_exit(enum server_status s);
+
 struct server_options {
     const char *state;   /* folder: pki/, admin.txt, token.txt, server.db, server.json (addresses of the running server) */
-    const char *listen;  /* "ADDRESS:PORT", "PORT" or "[::]:PORT" for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
+    const char *listen;  /* NET_LISTEN of net/net.h, for PT-TLS; NULL: port 271 for root, else 2271, all addresses */
     const char *http;    /* the same for HTTPS; NULL: 127.0.0.1:8443 */
     const char *db;      /* URL; NULL: sqlite:STATE/server.db */
     const char *const *names; /* further ones for the server's certificate: pki_name_valid(), at most SERVER_NAMES_MAX */
@@ -48,33 +61,28 @@ void server_describe(struct wr *w);
 
 /* Whether it can stand in a certificate: a DNS name without wildcards, or an address. */
 bool pki_name_valid(const char *name);
-enum pki_status {
-    PKI_OK = 0,
-    PKI_REFUSED, /* a folder or a file that cannot be used as it is: permission, room, open to others, in the way; a name that is none */
-    PKI_DAMAGED, /* a file of ours that is no longer what we wrote */
-    PKI_FAILED,  /* anything else */
-};
 /* What was missing, and was made. */
 struct pki_made {
     bool authority, certificate /* the server's: the first one, or a new one */, administrator, token;
 };
 /* Makes the CA, the server's certificate (ECDSA P-256; names: the host's, localhost, those given; for server authentication alone),
  * admin.txt and token.txt (mode 0600) where they are missing, and a new certificate where that one lacks a name or soon ends. */
-enum pki_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
+enum server_status pki_ensure(const char *state, const char *const *names, size_t name_count, struct pki_made *made,
                            struct error *error) MUST_USE;
-/* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days; both or none. NAME: letters, digits, . - _, at
- * most 64. */
-enum pki_status pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
+/* What an endpoint may be called, by certificate or account: 1 to 64 letters, digits, . - _ @, not beginning with . or -. It stands in
+ * certificates, names of files, URLs and logs. False: `error` says so. */
+bool server_name_valid(const char *name, struct error *error) MUST_USE;
+/* Issues NAME.crt and NAME.key (mode 0600) into `out`, signed by STATE's CA, valid 825 days; both or none. */
+enum server_status pki_issue(const char *state, const char *name, const char *out, struct error *error) MUST_USE;
 
 /* ---- accounts: STATE/endpoints.passwd, passwords of endpoints without a certificate ---------------------------------- */
 
-enum account_status { ACCOUNT_MADE = 0, ACCOUNT_REPLACED, ACCOUNT_ABSENT, ACCOUNT_REFUSED, ACCOUNT_FAILED };
-/* A running server takes changes at the next login. REPLACED: the name had another password; REFUSED: what no name or password can be. */
-enum account_status account_add(const char *state, const char *name, struct bytes password, uint32_t iterations, struct error *error) MUST_USE;
-/* REPLACED: it is gone; ABSENT: there was none. */
-enum account_status account_remove(const char *state, const char *name, struct error *error) MUST_USE;
-/* By name. MADE, or FAILED. */
-enum account_status account_each(const char *state, void (*visit)(void *context, struct bytes name, uint32_t iterations), void *context,
-                                 struct error *error) MUST_USE;
+/* A running server takes changes at the next login. *replaced: the name had another password. */
+enum server_status account_add(const char *state, const char *name, struct bytes password, uint32_t iterations, bool *replaced,
+                               struct error *error) MUST_USE;
+enum server_status account_remove(const char *state, const char *name, struct error *error) MUST_USE;
+/* By name. */
+enum server_status account_each(const char *state, void (*visit)(void *context, struct bytes name, uint32_t iterations), void *context,
+                                struct error *error) MUST_USE;
 
 #endif

@@ -48,7 +48,7 @@ def write(name, text, mode=0o600):
 
 
 def account(*arguments, text=None):
-    return run(SERVER, "account", *arguments, "--state", STATE, text=text)
+    return run(SERVER, "account", *arguments, *(() if "--state" in arguments else ("--state", STATE)), text=text)
 
 
 class Server:
@@ -146,6 +146,9 @@ def administering():
                                   ("two lines", ("add", "x", "--password-file", "-"), "a\nb\n"), ("256 octets", ("add", "x", "--password-file", "-"), "x" * 256),
                                   ("a control character", ("add", "x", "--password-file", "-"), "a\tb"),
                                   ("a name with a colon", ("add", "x:y", "--password-file", "-"), "x"),
+                                  ("a name with a blank", ("add", "x y", "--password-file", "-"), "x"),
+                                  ("a state that cannot be written", ("add", "x", "--password-file", "-", "--state", "/proc/none"), "x"),
+                                  ("a state that is no folder", ("remove", "x", "--state", "/dev/null"), None),
                                   ("no such file", ("add", "x", "--password-file", WORK + "/none"), None),
                                   ("too few iterations", ("add", "x", "--password-file", "-", "--iterations", "100"), "x")):
         result = account(*arguments, text=text)

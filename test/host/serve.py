@@ -127,6 +127,16 @@ def starting_and_stopping():
     for option in (["--listen", f"127.0.0.1:{server.port}"], ["--http", http]):
         good, detail = Server("other", *option).fails(2, option[1].split(":")[1], "in use")
         check(f"{option[0]}: a port in use is one line, exit 2", good, detail)
+        good, detail = Server("unmade", *option).fails(2, "in use", option[0])
+        check("and nothing was made for it", good and not os.path.exists(WORK + "/unmade"), detail)
+    good, detail = Server("unmade", "--listen", "127.0.0.1:65011", "--http", "127.0.0.1:65011").fails(2, "in use", "--http")
+    check("one port for both", good and not os.path.exists(WORK + "/unmade"), detail)
+    good, detail = Server("unmade", "--db", "sqlite:/proc/none/x.db").fails(2, "/proc/none/x.db")
+    check("without its database no authority, no administrator, no token", good and sorted(os.listdir(WORK + "/unmade")) == ["serve.lock"], detail)
+    for word, why in (("70000", "port"), (":70000", "host"), ("127.0.0.1:70000", "port"), ("127.0.0.1:", "port"), ("[::1]", None), ("[::1", "brackets"), ("::1:2271", "brackets"),
+                      ("[]:1", "host"), ("127.0.0.1:-1", "port"), ("99999999999999999999", "")):
+        good, detail = Server("unmade", "--http", "0", "--listen", word).fails(2, why, "65535") if why is not None else (True, "")
+        check(f"--listen {word}: exit 2, with what it may be", good, detail)
     good, detail = Server("plain").fails(2, "another server")
     check("a second server on one state folder is refused", good, detail)
     check("and leaves the first one's addresses", os.path.exists(server.state + "/server.json"))
@@ -140,7 +150,7 @@ def starting_and_stopping():
 
 def what_cannot_be_served():
     state = os.path.join(WORK, "plain")
-    for words, option in ((("--listen", "ADDRESS:PORT"), ["--listen", "nonsense"]), (("--listen",), ["--listen", "127.0.0.1:99999"]),
+    for words, option in ((("--listen", "no address of"), ["--listen", "nonsense"]), (("--listen",), ["--listen", "127.0.0.1:99999"]),
                           (("oracle://x",), ["--db", "oracle://x"])):
         good, detail = Server("plain", *option).fails(2, *words)
         check(f"{' '.join(option)} is one line, exit 2", good, detail)

@@ -4,10 +4,12 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,11 +44,13 @@ static void write_file(const char *text)
     assert_int_equal(chmod(path, 0600), 0);
 }
 
-static void add(const char *name, const char *password, enum account_status expected)
+static bool add(const char *name, const char *password, enum server_status expected)
 {
-    enum account_status status = account_add(state, name, bytes_of(password), 4096, &error);
+    bool replaced;
+    enum server_status status = account_add(state, name, bytes_of(password), 4096, &replaced, &error);
     if (status != expected)
         fail_msg("%s: %d %s", name, status, error.text);
+    return replaced;
 }
 
 static void read_file(char *text, size_t size)
@@ -68,7 +72,7 @@ static void gather(void *context, struct bytes name, uint32_t iterations)
 static void assert_names(const char *expected)
 {
     struct wr w = wr_of(0);
-    assert_int_equal(account_each(state, gather, &w, &error), ACCOUNT_MADE);
+    assert_int_equal(account_each(state, gather, &w, &error), SERVER_OK);
     assert_string_equal(wr_string(&w), expected);
     wr_free(&w);
 }
@@ -79,8 +83,8 @@ static void accounts_come_and_go(void **unused)
     struct stat st;
     char text[4096];
     assert_names("");
-    add("dave", "secret", ACCOUNT_MADE);
-    add("carol", "secret", ACCOUNT_MADE);
+    add("dave", "secret", SERVER_OK);
+    assert_false(add("carol", "secret", SERVER_OK));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_names("carol dave ");
@@ -89,51 +93,64 @@ static void accounts_come_and_go(void **unused)
     char noted[4200];
     snprintf(noted, sizeof noted, "# ours\n\n%s", text);
     write_file(noted);
-    add("dave", "another", ACCOUNT_REPLACED);
+    assert_true(add("dave", "another", SERVER_OK));
     read_file(text, sizeof text);
     assert_memory_equal(text, "# ours\n\n", 8);
     assert_null(strstr(text, "secret"));
     assert_names("carol dave ");
-    assert_int_equal(account_remove(state, "erin", &error), ACCOUNT_ABSENT);
-    assert_int_equal(account_remove(state, "", &error), ACCOUNT_ABSENT);
-    assert_int_equal(account_remove(state, "carol", &error), ACCOUNT_REPLACED);
+    assert_int_equal(account_remove(state, "erin", &error), SERVER_ABSENT);
+    assert_int_equal(account_remove(state, "", &error), SERVER_ABSENT);
+    assert_int_equal(account_remove(state, "carol", &error), SERVER_OK);
     assert_names("dave ");
     /* Without accounts nothing is left to be offered. */
-    assert_int_equal(account_remove(state, "dave", &error), ACCOUNT_REPLACED);
+    assert_int_equal(account_remove(state, "dave", &error), SERVER_OK);
     assert_int_equal(stat(path, &st), -1);
-    assert_int_equal(account_remove(state, "dave", &error), ACCOUNT_ABSENT);
-}
-
-static void what_a_name_and_a_password_may_be(void **unused)
-{
-    (void)unused;
-    char longest[257];
-    memset(longest, 'x', 256);
-    longest[256] = 0;
-    add("", "x", ACCOUNT_REFUSED);
-    add("a:b", "x", ACCOUNT_REFUSED);
-    add("#a", "x", ACCOUNT_REFUSED);
-    add(" a", "x", ACCOUNT_REFUSED);
-    add("a\nb", "x", ACCOUNT_REFUSED);
-    add("a\xff", "x", ACCOUNT_REFUSED);
-    add(longest, "x", ACCOUNT_REFUSED);
-    add("a", "", ACCOUNT_REFUSED);
-    add("a", "x\ny", ACCOUNT_REFUSED);
-    add("a", longest, ACCOUNT_REFUSED);
-    assert_int_equal(account_add(state, "a", BYTES("x"), 4095, &error), ACCOUNT_REFUSED);
-    assert_int_equal(access(path, F_OK), -1);
-    add(longest + 1, longest + 1, ACCOUNT_MADE);
-    add("carol@example.org, k\xc3\xb6nig=1", "gr\xc3\xbc\xc3\x9f", ACCOUNT_MADE);
-    struct accounts a;
-    assert_int_equal(accounts_read(&a, path, &error), FILE_OK);
-    assert_int_equal(a.count, 3);
-    accounts_free(&a);
-    unlink(path);
+    assert_int_equal(account_remove(state, "dave", &error), SERVER_ABSENT);
 }
 
 #define ROW                                                                                                            \
     "SCRAM-SHA-256$4096:c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"                                        \
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void what_a_name_and_a_password_may_be(void **unused)
+{
+    (void)unused;
+    bool replaced;
+    char longest[257];
+    memset(longest, 'x', 256);
+    longest[256] = 0;
+    add("", "x", SERVER_REFUSED);
+    add("a:b", "x", SERVER_REFUSED);
+    add("#a", "x", SERVER_REFUSED);
+    add(" a", "x", SERVER_REFUSED);
+    add("a\nb", "x", SERVER_REFUSED);
+    add("a\xff", "x", SERVER_REFUSED);
+    add("x y", "x", SERVER_REFUSED); /* as for a certificate */
+    add(".x", "x", SERVER_REFUSED);
+    add("-x", "x", SERVER_REFUSED);
+    add("a/b", "x", SERVER_REFUSED);
+    add("k\xc3\xb6nig", "x", SERVER_REFUSED);
+    assert_non_null(strstr(error.text, "letters, digits, . - _ @"));
+    add(longest + 191, "x", SERVER_REFUSED);
+    add("a", "", SERVER_REFUSED);
+    add("a", "x\ny", SERVER_REFUSED);
+    add("a", longest, SERVER_REFUSED);
+    assert_int_equal(account_add(state, "a", BYTES("x"), 4095, &replaced, &error), SERVER_REFUSED);
+    assert_int_equal(access(path, F_OK), -1);
+    add(longest + 192, longest + 1, SERVER_OK);
+    add("carol@example.org", "gr\xc3\xbc\xc3\x9f", SERVER_OK);
+    struct accounts a;
+    assert_int_equal(accounts_read(&a, path, &error), SERVER_OK);
+    assert_int_equal(a.count, 3);
+    accounts_free(&a);
+    unlink(path);
+    /* Names of the file of an earlier version stay, and can be removed. */
+    write_file("carol@example.org, k\xc3\xb6nig=1:" ROW "\n");
+    add("dave", "secret", SERVER_OK);
+    assert_names("carol@example.org, k\xc3\xb6nig=1 dave ");
+    assert_int_equal(account_remove(state, "carol@example.org, k\xc3\xb6nig=1", &error), SERVER_OK);
+    unlink(path);
+}
 
 static void damaged_files_are_named_by_line(void **unused)
 {
@@ -158,21 +175,46 @@ static void damaged_files_are_named_by_line(void **unused)
         char before[1024], after[1024];
         write_file(rows[i].text);
         read_file(before, sizeof before);
-        enum file_status status = accounts_read(&a, path, &error);
-        if (status != (rows[i].complaint ? FILE_FAILED : FILE_OK) || (!rows[i].complaint && a.count != rows[i].count) ||
+        enum server_status status = accounts_read(&a, path, &error);
+        if (status != (rows[i].complaint ? SERVER_DAMAGED : SERVER_OK) || (!rows[i].complaint && a.count != rows[i].count) ||
             (rows[i].complaint && !strstr(error.text, rows[i].complaint)))
             fail_msg("row %zu: %s", i, error.text);
         accounts_free(&a);
         if (rows[i].complaint) { /* and is not made worse */
-            add("new", "x", ACCOUNT_FAILED);
+            add("new", "x", SERVER_DAMAGED);
             read_file(after, sizeof after);
             assert_string_equal(before, after);
         }
     }
     write_file("a:" ROW "\n");
     assert_int_equal(chmod(path, 0640), 0);
-    add("new", "x", ACCOUNT_FAILED);
+    add("new", "x", SERVER_REFUSED);
     assert_non_null(strstr(error.text, "chmod 600"));
+    unlink(path);
+}
+
+/* What somebody can mend is no fault of ours: a folder that is none, a file in the way, a full disk. */
+static void what_may_not_be_written_is_refused(void **unused)
+{
+    struct rlimit before, none;
+    bool replaced;
+    (void)unused;
+    assert_int_equal(account_add("/proc/none", "a", BYTES("x"), 4096, &replaced, &error), SERVER_REFUSED);
+    assert_int_equal(account_add("/dev/null", "a", BYTES("x"), 4096, &replaced, &error), SERVER_REFUSED);
+    assert_int_equal(account_remove("/proc/none", "a", &error), SERVER_REFUSED);
+    assert_int_equal(mkdir(path, 0700), 0);
+    add("a", "x", SERVER_REFUSED);
+    assert_int_equal(rmdir(path), 0);
+    add("a", "x", SERVER_OK);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    enum server_status added = account_add(state, "b", BYTES("x"), 4096, &replaced, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(added, SERVER_REFUSED);
+    assert_names("a ");
     unlink(path);
 }
 
@@ -182,10 +224,10 @@ static void nobody_learns_who_has_an_account(void **unused)
     (void)unused;
     struct nea_verifier first, again, other, carol;
     bool known;
-    add("carol", "secret", ACCOUNT_MADE);
+    add("carol", "secret", SERVER_OK);
     for (int i = 0; i < 2; i++) {
         struct accounts a;
-        assert_int_equal(accounts_read(&a, path, &error), FILE_OK);
+        assert_int_equal(accounts_read(&a, path, &error), SERVER_OK);
         assert_true(accounts_verifier(&a, BYTES("dave"), i ? &again : &first, &known));
         assert_false(known);
         assert_true(accounts_verifier(&a, BYTES("erin"), &other, &known));
@@ -211,8 +253,9 @@ static void *add_five(void *argument)
     for (int i = 0; i < 5; i++) {
         char name[16];
         struct error e;
+        bool replaced;
         snprintf(name, sizeof name, "%s-%d", (const char *)argument, i);
-        if (account_add(state, name, BYTES("x"), 4096, &e) != ACCOUNT_MADE)
+        if (account_add(state, name, BYTES("x"), 4096, &replaced, &e) != SERVER_OK)
             return argument;
     }
     return NULL;
@@ -231,7 +274,7 @@ static void administrators_take_turns(void **unused)
         pthread_join(threads[i], &failed);
         assert_null(failed);
     }
-    assert_int_equal(accounts_read(&a, path, &error), FILE_OK);
+    assert_int_equal(accounts_read(&a, path, &error), SERVER_OK);
     assert_int_equal(a.count, 21);
     accounts_free(&a);
     unlink(path);
@@ -285,21 +328,21 @@ static void logins_follow_the_file(void **unused)
     logins = logins_start(state, &error);
     assert_non_null(logins);
     assert_int_equal(asked("carol", "secret"), NEA_LOGIN_WRONG);
-    add("carol", "secret", ACCOUNT_MADE);
+    add("carol", "secret", SERVER_OK);
     assert_int_equal(asked("carol", "secret"), NEA_LOGIN_RIGHT);
     assert_int_equal(asked("carol", "secre"), NEA_LOGIN_WRONG);
     assert_int_equal(asked("dave", "secret"), NEA_LOGIN_WRONG);
     assert_int_equal(asked("carol", ""), NEA_LOGIN_RIGHT); /* SCRAM: a verifier for everybody */
     assert_int_equal(asked("dave", ""), NEA_LOGIN_RIGHT);
-    add("dave", "secret", ACCOUNT_MADE);
+    add("dave", "secret", SERVER_OK);
     assert_int_equal(asked("dave", "secret"), NEA_LOGIN_RIGHT);
-    assert_int_equal(account_remove(state, "carol", &error), ACCOUNT_REPLACED);
+    assert_int_equal(account_remove(state, "carol", &error), SERVER_OK);
     assert_int_equal(asked("carol", "secret"), NEA_LOGIN_WRONG);
     write_file("damaged\n");
     assert_int_equal(asked("dave", "secret"), NEA_LOGIN_UNAVAILABLE);
     assert_int_equal(asked("dave", ""), NEA_LOGIN_UNAVAILABLE);
     unlink(path);
-    add("dave", "new", ACCOUNT_MADE);
+    add("dave", "new", SERVER_OK);
     assert_int_equal(asked("dave", "new"), NEA_LOGIN_RIGHT);
     logins_stop(logins);
     unlink(path);
@@ -309,8 +352,9 @@ static void the_queue_has_an_end(void **unused)
 {
     enum nea_login_answer answer[400];
     unsigned taken = 0;
+    bool replaced;
     (void)unused;
-    assert_int_equal(account_add(state, "slow", BYTES("x"), 6000, &error), ACCOUNT_MADE);
+    assert_int_equal(account_add(state, "slow", BYTES("x"), 6000, &replaced, &error), SERVER_OK);
     logins = logins_start(state, &error);
     loop = net_loop_new();
     for (size_t i = 0; i < ARRAY_LENGTH(answer); i++)
@@ -357,6 +401,7 @@ int main(void)
         cmocka_unit_test(accounts_come_and_go),
         cmocka_unit_test(what_a_name_and_a_password_may_be),
         cmocka_unit_test(damaged_files_are_named_by_line),
+        cmocka_unit_test(what_may_not_be_written_is_refused),
         cmocka_unit_test(nobody_learns_who_has_an_account),
         cmocka_unit_test(administrators_take_turns),
         cmocka_unit_test(logins_follow_the_file),

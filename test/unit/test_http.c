@@ -110,7 +110,7 @@ static int set_up(void **unused)
     char path[300];
     curl_global_init(CURL_GLOBAL_DEFAULT);
     snprintf(state, sizeof state, "%s/muster-http-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(state) || pki_ensure(state, NULL, 0, &made, &error) != PKI_OK)
+    if (!mkdtemp(state) || pki_ensure(state, NULL, 0, &made, &error) != SERVER_OK)
         return -1;
     snprintf(path, sizeof path, "%s/admin.txt", state);
     FILE *f = fopen(path, "r");

@@ -45,7 +45,7 @@ static int remove_state(void **unused)
 
 static struct pki_made made; /* by the last one */
 
-static enum pki_status ensure(const char *name, struct error *error)
+static enum server_status ensure(const char *name, struct error *error)
 {
     return pki_ensure(state, &name, name ? 1 : 0, &made, error);
 }
@@ -53,13 +53,13 @@ static enum pki_status ensure(const char *name, struct error *error)
 static void ensure_ok(const char *name, bool expect_created)
 {
     struct error error = {0};
-    if (ensure(name, &error) != PKI_OK)
+    if (ensure(name, &error) != SERVER_OK)
         fail_msg("%s", error.text);
     assert_int_equal(made.authority || made.certificate || made.administrator || made.token, expect_created);
 }
 
 /* What fails, and says so with `word` in it. */
-static void ensure_fails(enum pki_status status, const char *word)
+static void ensure_fails(enum server_status status, const char *word)
 {
     struct error error = {0};
     assert_int_equal(ensure(NULL, &error), status);
@@ -250,7 +250,7 @@ static void renews_what_expires_soon(void **unused)
     assert_in_range(days_left(x), 98, 100);
     X509_free(x);
     shorten("ca", -1);
-    ensure_fails(PKI_REFUSED, "expired");
+    ensure_fails(SERVER_REFUSED, "expired");
 }
 
 /* Certificates of earlier versions made an endpoint of the server, too. */
@@ -296,19 +296,19 @@ static void damaged_and_foreign_files_are_reported_and_kept(void **unused)
     char text[4096];
     ensure_ok(NULL, true);
     put(in_state("pki/server.crt"), "-----BEGIN CERTIFICATE-----\nMIIB\n", 0644);
-    ensure_fails(PKI_DAMAGED, "server.crt");
+    ensure_fails(SERVER_DAMAGED, "server.crt");
     get(in_state("pki/server.crt"), text, sizeof text);
     assert_string_equal(text, "-----BEGIN CERTIFICATE-----\nMIIB\n");
     assert_int_equal(unlink(in_state("pki/server.crt")), 0);
     ensure_ok(NULL, true); /* a lone key is an interrupted run */
 
     put(in_state("pki/ca.key"), "", 0600);
-    ensure_fails(PKI_DAMAGED, "ca.key");
+    ensure_fails(SERVER_DAMAGED, "ca.key");
     assert_int_equal(unlink(in_state("pki/ca.key")), 0);
-    ensure_fails(PKI_DAMAGED, "ca.key"); /* a lone certificate is a lost key */
+    ensure_fails(SERVER_DAMAGED, "ca.key"); /* a lone certificate is a lost key */
     assert_int_equal(access(in_state("pki/ca.key"), F_OK), -1);
     assert_int_equal(mkdir(in_state("pki/ca.key"), 0700), 0);
-    ensure_fails(PKI_REFUSED, "ca.key");
+    ensure_fails(SERVER_REFUSED, "ca.key");
 }
 
 static void a_foreign_pair_is_no_certificate_of_ours(void **unused)
@@ -322,17 +322,17 @@ static void a_foreign_pair_is_no_certificate_of_ours(void **unused)
     snprintf(state, sizeof state, "%s/other", home);
     ensure_ok(NULL, true);
     put(in_state("pki/server.crt"), cert, 0644);
-    ensure_fails(PKI_DAMAGED, "does not belong");
+    ensure_fails(SERVER_DAMAGED, "does not belong");
     put(in_state("pki/server.key"), key, 0600);
-    ensure_fails(PKI_DAMAGED, "not issued by");
+    ensure_fails(SERVER_DAMAGED, "not issued by");
     /* An endpoint's certificate in the place of the authority's. */
     struct error error = {0};
-    assert_int_equal(pki_issue(state, "e", in_state("out"), &error), PKI_OK);
+    assert_int_equal(pki_issue(state, "e", in_state("out"), &error), SERVER_OK);
     get(in_state("out/e.crt"), cert, sizeof cert);
     get(in_state("out/e.key"), key, sizeof key);
     put(in_state("pki/ca.crt"), cert, 0644);
     put(in_state("pki/ca.key"), key, 0600);
-    ensure_fails(PKI_DAMAGED, "no authority");
+    ensure_fails(SERVER_DAMAGED, "no authority");
     snprintf(state, sizeof state, "%s", home);
 }
 
@@ -341,7 +341,7 @@ static void refuses_keys_that_others_can_read(void **unused)
     (void)unused;
     ensure_ok(NULL, true);
     assert_int_equal(chmod(in_state("pki/ca.key"), 0640), 0);
-    ensure_fails(PKI_REFUSED, "chmod 600");
+    ensure_fails(SERVER_REFUSED, "chmod 600");
 }
 
 static void carries_an_interrupted_start_on(void **unused)
@@ -372,10 +372,10 @@ static void issues_for_endpoints(void **unused)
 {
     (void)unused;
     struct error error = {0};
-    assert_int_equal(pki_issue(state, "web-01", in_state("out"), &error), PKI_REFUSED);
+    assert_int_equal(pki_issue(state, "web-01", in_state("out"), &error), SERVER_REFUSED);
     assert_non_null(strstr(error.text, "muster serve"));
     ensure_ok(NULL, true);
-    if (pki_issue(state, "web-01.example.org", in_state("out"), &error) != PKI_OK)
+    if (pki_issue(state, "web-01.example.org", in_state("out"), &error) != SERVER_OK)
         fail_msg("%s", error.text);
     assert_valid(in_state("out/web-01.example.org.crt"), X509_PURPOSE_SSL_CLIENT);
     assert_int_equal(mode_of(in_state("out/web-01.example.org.key")), 0600);
@@ -387,10 +387,10 @@ static void issues_for_endpoints(void **unused)
     EVP_PKEY_free(key);
     X509_free(x);
     /* Never over what is there, not even half of it. */
-    assert_int_equal(pki_issue(state, "web-01.example.org", in_state("out"), &error), PKI_REFUSED);
+    assert_int_equal(pki_issue(state, "web-01.example.org", in_state("out"), &error), SERVER_REFUSED);
     assert_non_null(strstr(error.text, "exists already"));
     assert_int_equal(unlink(in_state("out/web-01.example.org.crt")), 0);
-    assert_int_equal(pki_issue(state, "web-01.example.org", in_state("out"), &error), PKI_REFUSED);
+    assert_int_equal(pki_issue(state, "web-01.example.org", in_state("out"), &error), SERVER_REFUSED);
     assert_int_equal(access(in_state("out/web-01.example.org.crt"), F_OK), -1);
 }
 
@@ -402,7 +402,7 @@ static void half_a_pair_does_not_stay(void **unused)
     /* A link that leads nowhere is in the way, too. */
     assert_int_equal(mkdir(in_state("out"), 0700), 0);
     assert_int_equal(symlink("nowhere", in_state("out/web.crt")), 0);
-    assert_int_equal(pki_issue(state, "web", in_state("out"), &error), PKI_REFUSED);
+    assert_int_equal(pki_issue(state, "web", in_state("out"), &error), SERVER_REFUSED);
     assert_int_equal(access(in_state("out/web.key"), F_OK), -1);
 }
 
@@ -440,10 +440,10 @@ static void refuses_names_that_are_paths_or_worse(void **unused)
     struct error error = {0};
     ensure_ok(NULL, true);
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        assert_int_equal(pki_issue(state, bad[i], in_state("out"), &error), PKI_REFUSED);
+        assert_int_equal(pki_issue(state, bad[i], in_state("out"), &error), SERVER_REFUSED);
         assert_non_null(strstr(error.text, "cannot be an endpoint's name"));
     }
-    assert_int_equal(pki_issue(state, "A_b-9.c", in_state("out"), &error), PKI_OK);
+    assert_int_equal(pki_issue(state, "A_b-9.c", in_state("out"), &error), SERVER_OK);
 }
 
 static void a_state_folder_that_cannot_be_is_one_clear_line(void **unused)
@@ -451,7 +451,7 @@ static void a_state_folder_that_cannot_be_is_one_clear_line(void **unused)
     (void)unused;
     struct error error = {0};
     put(in_state("file"), "x", 0600);
-    assert_int_equal(pki_ensure(in_state("file/below"), NULL, 0, &made, &error), PKI_REFUSED);
+    assert_int_equal(pki_ensure(in_state("file/below"), NULL, 0, &made, &error), SERVER_REFUSED);
     assert_non_null(strstr(error.text, "file"));
     assert_null(strchr(error.text, '\n'));
 }
