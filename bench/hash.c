@@ -2,7 +2,7 @@
 #include "agent/agent.h"
 
 #include <fcntl.h>
-#include <math.h>
+#include <float.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -198,6 +198,11 @@ static void remove_files(const char *folder)
     rmdir(folder);
 }
 
+static double best(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 int main(void)
 {
     char folder[] = "/tmp/muster-bench-XXXXXX", cache[64];
@@ -220,15 +225,15 @@ int main(void)
     all_tags(journal, NULL, MEASURE_SHA256, &listing);
     /* What the reference needs in memory is not counted to the tags: their peak is taken behind the first ones. */
     double tags = all_tags(journal, NULL, MEASURE_SHA256, &ours), filling = all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}),
-           second = all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}), reading = INFINITY, hashing = INFINITY;
+           second = all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}), reading = DBL_MAX, hashing = DBL_MAX;
     getrusage(RUSAGE_SELF, &usage);
     read_list(listing.list);
     work.octets = listing.content / work.threads;
     for (unsigned turn = 0; turn < TURNS; turn++) { /* a machine that changes its speed changes it for all */
-        reading = fmin(reading, on_all_threads(read_some));
-        hashing = fmin(hashing, on_all_threads(hash_some));
-        tags = fmin(tags, all_tags(journal, NULL, MEASURE_SHA256, &(struct making){0}));
-        second = fmin(second, all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}));
+        reading = best(reading, on_all_threads(read_some));
+        hashing = best(hashing, on_all_threads(hash_some));
+        tags = best(tags, all_tags(journal, NULL, MEASURE_SHA256, &(struct making){0}));
+        second = best(second, all_tags(journal, cache, MEASURE_SHA256, &(struct making){0}));
     }
     journal_close(journal);
     remove_files(folder);
