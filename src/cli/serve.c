@@ -98,7 +98,7 @@ static const struct cli_option serve_options[] = {
     {"verify", "N",
      "tags with files that each exchange asks of an endpoint, of software that has a reference tag, to compare them (default: 0, none)", 0,
      SERVER_VERIFY_MAX},
-    {"trust-tags", "FILE", "a tag that an endpoint brings is a reference by itself where its software has none, if it is signed (XML-Signature, COSE_Sign1) by one of these certificates (PEM), or by one that they issued"},
+    {"trust-tags", "FILE", "a tag that an endpoint brings is a reference by itself where its software has none, if it is signed (XML-Signature, COSE_Sign1) by one of these certificates (PEM; read anew when the file changes), or by one that they issued"},
     {"mutual", NULL, "tell endpoints that ask for it (assess or agent --mutual) this machine's own posture"},
     {"openapi", NULL, "print what the API offers, as an OpenAPI 3.1 document, and end; the server itself answers it at /api/v1/openapi.json"},
     {"help-uri", "URI", "a page (https, http) or an address (mailto) where users of endpoints that have something to mend find help: told to them with the result"},

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- signing ----------------------------------------------------------------------------------------------------- */
 
@@ -159,14 +160,40 @@ void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trus
 
 struct tag_judge {
     pthread_mutex_t lock;
-    struct net_trust *trust;
-    struct xmlsig *xml; /* that answered last */
+    const char *path;
+    bool known;              /* the file was looked at, */
+    struct stat stamp;       /* and this is of what was read, or could not be; zeros: there is none */
+    struct net_trust *trust; /* NULL: nobody, until the file is mended */
+    struct xmlsig *xml;      /* that answered last */
 };
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* As with accounts: whoever is gone from the file is not trusted any more, and nobody is while it is damaged. */
+static bool refresh(struct tag_judge *j, struct error *error)
+{
+    struct stat st = {0};
+    if (stat(j->path, &st) != 0)
+        st = (struct stat){0};
+    if (j->known && same_file(&st, &j->stamp))
+        return j->trust != NULL;
+    j->known = true;
+    net_trust_free(j->trust);
+    j->stamp = st;
+    j->trust = net_trust_new(j->path, error);
+    return j->trust != NULL;
+}
 
 struct tag_judge *tag_judge_new(const char *trust, struct error *error)
 {
     struct tag_judge *j = calloc(1, sizeof *j);
-    if (j && (j->trust = net_trust_new(trust, error))) {
+    if (j)
+        j->path = trust;
+    if (j && refresh(j, error)) {
         pthread_mutex_init(&j->lock, NULL);
         return j;
     }
@@ -191,10 +218,13 @@ bool tag_judge_signed_by(void *context, struct bytes tag, struct wr *who)
     static const char dsig[] = XMLSIG_DSIG;
     struct tag_judge *j = context;
     struct tag_signature s;
+    struct error error = {""};
     /* Most carry none: then no program is asked. */
     if (!swid_is_cose(tag) && !memmem(tag.p, tag.n, dsig, sizeof dsig - 1))
         return false;
     pthread_mutex_lock(&j->lock);
+    if (!refresh(j, &error) && error.text[0])
+        log_line(LOG_ERROR, "nobody is trusted with tags: %s", error.text);
     check(tag, true, j->trust, &j->xml, &s);
     pthread_mutex_unlock(&j->lock);
     if (s.state == TAG_SIGNED && s.trusted)

@@ -37,7 +37,7 @@ void tag_signature_check(struct bytes tag, bool is_signed, const struct net_trus
 
 /* The same for a server: one check at a time, whichever threads ask. */
 struct tag_judge;
-/* `trust`: certificates in PEM. NULL: `error` says why. */
+/* `trust`: a file of certificates in PEM, read anew whenever it has changed; the name must stay. NULL: `error` says why. */
 struct tag_judge *tag_judge_new(const char *trust, struct error *error) MUST_USE;
 void tag_judge_free(struct tag_judge *j); /* may be NULL */
 /* As struct server_trust has it; `context` is the judge. */

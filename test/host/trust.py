@@ -124,6 +124,19 @@ def main():
                 check(f"{form}, {name}: {want[0]} by {want[1]}", origins.get(name) == want, origins)
             log = server.stop()
             check("the log says who signed what", log.count("signed by CN=vendor,O=Muster") == 1 and ("changed after it was signed" in log) == (form == "swid"), log)
+        # The file of certificates is read anew when it changes: nobody is trusted while it holds none.
+        trusted = WORK + "/trusted.pem"
+        shutil.copy(WORK + "/stranger-ca.pem", trusted)
+        server = Server("--trust-tags", trusted)
+        with open(trusted, "w", encoding="utf-8") as file:
+            file.write("nothing")
+        server.assess("coswid")
+        check("damaged: nobody", "reference" not in {kind for kind, _ in server.origins().values()}, server.origins())
+        shutil.copy(WORK + "/vendor-ca.pem", trusted)
+        make_tag("thinglater", "coswid", "vendor")
+        server.assess("coswid")
+        check("mended: the vendor", server.origins().get("thinglater") == ("reference", "CN=vendor,O=Muster"), server.origins())
+        check("it was said once", server.stop().count("nobody is trusted with tags") == 1)
         server = Server()
         server.assess()
         check("without --trust-tags all are reports", set(server.origins().values()) == {("reported", "node")}, server.origins())
