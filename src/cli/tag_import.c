@@ -1,9 +1,9 @@
 /* muster tag import: tags, and packages whose tags are made here, become the server's references. */
 #include "agent/agent.h"
 #include "cli/commands.h"
-#include "cli/input.h"
 #include "cli/package.h"
 #include "cli/rest.h"
+#include "cli/tag_input.h"
 #include "swid/swid.h"
 
 #include <fcntl.h>
@@ -18,6 +18,7 @@ struct import {
     struct json *json; /* NULL: lines for people */
     struct pkg_platform platform;
     struct swid_product product;
+    bool several; /* which one of them cannot be used is to be said */
     struct wr tag;
     struct swid_xml xml;
 };
@@ -84,15 +85,6 @@ static bool is_package(const char *path)
     return b.n && !is_xml(b) && !is_cbor(b);
 }
 
-/* A tag as it is; a package file becomes one. Standard input is a tag: its first octets cannot be put back. */
-static int read_file(struct import *im, const char *path)
-{
-    wr_reset(&im->tag);
-    if (strcmp(path, "-") != 0 && is_package(path))
-        return read_package(im, path);
-    return cli_read_input(im->cli, path, SWID_FULL_TAG_MAX, &im->tag);
-}
-
 static void say(struct import *im, const char *path, const json_t *answer)
 {
     struct wr *w = cli_out(im->cli);
@@ -113,12 +105,13 @@ static void say(struct import *im, const char *path, const json_t *answer)
     wr_u8(w, '\n');
 }
 
-static int import_one(struct import *im, const char *path)
+static int send_tag(struct import *im, const char *path, struct bytes tag)
 {
-    int status = read_file(im, path);
-    if (status != EXIT_DONE)
-        return status;
-    struct bytes tag = wr_view(&im->tag);
+    int status;
+    if (tag.n > SWID_FULL_TAG_MAX)
+        return cli_usage(im->cli, "%s: larger than %d MiB", path, SWID_FULL_TAG_MAX >> 20);
+    if (!is_xml(tag) && !is_cbor(tag)) /* the first octets of standard input cannot be put back for who reads packages */
+        return cli_usage(im->cli, "%s holds no tag here; a package file is imported by its name, not from standard input", path);
     json_t *answer = rest_send(im->rest, "/api/v1/tags",
                                is_cbor(tag) ? "application/swid+cbor" : "application/swid+xml", tag, &status);
     if (!answer)
@@ -126,6 +119,39 @@ static int import_one(struct import *im, const char *path)
     say(im, path, answer);
     json_decref(answer);
     return EXIT_DONE;
+}
+
+static int import_failed(struct import *im, const char *label, int status)
+{
+    return im->several ? cli_fail(im->cli, status, "%s: not imported", label) : status;
+}
+
+/* All tags that stand there, one after the other. One that cannot be used does not keep the others back; the first fault is the exit status. */
+static int import_tags(struct import *im, const char *path)
+{
+    struct tag_input in;
+    struct bytes tag;
+    int code = tag_input_open(&in, im->cli, path), result = code;
+    while (code == EXIT_DONE && tag_input_next(&in, &tag, &code)) {
+        im->several |= !in.over;
+        int status = send_tag(im, in.label, tag);
+        if (status != EXIT_DONE)
+            import_failed(im, in.label, status);
+        result = result == EXIT_DONE ? status : result;
+    }
+    tag_input_close(&in);
+    if (code != EXIT_DONE)
+        import_failed(im, path, code);
+    return result == EXIT_DONE ? code : result;
+}
+
+static int import_package(struct import *im, const char *path)
+{
+    wr_reset(&im->tag);
+    int status = read_package(im, path);
+    if (status == EXIT_DONE)
+        status = send_tag(im, path, wr_view(&im->tag));
+    return status == EXIT_DONE ? status : import_failed(im, path, status);
 }
 
 /* --os and --arch as in muster tag: what the identifiers of the endpoints begin with. */
@@ -163,10 +189,10 @@ static int run_import(struct cli *cli)
         json_array_begin(&j, "items");
         im.json = &j;
     }
+    im.several = cli_argument_count(cli) > 1;
     for (unsigned i = 0; i < cli_argument_count(cli); i++) {
-        status = import_one(&im, cli_argument(cli, i));
-        if (status != EXIT_DONE && cli_argument_count(cli) > 1)
-            cli_fail(cli, status, "%s: not imported", cli_argument(cli, i));
+        const char *path = cli_argument(cli, i);
+        status = strcmp(path, "-") != 0 && is_package(path) ? import_package(&im, path) : import_tags(&im, path);
         result = result == EXIT_DONE ? status : result;
     }
     if (im.json) {
@@ -193,7 +219,8 @@ const struct cli_command cli_tag_import = {
     .more = "A reference is the tag of its software in every answer, whatever endpoints report, and what they tell of "
             "their files is compared with\n"
             "it: see muster endpoint show, and serve --verify. A package whose files are not what it says itself is "
-            "refused.",
+            "refused.\n"
+            "A file may hold several tags, one after the other. - is standard input, for tags alone.",
     .min_arguments = 1,
     .max_arguments = 64,
     .options = options,

@@ -93,6 +93,12 @@ def references(url, password):
     check("people read it", "thing/one" in run(FLEET, "file", digest, "--state", STATE).stdout)
     fails("a file that no tag tells", 4, "no tag", "file", os.path.join(STATE, "server.json"), "--state", STATE)
     fails("a file that is not there", 4, "No such file", "file", "/nonexistent/x", "--state", STATE)
+    two = run(MUSTER, "tag", "--evidence", folder, "--name", "other", "--version-string", "1").stdout
+    done = run(MUSTER, "tag", "import", "-", "--plain", "--state", STATE, input=made.stdout + "<x/>\n" + two)
+    check("several tags in one stream, and which is none", done.returncode == 2 and [line.rsplit("\t", 1)[1] for line in done.stdout.splitlines()] == ["-#1", "-#3"]
+          and "-#2: not imported" in done.stderr, f"{done.returncode} {done.stderr} {done.stdout!r}")
+    done = run(MUSTER, "tag", "import", "-", "--state", STATE, input="!<arch>\ndebian-binary")
+    check("a package on standard input is refused, and it is said why", done.returncode == 2 and done.stderr.count("\n") == 1 and "by its name" in done.stderr, done.stderr)
     for what, status, content, word in (("garbage", 2, "!<arch>\n", "no package"), ("no tag", 2, "<x/>", "422"), ("nothing", 2, "", "400")):
         bad = os.path.join(WORK, "thing.deb")
         with open(bad, "w", encoding="utf-8") as file:
