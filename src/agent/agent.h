@@ -93,6 +93,7 @@ struct journal_head {
     int64_t collected;   /* the last run */
     int64_t known_since; /* of the first event: nothing is known of the time before. TIME_UNKNOWN: there is none */
     uint32_t sources;    /* package managers that a run found */
+    uint32_t unread;     /* of which the last run could not read a log that is there */
 };
 enum journal_status journal_head(struct journal *j, struct journal_head *head, struct error *error) MUST_USE;
 

@@ -258,7 +258,7 @@ static enum pkg_status take_absence(struct run *r)
 static enum journal_status update_source(struct run *r, struct source *source)
 {
     struct journal_source_report *report = r->report;
-    struct pkg_cursor cursor = {.continuous = true, .reaches_back = TIME_UNKNOWN};
+    struct pkg_cursor cursor = {.continuous = true, .reaches_back = TIME_UNKNOWN, .doubted = report->unreadable};
     report->complaints = 0;
     report->unreadable = report->unsettled = false;
     r->source_base = r->base_count;
@@ -335,6 +335,7 @@ enum journal_status journal_is_current(struct journal *j, bool *current, struct 
         report = (struct journal_source_report){0};
         r.manager = pkg_managers[i];
         status = source_read(&r, &source);
+        report.unreadable = false; /* a run would look at that log again, and find what its state tells */
         *current = status == JOURNAL_OK && !is_news(&r, &source, r.manager->present(h.root));
         wr_free(&source.cursor);
     }

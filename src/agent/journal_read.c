@@ -9,7 +9,7 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
         journal_statement(j,
                           "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
                           " (SELECT ifnull(sum(records - installed), 0) FROM source), (SELECT count(*) FROM source),"
-                          " (SELECT time FROM event ORDER BY seq LIMIT 1) FROM head",
+                          " (SELECT time FROM event ORDER BY seq LIMIT 1), (SELECT count(*) FROM source WHERE unreadable) FROM head",
                           &status, error);
     *head = (struct journal_head){.collected = TIME_UNKNOWN, .known_since = TIME_UNKNOWN};
     if (!s)
@@ -22,6 +22,7 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
         head->removed = (uint32_t)sqlite3_column_int64(s, 4);
         head->sources = (uint32_t)sqlite3_column_int64(s, 5);
         head->known_since = journal_column_time(s, 6);
+        head->unread = (uint32_t)sqlite3_column_int64(s, 7);
         sqlite3_reset(s);
     } else if (status == JOURNAL_OK) {
         error_set(error, "%s: nothing was collected yet; run muster collect", j->path);

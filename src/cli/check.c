@@ -54,6 +54,9 @@ static int run(struct cli *cli)
         journal_close(journal);
         return cli_fail(cli, local_exit(status), "%s", error.text);
     }
+    struct journal_head head;
+    if (journal_head(journal, &head, &error) == JOURNAL_OK)
+        local_say_unread(cli, &head);
     if (cli_json(cli)) {
         check.json = cli_json_begin(cli, "check");
         json_array_begin(&check.json, "items");

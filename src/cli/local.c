@@ -155,6 +155,12 @@ static void say_as_of(const struct local *l, const char *why)
     cli_fail(l->cli, 0, "as of %s (the last collection), and something has changed since: %s", text, why);
 }
 
+void local_say_unread(struct cli *cli, const struct journal_head *head)
+{
+    if (head->unread)
+        cli_fail(cli, EXIT_DONE, "the last collection could not read a log: the history is shorter than it could be (muster collect says which)");
+}
+
 static int open_last(struct local *l, const char *state, int64_t until, bool fresh, enum journal_status before,
                      const char *why)
 {
@@ -175,6 +181,7 @@ static int open_last(struct local *l, const char *state, int64_t until, bool fre
         return cli_fail(l->cli, local_exit(status), "%s", error.text);
     if (!l->current && (until == TIME_UNKNOWN || until > l->collected))
         say_as_of(l, why);
+    local_say_unread(l->cli, &l->head);
     if (l->head.sources == 0) {
         l->incomplete = true;
         cli_fail(l->cli, EXIT_UNKNOWN, "%s: no package manager that Muster knows", cli_root(l->cli));
@@ -223,6 +230,7 @@ void local_json_head(struct json *j, const struct local *l)
     json_time(j, "known_since", l->head.known_since);
     json_time(j, "collected", l->collected);
     json_bool(j, "current", l->current);
+    json_bool(j, "logs_readable", l->head.unread == 0);
 }
 
 int local_history_exit(int code, const struct journal_report *report)

@@ -30,14 +30,17 @@ struct local {
  * this command alone. EXIT_DONE, or an exit status (it was said why). Ends with local_close() in any case. */
 int local_open(struct cli *cli, int64_t until, bool fresh, struct local *l);
 void local_close(struct local *l);
-/* Members of a document: known_since, collected, current. */
+/* Says that the last run could not read a log, if so. Who tells what is there answers all the same: only the past is shorter. */
+void local_say_unread(struct cli *cli, const struct journal_head *head);
+/* Members of a document: known_since, collected, current, logs_readable. */
 void local_json_head(struct json *j, const struct local *l);
 /* What reading it came to: `code`, if all could be read. What local_open() said is not said again. */
 int local_read_exit(const struct local *l, enum journal_status status, const struct error *error, int code);
 /* What the help tells of it, and the row of the option that it reads. */
 #define LOCAL_MORE                                                                                                     \
     "The journal is brought up to date first, unless it may not be written: then it is told as the last collection left it, with a line on\n"   \
-    "standard error that says as of when that is, if something has changed since. Who has no folder for a journal is answered without one."
+    "standard error that says as of when that is, if something has changed since. Who has no folder for a journal is answered without one.\n"   \
+    "A log that cannot be read is said, and leaves the exit status alone: what is there is known, only the past is shorter."
 #define LOCAL_NO_COLLECT {"no-collect", NULL, "tell what the last collection found, and if something has changed since, as of when that is"}
 /* A folder that lasts as long as the command, and its end. */
 bool local_make_folder(char *folder, size_t size);

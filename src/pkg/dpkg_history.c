@@ -218,6 +218,10 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     log_set_open(&m->apt.set, root, APT_HISTORY, apt, &m->zone, m->sink);
     m->dpkg.set.time_of = dpkg_log_time;
     m->apt.set.time_of = apt_history_time;
+    if (cursor->doubted) {
+        log_set_check_older(&m->dpkg.set);
+        log_set_check_older(&m->apt.set);
+    }
     next_action(m);
     while (!m->stopped && apt_history_next(&m->apt, &t)) {
         apt_ended = t.ended;

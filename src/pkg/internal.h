@@ -177,7 +177,6 @@ struct log_set {
     struct log_position position; /* before: the cursor's; log_set_save() brings it up to date */
     bool lost;                    /* the cursor's place was not found: what stands here may be known already */
     bool fresh;                   /* the cursor had no place in this log */
-    bool unreadable;
     /* of the line handed out last */
     size_t file;
     uint64_t offset, line;
@@ -193,6 +192,8 @@ struct log_set {
 };
 void log_set_open(struct log_set *s, const char *root, const char *path, struct log_position before, struct log_zone *zone,
                   const struct pkg_sink *sink);
+/* What an earlier run read to the end, or could not: says of each file again what is wrong with it. */
+void log_set_check_older(struct log_set *s);
 bool log_set_next(struct log_set *s, struct bytes *line) MUST_USE;
 /* Where the last line stood; for the cursor. */
 struct log_mark log_set_mark(const struct log_set *s);

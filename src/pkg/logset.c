@@ -10,18 +10,32 @@
  * known by the digest of its beginning, not by its name. */
 #define HEAD_OCTETS 4096
 
+/* What logrotate's compresscmd may be: of these only gzip's is read here. */
+static const char *const compressed[] = {".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma", ".Z"};
+
+/* Which of them the name ends with; NULL for none. */
+static const char *compression_of(struct bytes name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(compressed); i++) {
+        struct bytes end = bytes_of(compressed[i]);
+        if (name.n > end.n && bytes_equal(bytes_from(name, name.n - end.n), end))
+            return compressed[i];
+    }
+    return NULL;
+}
+
 /* How recent a file of the set is: larger is newer, the live log the newest; false if the name is none of the set's. */
 static bool recency(struct bytes name, struct bytes base, int64_t *value)
 {
     uint64_t number;
     if (!bytes_starts(name, base))
         return false;
-    struct bytes suffix = {name.p + base.n, name.n - base.n}, gz = BYTES(".gz");
+    struct bytes suffix = bytes_from(name, base.n);
     *value = INT64_MAX;
     if (suffix.n == 0)
         return true;
-    if (suffix.n > gz.n && bytes_equal((struct bytes){suffix.p + suffix.n - gz.n, gz.n}, gz))
-        suffix.n -= gz.n;
+    const char *end = compression_of(suffix);
+    suffix.n -= end ? strlen(end) : 0;
     if (!bytes_number((struct bytes){suffix.p + 1, suffix.n - 1}, &number) || number > INT32_MAX || suffix.n < 2)
         return false;
     /* Dates grow towards the present, counters towards the past. */
@@ -71,7 +85,6 @@ static struct found *list_files(const char *folder, struct bytes base, size_t *c
 
 static void complain_file(struct log_set *s, const char *file, size_t line, const char *what, bool unreadable)
 {
-    s->unreadable |= unreadable;
     complain_to(s->sink, file, line, what, unreadable);
 }
 
@@ -109,13 +122,42 @@ static size_t find_position(const struct log_set *s)
     return s->count;
 }
 
+static bool open_lines(struct log_set *s, const char *file, struct lines *lines)
+{
+    const char *end = compression_of(bytes_of(file));
+    if (end && strcmp(end, ".gz") != 0) {
+        complain_file(s, file, 0, "of compressed logs only gzip's are read: unpack this one, or the history is shorter than it could be", true);
+        return false;
+    }
+    enum pkg_status status = lines_open(lines, file);
+    if (status != PKG_OK && status != PKG_ABSENT)
+        complain_file(s, file, 0, "this log cannot be read: the history is shorter than it could be", true);
+    return status == PKG_OK;
+}
+
 static bool open_file(struct log_set *s)
 {
-    enum pkg_status status = lines_open(&s->lines, s->files[s->at]);
-    s->open = status == PKG_OK;
-    if (status != PKG_OK && status != PKG_ABSENT)
-        complain_file(s, s->files[s->at], 0, "this log cannot be read: the history is shorter than it could be", true);
+    s->open = open_lines(s, s->files[s->at], &s->lines);
     return s->open;
+}
+
+static void complain_damage(struct log_set *s, const char *file, size_t line)
+{
+    complain_file(s, file, line, "the compressed file breaks off or is damaged here", true);
+}
+
+void log_set_check_older(struct log_set *s)
+{
+    for (size_t i = 0; i < s->at && i < s->count; i++) {
+        struct lines lines;
+        if (!open_lines(s, s->files[i], &lines))
+            continue;
+        if (!gzdirect(lines.file))
+            (void)!lines_seek(&lines, UINT64_MAX, 0);
+        if (lines.damaged)
+            complain_damage(s, s->files[i], 0);
+        lines_close(&lines);
+    }
 }
 
 static void seek_position(struct log_set *s)
@@ -194,8 +236,7 @@ bool log_set_next(struct log_set *s, struct bytes *line)
             continue;
         }
         if (s->lines.damaged)
-            complain_file(s, s->files[s->at], s->lines.number + 1, "the compressed file breaks off or is damaged here",
-                          true);
+            complain_damage(s, s->files[s->at], s->lines.number + 1);
         lines_close(&s->lines);
         s->open = false;
         s->at++;

@@ -173,6 +173,8 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
     log_set_open(&log->set, root, PACMAN_LOG, before, &zone, sink);
     log->set.time_of = pacman_log_time;
     log->set.minutes = true;
+    if (cursor->doubted)
+        log_set_check_older(&log->set);
     while (!stopped && pacman_log_next(log, &a)) {
         bool repeated = before.last != TIME_UNKNOWN && log->set.lost && a.time.earliest <= before.last;
         stopped = !repeated && !emit(log, sink, &a);

@@ -152,6 +152,7 @@ struct pkg_sink {
 /* Where a manager's logs were read up to: the manager's own octets, kept by the journal between two runs. */
 struct pkg_cursor {
     struct bytes before;  /* as the last run left it; empty: first run */
+    bool doubted;         /* the last run could not read a log: what is still wrong with those it is done with is to be said again */
     struct wr after;      /* what this run leaves; the caller frees it */
     bool continuous;      /* false: something between the last run and now is missing from the logs (truncated, deleted) */
     int64_t reaches_back; /* the oldest moment the logs tell of, TIME_UNKNOWN if there are none */

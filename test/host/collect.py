@@ -323,10 +323,13 @@ def without_rights(work):
     home = {'HOME': state, 'TMPDIR': state}
     run = muster('collect', '--root', root, '--state', state, before=as_nobody, **home)
     check('an unreadable log: said, 3', run.returncode == 3 and 'cannot be read' in run.stderr, run)
-    check('list does not mind', muster('list', '--state', state, before=as_nobody, **home).returncode == 0)
+    for words in (('list', '--no-collect'), ('history', '--no-collect'), ('check', '--root', root)):
+        run = muster(*words, '--state', state, before=as_nobody, **home)
+        check(words[0] + ' knows what is there, and says that the past is shorter: 0', run.returncode == 0 and 'could not read a log' in run.stderr, run)
+    run = muster('list', '--root', root, '--state', state, '--json', before=as_nobody, **home)
+    check('list says which log: 0', run.returncode == 0 and 'dpkg.log: this log cannot be read' in run.stderr and not json.loads(run.stdout)['logs_readable'], run)
     run = muster('scan', '--root', root, before=as_nobody, **home)
     check('scan needs no rights, and says what it could not read: 3', run.returncode == 3 and 'unreadable' in run.stdout and 'dpkg.log' in run.stderr, run)
-    check('check does not mind', muster('check', '--root', root, '--state', state, before=as_nobody, **home).returncode == 0)
     os.chmod(root + '/var/lib/dpkg/status', 0)
     run = muster('collect', '--root', root, '--state', state, before=as_nobody, **home)
     check('an unreadable database: 3', run.returncode == 3, run)

@@ -639,6 +639,56 @@ static void test_unreadable_log(void **state)
     machine_free(&m);
 }
 
+/* A rotated log that is damaged, or compressed as nobody here reads: said by each run as long as it lies there, also by those that are done with it. */
+static void test_damaged_logs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *said;
+    } rows[] = {{DPKG_LOG ".2.gz", "dpkg.log.2.gz"}, {APT_LOG ".1.gz", "history.log.1.gz"}, {DPKG_LOG ".2.xz", "dpkg.log.2.xz"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        for (int end = 0; end < 2; end++) {
+            struct machine m = machine_make();
+            char whole[4096];
+            bool current;
+            root_write(&m.root, DPKG_LOG, INSTALL("09:00:00", "old:all", "1"));
+            root_rotate(&m.root, DPKG_LOG, rows[i].name);
+            FILE *f = fopen(root_path(&m.root, rows[i].name), "re");
+            size_t n = fread(whole, 1, sizeof whole, f);
+            fclose(f);
+            root_put(&m.root, rows[i].name, whole, n - 6, O_TRUNC);
+            root_write(&m.root, DPKG_LOG, INSTALL("10:00:00", "a:all", "1"));
+            root_write(&m.root, APT_LOG, "\nStart-Date: 2024-01-01  10:00:00\nInstall: a:amd64 (1)\nEnd-Date: 2024-01-01  10:00:01\n");
+            root_package(&m.root, "a", "all", "1", "installed");
+            for (int again = 0; again < 3; again++) { /* nothing new; something new */
+                wr_reset(&m.complaints);
+                collect(&m);
+                assert_true(m.report.sources[0].unreadable);
+                assert_non_null(strstr(wr_string(&m.complaints), rows[i].said));
+                assert_int_equal(m.report.new_events, again == 0 ? m.report.last_eid : again == 2);
+                struct journal_head head;
+                assert_int_equal(journal_head(m.journal, &head, &m.error), JOURNAL_OK);
+                assert_int_equal(head.unread, 1);
+                assert_int_equal(journal_is_current(m.journal, &current, &m.error), JOURNAL_OK);
+                assert_true(current);
+                if (again == 1) {
+                    root_append(&m.root, DPKG_LOG, INSTALL("11:00:00", "b:all", "1"));
+                    root_package(&m.root, "b", "all", "1", "installed");
+                }
+            }
+            unlink(root_path(&m.root, rows[i].name));
+            if (end) { /* mended, where gzip can be; else unpacked */
+                root_write(&m.root, DPKG_LOG ".9", INSTALL("09:00:00", "old:all", "1"));
+                root_rotate(&m.root, DPKG_LOG ".9", strstr(rows[i].name, ".gz") ? rows[i].name : DPKG_LOG ".2");
+            }
+            wr_reset(&m.complaints);
+            collect(&m);
+            assert_false(m.report.sources[0].unreadable);
+            assert_null(strstr(wr_string(&m.complaints), rows[i].said));
+            machine_free(&m);
+        }
+}
+
 /* A log that was not there, or could not be read, tells later when it really came: now as of any moment. */
 static void test_logs_found_later(void **state)
 {
@@ -942,6 +992,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_packages),
         cmocka_unit_test(test_no_manager),
         cmocka_unit_test(test_unreadable_log),
+        cmocka_unit_test(test_damaged_logs),
         cmocka_unit_test(test_logs_found_later),
         cmocka_unit_test(test_damaged_journal),
         cmocka_unit_test(test_restored_journal),
