@@ -10,8 +10,8 @@ struct scan {
     struct cli *cli;
     struct json json;
     uint64_t states[PKG_STATE_TRIGGERS_PENDING + 1];
-    int64_t changed; /* the newest time of an exact event or one of a transaction */
-    uint32_t first;  /* the EID with which the latest changes begin */
+    int64_t changed[UINT8_MAX + 1]; /* by source: the newest time of an exact event or one of a transaction */
+    uint32_t first;                 /* the EID with which the latest changes begin */
 };
 
 static bool visit_record(void *context, const struct journal_record *r)
@@ -34,10 +34,15 @@ static bool visit_record(void *context, const struct journal_record *r)
 
 static bool visit_time(void *context, const struct journal_event *e)
 {
-    struct scan *s = context;
-    if (e->precision != PKG_BOUND && e->time > s->changed)
-        s->changed = e->time;
+    int64_t *changed = &((struct scan *)context)->changed[e->record.source];
+    if (e->precision != PKG_BOUND && e->time > *changed)
+        *changed = e->time;
     return true;
+}
+
+static bool is_readable(const struct journal_source_report *source)
+{
+    return source->status == PKG_OK || source->status == PKG_ABSENT;
 }
 
 static bool visit_latest(void *context, const struct journal_event *e)
@@ -64,16 +69,21 @@ static void print_sources(struct scan *s, const struct journal_report *report, c
     wr_fmt(out, "system:        %s\n", pretty);
     for (size_t i = 0; i < report->source_count; i++) {
         const struct journal_source_report *source = &report->sources[i];
-        wr_fmt(out, "%s:%*s%u packages installed, %u versions removed%s\n", source->manager->name,
-               (int)(14 - strlen(source->manager->name)), "", source->installed, source->removed,
-               source->unreadable ? ", a log is unreadable" : "");
+        wr_fmt(out, "%s:%*s", source->manager->name, (int)(14 - strlen(source->manager->name)), "");
+        if (is_readable(source))
+            wr_fmt(out, "%u packages installed, %u versions removed", source->installed, source->removed);
+        else
+            wr_str(out, "packages are unreadable");
+        wr_fmt(out, "%s\n", source->unreadable ? ", a log is unreadable" : "");
         wr_str(out, "history:       ");
-        if (source->reaches_back == TIME_UNKNOWN)
-            wr_str(out, "none: there are no logs");
+        if (!is_readable(source))
+            wr_str(out, "unknown: the packages cannot be read");
+        else if (source->reaches_back == TIME_UNKNOWN)
+            wr_fmt(out, "none: %s", source->unreadable ? "no log can be read" : "there are no logs");
         else
             local_put_time(out, source->reaches_back, PKG_EXACT);
         wr_fmt(out, " (%u events)\nlast change:   ", source->new_events);
-        local_put_time(out, s->changed, PKG_EXACT);
+        local_put_time(out, s->changed[source->manager->source], PKG_EXACT);
         wr_str(out, "\n");
     }
     for (size_t i = 1; i < ARRAY_LENGTH(s->states); i++)
@@ -100,7 +110,10 @@ static enum journal_status print_json(struct scan *s, struct journal *journal, c
     struct json *j = &s->json;
     *j = cli_json_begin(s->cli, "scan");
     json_str(j, "system", pretty);
-    json_time(j, "last_change", s->changed);
+    int64_t last = TIME_UNKNOWN;
+    for (size_t i = 0; i < ARRAY_LENGTH(s->changed); i++)
+        last = s->changed[i] > last ? s->changed[i] : last;
+    json_time(j, "last_change", last);
     json_array_begin(j, "sources");
     for (size_t i = 0; i < report->source_count; i++) {
         json_object_begin(j, NULL);
@@ -109,6 +122,8 @@ static enum journal_status print_json(struct scan *s, struct journal *journal, c
         json_number(j, "removed", report->sources[i].removed);
         json_number(j, "events", report->sources[i].new_events);
         json_time(j, "reaches_back", report->sources[i].reaches_back);
+        json_time(j, "last_change", s->changed[report->sources[i].manager->source]);
+        json_bool(j, "readable", is_readable(&report->sources[i]));
         json_bool(j, "logs_readable", !report->sources[i].unreadable);
         json_object_end(j);
     }
@@ -130,7 +145,9 @@ static int scan(struct cli *cli, const char *folder)
     struct journal_report report;
     struct pkg_platform platform;
     struct error error = {""};
-    struct scan s = {.cli = cli, .changed = TIME_UNKNOWN};
+    struct scan s = {.cli = cli};
+    for (size_t i = 0; i < ARRAY_LENGTH(s.changed); i++)
+        s.changed[i] = TIME_UNKNOWN;
     int code = local_collect(cli, folder, &journal, &report);
     if (code != EXIT_DONE && code != EXIT_UNKNOWN)
         return code;

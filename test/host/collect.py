@@ -195,8 +195,22 @@ def what_goes_wrong(work):
     for command in ('collect', 'list', 'history', 'check'):
         run = muster(command, *both)
         check(command + ' of an unreadable package database: 3', run.returncode == 3 and run.stderr, run)
+    run = muster('scan', '--root', root)
+    check('scan of it invents neither packages nor missing logs: 3', run.returncode == 3 and 'packages are unreadable' in run.stdout and 'no logs' not in run.stdout and
+          'unknown: the packages cannot be read' in run.stdout and ' 0 packages' not in run.stdout, run)
     os.rmdir(root + '/var/lib/dpkg/status')
     os.rename(root + '/status', root + '/var/lib/dpkg/status')
+    os.makedirs(root + '/var/lib/pacman/local/x-1-1')
+    for name, text in (('lib/pacman/local/ALPM_DB_VERSION', '9\n'), ('lib/pacman/local/x-1-1/desc', '%NAME%\nx\n\n%VERSION%\n1-1\n\n%ARCH%\nany\n\n'),
+                       ('log/pacman.log', '[2021-05-04T10:00:00+0000] [ALPM] installed x (1-1)\n')):
+        with open(root + '/var/' + name, 'w') as f:
+            f.write(text)
+    sources = {s['source']: s for s in json.loads(muster('scan', '--json', '--root', root).stdout)['sources']}
+    check('each source has a last change of its own', sources['pacman']['last_change'] == '2021-05-04T10:00:00Z' != sources['dpkg']['last_change'] and sources['dpkg']['readable'], sources)
+    run = muster('scan', '--root', root)
+    check('and says it', run.stdout.count('last change:   2021-05-04T10:00:00Z') == 1, run)
+    shutil.rmtree(root + '/var/lib/pacman')
+    os.remove(root + '/var/log/pacman.log')
     with open(state + '/journal.db', 'r+b') as f:
         f.write(b'x' * 5000)
     run = muster('list', *both)
