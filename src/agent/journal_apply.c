@@ -198,6 +198,8 @@ bool run_apply(void *context, const struct pkg_event *e)
     struct run *r = context;
     struct moment m = moment_of(r, e);
     struct entry *there;
+    if (r->doubted && !run_note_name(r, e->name))
+        return false;
     if (e->action != PKG_CREATE) {
         there = ensure(r, e);
         if (there && e->action == PKG_DELETE)
@@ -207,8 +209,10 @@ bool run_apply(void *context, const struct pkg_event *e)
         return r->status == JOURNAL_OK;
     }
     there = find_there(r, &r->present, e);
-    if (there && bytes_equal(there->version, e->version))
-        return true; /* known already */
+    if (there && bytes_equal(there->version, e->version)) { /* known already, if not so well */
+        const struct event_row known = {.time = m.time, .precision = m.precision, .cause = m.cause};
+        return m.precision == PKG_BOUND || run_narrow(r, there, &known);
+    }
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = arch_of(r, e)};
     if (there) {
         struct moment gone = untold(e, there->since);

@@ -259,6 +259,7 @@ static enum journal_status update_source(struct run *r, struct source *source)
 {
     struct journal_source_report *report = r->report;
     struct pkg_cursor cursor = {.continuous = true, .reaches_back = TIME_UNKNOWN, .doubted = report->unreadable};
+    r->doubted = report->unreadable;
     report->complaints = 0;
     report->unreadable = report->unsettled = false;
     r->source_base = r->base_count;
@@ -281,6 +282,10 @@ static enum journal_status update_source(struct run *r, struct source *source)
     bool known = report->status == PKG_OK || report->status == PKG_ABSENT;
     if (known && (status = run_reconcile(r, cursor.reaches_back)) != JOURNAL_OK)
         return status;
+    /* Logs that lay there when the last run could not read them, and none of which was read before, were written all the time since. */
+    bool whole = r->doubted && !report->unreadable && cursor.continuous && !r->busy && report->reaches_back == TIME_UNKNOWN;
+    if (report->status == PKG_OK && whole && cursor.reaches_back != TIME_UNKNOWN && !run_narrow_unnamed(r, cursor.reaches_back))
+        return r->status;
     if (report->status == PKG_OK)
         report->reaches_back = cursor.reaches_back;
     if (report->unsettled)
@@ -318,6 +323,7 @@ static enum journal_status collect_source(struct run *r)
     entry_set_free(&r->present);
     entry_set_free(&r->installed);
     memory_free(&r->known);
+    memory_free(&r->named);
     return status;
 }
 
@@ -562,6 +568,7 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
     arena_free(&r.tag);
     memory_free(&r.causes);
     free(r.base);
+    free(r.bounds);
     return status;
 }
 

@@ -9,7 +9,8 @@ enum journal_status journal_head(struct journal *j, struct journal_head *head, s
         journal_statement(j,
                           "SELECT epoch, last_eid, collected, (SELECT ifnull(sum(installed), 0) FROM source),"
                           " (SELECT ifnull(sum(records - installed), 0) FROM source), (SELECT count(*) FROM source),"
-                          " (SELECT time FROM event ORDER BY seq LIMIT 1), (SELECT count(*) FROM source WHERE unreadable) FROM head",
+                          /* Those from before the logs may have been narrowed since they were put in order. */
+                          " coalesce((SELECT min(time) FROM event WHERE seq <= 0), (SELECT time FROM event ORDER BY seq LIMIT 1)), (SELECT count(*) FROM source WHERE unreadable) FROM head",
                           &status, error);
     *head = (struct journal_head){.collected = TIME_UNKNOWN, .known_since = TIME_UNKNOWN};
     if (!s)

@@ -47,11 +47,15 @@ struct run {
     struct arena tag; /* that is being read */
     struct memory causes;
     uint32_t cause_count;
+    struct open_bound *bounds; /* of events from before the logs, by record; see journal_narrow.c. NULL: not asked for yet */
+    size_t bound_count;
 
     /* of the source at work */
     const struct pkg_manager *manager;
     struct journal_source_report *report;
     struct entry_set present, installed; /* what the journal and the package manager believe */
+    struct memory named;                 /* what the logs of this run name, if the last one could not read them */
+    bool doubted;                        /* it could not */
     struct memory known;                 /* every record that ever was, and every name and architecture */
     uint32_t source_records;
     size_t source_base; /* where this source's events from before the logs begin */
@@ -81,6 +85,16 @@ enum journal_status run_drop_present(struct run *r, struct entry *e) MUST_USE;
 enum journal_status run_set_source(struct run *r, const struct entry *e) MUST_USE;
 /* The number of this command and user, 0 if both are unknown (or after a failure). */
 uint32_t run_cause(struct run *r, struct bytes command, struct bytes user);
+
+/* ---- journal_narrow.c ---- */
+
+/* A log that is read later than what is there was found knows when it came: if all that was known is that it had come by some time, and that is
+ * later, the event from before the logs says so from now on, and so does `e`. */
+bool run_narrow(struct run *r, struct entry *e, const struct event_row *known);
+/* Keeps a name for run_narrow_unnamed(). */
+bool run_note_name(struct run *r, struct bytes name);
+/* The logs, all of them there and whole since `reaches_back`, do not name it: then it is older. */
+bool run_narrow_unnamed(struct run *r, int64_t reaches_back);
 
 /* ---- journal_apply.c ---- */
 

@@ -708,6 +708,52 @@ static void test_logs_found_later(void **state)
     machine_free(&m);
 }
 
+/* It also tells of what it does not name, if it was there all the time: that is older than the log. What was told of either stays true, with its EID. */
+static void test_bounds_become_narrower(void **state)
+{
+    (void)state;
+    for (int missing = 0; missing < 2; missing++) {
+        struct machine m = machine_make();
+        const char *younger = "/var/lib/dpkg/info/young.list";
+        unlink(root_path(&m.root, DPKG_LOG));
+        if (!missing) /* what is there under the name cannot be read */
+            mkdir(root_path(&m.root, DPKG_LOG), 0755);
+        root_package(&m.root, "old", "all", "1", "installed");
+        root_package(&m.root, "named", "amd64", "2", "installed");
+        root_package(&m.root, "again", "all", "1", "installed");
+        root_package(&m.root, "young", "all", "1", "installed");
+        root_write(&m.root, younger, "");
+        root_time(&m.root, younger, 1704448800); /* 2024-01-05T10:00:00Z */
+        collect(&m);
+        assert_int_equal(m.report.sources[0].unreadable, !missing);
+        expect_records(&m, JOURNAL_BOTH, NULL,
+                       "again:all 1 installed now bound\nnamed:amd64 2 installed now bound\nold:all 1 installed now bound\n"
+                       "young:all 1 installed 2024-01-05T10:00:00Z bound\n");
+        rmdir(root_path(&m.root, DPKG_LOG));
+        root_write(&m.root, DPKG_LOG,
+                   INSTALL("10:00:00", "named:amd64", "2") INSTALL("11:00:00", "gone:all", "1") REMOVE("12:00:00", "gone:all", "1")
+                       INSTALL("13:00:00", "again:all", "1") REMOVE("14:00:00", "again:all", "1") INSTALL("15:00:00", "again:all", "1"));
+        collect(&m);
+        assert_int_equal(m.report.new_events, 4); /* of gone and again */
+        expect_records(&m, JOURNAL_INSTALLED, NULL,
+                       missing ? "again:all 1 installed 2024-01-01T15:00:00Z exact\nnamed:amd64 2 installed 2024-01-01T10:00:00Z exact\n"
+                                 "old:all 1 installed now bound\nyoung:all 1 installed 2024-01-05T10:00:00Z bound\n"
+                               : "again:all 1 installed 2024-01-01T15:00:00Z exact\nnamed:amd64 2 installed 2024-01-01T10:00:00Z exact\n"
+                                 "old:all 1 installed 2024-01-01T10:00:00Z bound\nyoung:all 1 installed 2024-01-05T10:00:00Z bound\n");
+        expect_records(&m, JOURNAL_BOTH, "2024-01-01T13:30:00Z",
+                       missing ? "again:all 1 installed 2024-01-01T13:00:00Z exact\ngone:all 1 removed 2024-01-01T12:00:00Z exact\n"
+                                 "named:amd64 2 installed 2024-01-01T10:00:00Z exact\n"
+                               : "again:all 1 installed 2024-01-01T13:00:00Z exact\ngone:all 1 removed 2024-01-01T12:00:00Z exact\n"
+                                 "named:amd64 2 installed 2024-01-01T10:00:00Z exact\nold:all 1 installed 2024-01-01T10:00:00Z bound\n");
+        struct journal_head head;
+        assert_int_equal(journal_head(m.journal, &head, &m.error), JOURNAL_OK);
+        assert_int_equal(head.known_since, 1704103200); /* 2024-01-01T10:00:00Z */
+        collect(&m);
+        assert_int_equal(m.report.new_events, 0);
+        machine_free(&m);
+    }
+}
+
 static size_t count_kept(const struct machine *m)
 {
     size_t count = 0;
@@ -994,6 +1040,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_log),
         cmocka_unit_test(test_damaged_logs),
         cmocka_unit_test(test_logs_found_later),
+        cmocka_unit_test(test_bounds_become_narrower),
         cmocka_unit_test(test_damaged_journal),
         cmocka_unit_test(test_restored_journal),
         cmocka_unit_test(test_older_journal),
