@@ -41,6 +41,7 @@ struct journal_source_report {
     int64_t reaches_back;        /* the oldest moment its logs tell of, TIME_UNKNOWN */
     uint32_t complaints;         /* log lines that were not understood */
     bool unreadable;             /* a log that is there could not be read */
+    bool zone_assumed;           /* local times that this run read in its logs were taken for UTC: the root does not tell its zone, nor does TZ */
     bool unsettled;              /* the package manager is at work: what it has under way is told by a later run */
 };
 struct journal_report {

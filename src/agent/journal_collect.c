@@ -288,6 +288,7 @@ static enum journal_status update_source(struct run *r, struct source *source)
         return r->status;
     if (report->status == PKG_OK)
         report->reaches_back = cursor.reaches_back;
+    report->zone_assumed = cursor.zone_assumed;
     if (report->unsettled)
         source->stamp = 0; /* the next run looks again, whatever changed */
     if ((status = run_flush_records(r)) != JOURNAL_OK)

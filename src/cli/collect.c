@@ -19,6 +19,7 @@ static void print_json(struct cli *cli, const struct journal_report *r, uint32_t
         json_str(&j, "source", s->manager->name);
         json_bool(&j, "readable", s->status == PKG_OK || s->status == PKG_ABSENT);
         json_bool(&j, "logs_readable", !s->unreadable);
+        json_bool(&j, "zone_known", !s->zone_assumed);
         json_bool(&j, "settled", !s->unsettled);
         json_number(&j, "new_events", s->new_events);
         json_number(&j, "installed", s->installed);
@@ -46,6 +47,8 @@ static void print_text(struct cli *cli, const struct journal_report *r, uint32_t
             wr_str(out, s->status == PKG_ABSENT ? "  (gone)" : "  (packages unreadable)");
         if (s->unreadable)
             wr_str(out, "  (a log is unreadable)");
+        if (s->zone_assumed)
+            wr_str(out, "  (no time zone: local times are taken for UTC)");
         if (s->unsettled)
             wr_str(out, "  (at work: the next run tells the rest)");
         if (s->complaints)

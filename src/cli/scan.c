@@ -82,7 +82,7 @@ static void print_sources(struct scan *s, const struct journal_report *report, c
             wr_fmt(out, "none: %s", source->unreadable ? "no log can be read" : "there are no logs");
         else
             local_put_time(out, source->reaches_back, PKG_EXACT);
-        wr_fmt(out, " (%u events)\nlast change:   ", source->new_events);
+        wr_fmt(out, " (%u events)%s\nlast change:   ", source->new_events, source->zone_assumed ? ", local times taken for UTC" : "");
         local_put_time(out, s->changed[source->manager->source], PKG_EXACT);
         wr_str(out, "\n");
     }
@@ -125,6 +125,7 @@ static enum journal_status print_json(struct scan *s, struct journal *journal, c
         json_time(j, "last_change", s->changed[report->sources[i].manager->source]);
         json_bool(j, "readable", is_readable(&report->sources[i]));
         json_bool(j, "logs_readable", !report->sources[i].unreadable);
+        json_bool(j, "zone_known", !report->sources[i].zone_assumed);
         json_object_end(j);
     }
     json_array_end(j);

@@ -197,6 +197,7 @@ static void save(struct merge *m, struct pkg_cursor *cursor, bool apt_ended)
     log_set_save(dpkg, m->dpkg.hold);
     log_set_save(apt, apt_ended ? (struct log_mark){0} : m->apt.mark);
     cursor->reaches_back = earlier(log_set_reaches_back(dpkg), log_set_reaches_back(apt));
+    cursor->zone_assumed = m->zone.assumed;
     cursor->continuous = !dpkg->lost && !apt->lost;
     wr_reset(&cursor->after);
     wr_u8(&cursor->after, CURSOR_VERSION);
@@ -213,7 +214,7 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     cursor_read(cursor->before, &dpkg, &apt, &m->dpkg.speaks);
     m->known = dpkg.last == TIME_UNKNOWN || apt.last > dpkg.last ? apt.last : dpkg.last;
     dpkg_native_arch(root, m->native, sizeof m->native);
-    m->zone = (struct log_zone){.root = root, .sink = m->sink, .first = cursor->before.n == 0};
+    m->zone = (struct log_zone){.root = root, .sink = m->sink};
     log_set_open(&m->dpkg.set, root, DPKG_LOG, dpkg, &m->zone, m->sink);
     log_set_open(&m->apt.set, root, APT_HISTORY, apt, &m->zone, m->sink);
     m->dpkg.set.time_of = dpkg_log_time;

@@ -135,12 +135,12 @@ enum pkg_status rpm_describe_lines(struct lines *lines, const struct pkg_sink *s
 /* ---- log_time.c: what local times in logs mean ------------------------------------------------------------------- */
 
 /* The zone that a root's logs were written in; found when a time asks for it. As the root says itself (/etc/localtime, /etc/timezone), with the
- * zoneinfo that stands there, else this machine's; where it says nothing TZ counts, and without that UTC, which is said once. */
+ * zoneinfo that stands there, else this machine's; where it says nothing TZ counts, and without that UTC. */
 struct log_zone {
     const char *root;
     const struct pkg_sink *sink;
-    bool first; /* no run has read logs before */
     bool found;
+    bool assumed;       /* nothing says which: UTC, as the C library does */
     bool unknown;       /* it is named, but nobody knows it: times are read as UTC, and may be those of any zone */
     struct zone *rules; /* NULL: UTC */
 };

@@ -98,9 +98,8 @@ static void find(struct log_zone *z)
     } else if (!known && tz && !load_environment(z, tz)) {
         z->unknown = true;
         say(z, "it is missing, and TZ=%.*s names no time zone: times of logs are known to about a day", 64, tz);
-    } else if (!known && !tz && z->first) {
-        say(z, "it is missing, and TZ is not set%.*s: times of logs are taken for UTC, as the C library does", 0, "");
     }
+    z->assumed = !known && !z->unknown && !tz;
     wr_free(&word);
 }
 

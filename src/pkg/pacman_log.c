@@ -169,7 +169,7 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
     if (!log)
         return PKG_NO_MEMORY;
     cursor_read(log, cursor->before, &before);
-    struct log_zone zone = {.root = root, .sink = sink, .first = cursor->before.n == 0};
+    struct log_zone zone = {.root = root, .sink = sink};
     log_set_open(&log->set, root, PACMAN_LOG, before, &zone, sink);
     log->set.time_of = pacman_log_time;
     log->set.minutes = true;
@@ -180,6 +180,7 @@ enum pkg_status pacman_history(const char *root, struct pkg_cursor *cursor, cons
         stopped = !repeated && !emit(log, sink, &a);
     }
     cursor_write(log, cursor);
+    cursor->zone_assumed = zone.assumed;
     log_set_close(&log->set);
     log_zone_free(&zone);
     free(log);

@@ -155,6 +155,7 @@ struct pkg_cursor {
     bool doubted;         /* the last run could not read a log: what is still wrong with those it is done with is to be said again */
     struct wr after;      /* what this run leaves; the caller frees it */
     bool continuous;      /* false: something between the last run and now is missing from the logs (truncated, deleted) */
+    bool zone_assumed;    /* local times were read for UTC, because nothing says which zone the root has */
     int64_t reaches_back; /* the oldest moment the logs tell of, TIME_UNKNOWN if there are none */
 };
 

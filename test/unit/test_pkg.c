@@ -520,6 +520,7 @@ static void expect_noon(const struct root *r, const char *time, const char *comp
         struct told t;
         read_history(r, &cursor, &t);
         assert_string_equal(wr_string(&t.text), again ? "" : events);
+        assert_int_equal(cursor.zone_assumed, !again && !getenv("TZ"));
         const char *said = strstr(wr_string(&t.complaints), "localtime:0: ");
         if (!again && complaints)
             assert_non_null(said && strstr(said, complaints) ? said : NULL);
@@ -582,7 +583,7 @@ static void test_zones_of_the_environment(void **state)
         {"CET-1CEST", "07-01T10:00:00Z exact", NULL},
         {"", "07-01T12:00:00Z exact", NULL},
         {"UTC", "07-01T12:00:00Z exact", NULL},
-        {NULL, "07-01T12:00:00Z exact", "TZ is not set: times of logs are taken for UTC"},
+        {NULL, "07-01T12:00:00Z exact", NULL}, /* and the cursor says so */
         {"Europe/Brlin", "07-02T00:00:00Z bound since 06-30T22:00:00Z", "TZ=Europe/Brlin names no time zone"},
     };
     struct root r = root_make();
