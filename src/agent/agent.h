@@ -144,7 +144,8 @@ struct agent_tag_style {
     bool bare;                          /* nothing of Muster's own namespace */
     bool full, hierarchic;              /* with files; directories within one another */
     unsigned hashes;                    /* enum measure_hash, of the files */
-    const char *root, *cache;           /* as in struct measure_options */
+    const char *root, *cache;           /* as in struct measure_options, */
+    uint64_t until;                     /* and so is this */
 };
 /* Where tags go. A package's tag is one begin(), the calls on the sink that it returned, and one end(); tags come one after the other, in the
  * order in which they were asked for. */
@@ -235,7 +236,8 @@ struct agent_inventory {
     bool leaves; /* with the verdict, so what the server asks about what it was told it must ask now. agent_assess() sets it */
 };
 
-/* Reads the files of all that is installed into the cache of inventory->tags, so that no server waits for it. False: `error` says why. */
+/* Reads the files of all that is installed into the cache of inventory->tags, so that no server waits for it. False: `error` says why; behind
+ * tags->until what was read by then is kept. */
 bool agent_records_warm(const struct agent_inventory *inventory, struct error *error) MUST_USE;
 
 /* ---- one assessment ------------------------------------------------------------------------------------------------ */

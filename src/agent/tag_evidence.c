@@ -192,7 +192,7 @@ static bool put_tree(struct evidence *e, const struct agent_tag_style *style, in
     char self[64];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     const struct measure_options options = {
-        .root = self, .hashes = style->hashes, .follow = true, .take = take, .context = e};
+        .root = self, .hashes = style->hashes, .follow = true, .until = style->until, .take = take, .context = e};
     const struct tag_walk w = {fd, style->hierarchic, take_file, take_unreadable, e};
     e->measure = measure_begin(&options, error);
     if (!e->measure)

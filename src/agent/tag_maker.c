@@ -270,7 +270,7 @@ struct agent_tags *agent_tags_begin(const struct agent_tag_style *style, const s
     t->last = &t->first;
     /* Links are followed, as swidGenerator does it: a library's name leads to its file, whatever version that carries. */
     const struct measure_options options = {
-        .root = style->root, .hashes = style->hashes, .follow = true, .cache = style->cache, .take = take_measured, .context = t};
+        .root = style->root, .hashes = style->hashes, .follow = true, .cache = style->cache, .until = style->until, .take = take_measured, .context = t};
     if (style->full && !(t->measure = measure_begin(&options, error))) {
         free(t);
         return NULL;

@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/tag_out.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -204,7 +205,10 @@ static bool take_tags(struct cli *cli, struct prepared *p)
     const char *tags = cli_value(cli, "tags"), *format = cli_value(cli, "tag-format");
     bool full = tags && strcmp(tags, "full") == 0, known = tag_format_find(format, &p->inventory.model);
     snprintf(p->cache, sizeof p->cache, "%s/hashes.db", cli_state(cli));
-    p->tags = (struct agent_tag_style){.full = true, .hashes = MEASURE_SHA256, .root = cli_root(cli), .cache = p->cache};
+    p->tags.full = true;
+    p->tags.hashes = MEASURE_SHA256;
+    p->tags.root = cli_root(cli);
+    p->tags.cache = p->cache;
     p->inventory.tags = full ? &p->tags : NULL;
     if (tags && !full && strcmp(tags, "plain") != 0)
         cli_usage(cli, "--tags is plain or full, not \"%s\"", tags);
@@ -215,12 +219,30 @@ static bool take_tags(struct cli *cli, struct prepared *p)
     return false;
 }
 
+/* Late, before the server was asked anything: what was read by then is kept. */
+static int give_up(struct cli *cli, const struct prepared *p)
+{
+    return cli_fail(cli, EXIT_UNREACHED,
+                    "%s:%u: not asked within %" PRIu64 " s: this machine's files were still being read; what was read is kept, so run it again, or give "
+                    "it more time with --timeout",
+                    p->a.host, p->a.port, cli_number(cli, "timeout", 0));
+}
+
+static bool is_late(const struct prepared *p)
+{
+    return p->tags.until && time_monotonic_ms() >= p->tags.until;
+}
+
 /* All files are read before the server begins to wait. */
-static void warm_tags(struct prepared *p)
+static int warm_tags(struct cli *cli, struct prepared *p)
 {
     struct error error = {""};
-    if (p->inventory.tags && !agent_records_warm(&p->inventory, &error))
+    bool warm = !p->inventory.tags || agent_records_warm(&p->inventory, &error);
+    if (is_late(p))
+        return give_up(cli, p);
+    if (!warm)
         log_line(LOG_WARNING, "hashes are not kept: %s", error.text);
+    return EXIT_DONE;
 }
 
 /* An agent has the state folder for itself. */
@@ -237,6 +259,8 @@ int prepare_assessment(struct cli *cli, bool stays, struct prepared *p)
     struct journal_report report;
     *p = (struct prepared){.claim = -1, .server = {.port = DEFAULT_PORT}, .a = {.language = language ? language : "en"}};
     struct error error = {""};
+    uint64_t seconds = stays ? 0 : cli_number(cli, "timeout", 0);
+    p->tags.until = seconds ? time_monotonic_ms() + seconds * 1000 : 0;
     p->a.posture = &p->posture;
     p->a.inventory = &p->inventory;
     if (!net_address_parse(cli_argument(cli, 0), NET_CALL, &p->server, &error))
@@ -258,7 +282,8 @@ int prepare_assessment(struct cli *cli, bool stays, struct prepared *p)
         status = local_collect(cli, cli_state(cli), &p->inventory.journal, &report);
     if (status == EXIT_DONE || status == EXIT_UNKNOWN) {
         agent_posture_read(cli_root(cli), &p->posture);
-        warm_tags(p);
+        int warm = warm_tags(cli, p);
+        status = warm == EXIT_DONE ? status : warm;
     }
     if (factory)
         p->posture.default_password = strcmp(factory, "yes") == 0;
@@ -309,7 +334,8 @@ static int run(struct cli *cli)
     struct agent_server server = {.last_boot = TIME_UNKNOWN};
     if (cli_flag(cli, "mutual"))
         p.a.server = &server;
-    p.a.timeout_ms = (unsigned)cli_number(cli, "timeout", DEFAULT_TIMEOUT) * 1000;
+    uint64_t now = time_monotonic_ms(); /* what is left; without --timeout all of the default is the server's */
+    p.a.timeout_ms = p.tags.until > now ? (unsigned)(p.tags.until - now) : p.tags.until ? 1 : DEFAULT_TIMEOUT * 1000;
     status = known == EXIT_DONE || known == EXIT_UNKNOWN ? assess_captured(cli, &p.a) : known;
     prepared_free(&p);
     return known == EXIT_UNKNOWN && status != EXIT_UNREACHED ? known : status;
@@ -320,7 +346,7 @@ static const struct cli_option options[] = {
     {"mutual", NULL, "assess the server, too, where it is served with --mutual; exit 1 also if it does not satisfy, 3 if it does not tell"},
     {"capture", "FILE", "keep what both sides said within TLS in this file, for muster decode; it is worth as much as the login: a password\n"
                 "that went as PLAIN stands in it"},
-    {"timeout", "S", "give up after so many seconds (default: 60)", 1, MAX_TIMEOUT},
+    {"timeout", "S", "give up after so many seconds, in which this machine is read, too (default: 60 from the first word to the server)", 1, MAX_TIMEOUT},
     {NULL, NULL, NULL},
 };
 

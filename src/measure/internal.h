@@ -26,8 +26,10 @@ struct known {
     uint8_t digests[MEASURE_DIGESTS];
 };
 struct reader; /* its buffers, its hash contexts, and the folder it looked into last */
-struct reader *reader_new(int root, unsigned hashes, bool follow);
+struct reader *reader_new(int root, const struct measure_options *options); /* whose texts need not outlive the call */
 void reader_free(struct reader *r);
+/* Whether options' `until` has come. */
+bool reader_is_late(uint64_t until);
 /* `facts` are those of the file that `out` tells of. */
 void reader_measure(struct reader *r, const char *path, const struct known *known, struct file_facts *facts, struct measured *out);
 

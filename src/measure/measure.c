@@ -91,8 +91,8 @@ static void take_answer(struct measure *m)
     struct bytes path = {(const uint8_t *)s->path, s->length};
     if (m->cache && s->measured.hashes && !s->measured.cached)
         cache_learn(m->cache, path, &s->facts, &s->measured);
-    if (!m->stopped)
-        m->stopped = !m->options.take(m->options.context, path, s->tag, &s->measured);
+    if (!m->stopped) /* what was read until it was late is no answer */
+        m->stopped = reader_is_late(m->options.until) || !m->options.take(m->options.context, path, s->tag, &s->measured);
     s->done = false;
     pthread_mutex_lock(&m->lock);
     m->head++;
@@ -128,6 +128,7 @@ static bool put_path(struct slot *s, struct bytes path)
 
 bool measure_file(struct measure *m, struct bytes path, void *tag)
 {
+    m->stopped |= reader_is_late(m->options.until);
     if (m->stopped)
         return false;
     struct slot *s = &m->slots[m->tail & (RING - 1)]; /* only this thread moves the tail */
@@ -173,7 +174,7 @@ static size_t threads_of(const struct measure_options *o)
 static bool start_threads(struct measure *m, size_t wanted)
 {
     for (; m->count < wanted; m->count++) {
-        struct reader *reader = reader_new(m->root, m->options.hashes, m->options.follow);
+        struct reader *reader = reader_new(m->root, &m->options);
         struct worker *w = reader && m->count ? malloc(sizeof *w) : NULL;
         if (w)
             *w = (struct worker){m, reader};

@@ -43,6 +43,7 @@ struct measure_options {
     bool follow;      /* a link at the end of a path is followed (below the root) */
     unsigned threads; /* 0: as many as processors, at most 4; 1: none but the caller's */
     const char *cache; /* path of the cache's database, made if it is not there; NULL: none */
+    uint64_t until;    /* time_monotonic_ms() from which on nothing more is read, not to the end of a file that is being read: all stops; 0: never */
     /* Gets the answers in the order of the questions, in the thread that asks. False stops all. */
     bool (*take)(void *context, struct bytes path, void *tag, const struct measured *m);
     void *context;
@@ -54,7 +55,7 @@ struct measure; /* one measuring of any number of files; for one thread */
  * text is empty otherwise. options' texts need not outlive the call. */
 struct measure *measure_begin(const struct measure_options *options, struct error *error) MUST_USE;
 /* One file; `path` is absolute below the root, any octets but NUL, and is copied. Answers come during this call or a later one: at most some
- * thousand files wait. False: stopped by `take`, or no memory. */
+ * thousand files wait. False: stopped by `take` or options' `until`, or no memory. */
 bool measure_file(struct measure *m, struct bytes path, void *tag) MUST_USE;
 /* Waits for all answers. False as measure_file(). */
 bool measure_flush(struct measure *m) MUST_USE;

@@ -13,18 +13,19 @@ struct reader {
     int root, folder; /* folder: of the path `folder_path`, -1 none */
     unsigned hashes;
     bool follow;
+    uint64_t until;
     struct measure_hasher *hasher;
     uint8_t *block;
     char folder_path[PATH_MAX];
 };
 
-struct reader *reader_new(int root, unsigned wanted, bool follow)
+struct reader *reader_new(int root, const struct measure_options *o)
 {
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     *r = (struct reader){
-        .root = root, .folder = -1, .hashes = wanted, .follow = follow, .block = malloc(BLOCK), .hasher = measure_hasher_new(wanted)};
+        .root = root, .folder = -1, .hashes = o->hashes, .follow = o->follow, .until = o->until, .block = malloc(BLOCK), .hasher = measure_hasher_new(o->hashes)};
     if (r->block && r->hasher)
         return r;
     reader_free(r);
@@ -94,6 +95,11 @@ static const char *enter_folder(struct reader *r, const char *path)
     return slash ? slash + 1 : path;
 }
 
+bool reader_is_late(uint64_t until)
+{
+    return until && time_monotonic_ms() >= until;
+}
+
 /* Hashes all of it: size and times must be the same before and after, and as many octets must have come. */
 static enum measure_state hash_content(struct reader *r, int fd, struct file_facts *facts, struct measured *out)
 {
@@ -102,6 +108,8 @@ static enum measure_state hash_content(struct reader *r, int fd, struct file_fac
     measure_hasher_begin(r->hasher);
     /* One octet more than there should be shows that it grew; reading on for ever is not possible. */
     while (done <= facts->size) {
+        if (reader_is_late(r->until)) /* one file can be larger than anybody waits for */
+            return MEASURE_UNREADABLE;
         ssize_t n = read(fd, r->block, BLOCK);
         if (n < 0 && errno == EINTR)
             continue;

@@ -254,10 +254,29 @@ def damaged(server):
     write("server/endpoints.passwd", before)
 
 
+def too_late(server):
+    """What this machine has to read counts, too: a file that nobody reads in time."""
+    package = re.search(r"^Package: (.+)$", open(ROOT + "/var/lib/dpkg/status", encoding="utf-8").read(), re.M).group(1)
+    os.makedirs(ROOT + "/var/lib/dpkg/info")
+    with open(f"{ROOT}/var/lib/dpkg/info/{package}.list", "w", encoding="utf-8") as file:
+        file.write("/.\n/image\n")
+    with open(ROOT + "/image", "w", encoding="utf-8") as file:
+        file.truncate(400 << 30)
+    begin = time.monotonic()
+    result = assess(server, "--cert", WORK + "/late.crt", "--key", WORK + "/late.key", "--tags", "full", "--timeout", "2")
+    seconds = time.monotonic() - begin
+    check("reading files ends with the timeout", result.returncode == 5 and "within 2 s" in result.stderr.splitlines()[-1] and "--timeout" in result.stderr, result.stderr)
+    check("soon", 2 <= seconds < 20, f"{seconds:.1f} s")
+    os.unlink(ROOT + "/image")
+    shutil.rmtree(ROOT + "/var/lib/dpkg/info")
+
+
 def what_is_said(server):
     """Each thing once, and no more than is known."""
     keys = ("--cert", WORK + "/said.crt", "--key", WORK + "/said.key")
-    run(MUSTER, "pki", "issue", "said", "--state", STATE, "--out", WORK)
+    for name in ("said", "late"):
+        run(MUSTER, "pki", "issue", name, "--state", STATE, "--out", WORK)
+    too_late(server)
     before = server.messages().count("assessment result")
     result = assess(server, *keys, "--tags", "full")
     check("a first assessment tells of its tags", result.returncode == 0 and re.search(r"^tags: +\d+ ", result.stdout, re.M), result.stdout)

@@ -80,6 +80,36 @@ static void expect_hash(const struct measured *m, enum measure_hash hash, const 
     assert_memory_equal(is.p, want, size);
 }
 
+/* In the middle of a file, too: it may be larger than anybody waits for. What was asked and not read is not answered. */
+static void reading_ends_in_time(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct told t = {0};
+    struct error error;
+    root_write(&r, "/large", "");
+    root_write(&r, "/small", "x");
+    assert_int_equal(truncate(root_path(&r, "/large"), (off_t)200 << 30), 0);
+    for (unsigned threads = 1; threads <= 4; threads += 3) {
+        struct measure_options o = options_of(&r, &t);
+        uint64_t begin = time_monotonic_ms();
+        o.threads = threads;
+        o.until = begin + 200;
+        struct measure *m = measure_begin(&o, &error);
+        assert_non_null(m);
+        assert_true(measure_file(m, BYTES("/large"), NULL));
+        assert_false(measure_flush(m));
+        assert_false(measure_file(m, BYTES("/small"), NULL));
+        measure_end(m, true);
+        assert_int_equal(t.count, 0);
+        assert_in_range(time_monotonic_ms() - begin, 200, 20000);
+    }
+    struct measure_options o = options_of(&r, &t);
+    o.until = time_monotonic_ms() + 3600000;
+    assert_int_equal(one(o, "/small").state, MEASURE_FILE);
+    root_remove(&r);
+}
+
 static void all_hashes_come_from_one_pass(void **state)
 {
     (void)state;
@@ -555,6 +585,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(octets_from_elsewhere_are_hashed),
         cmocka_unit_test(all_hashes_come_from_one_pass),
+        cmocka_unit_test(reading_ends_in_time),
         cmocka_unit_test(odd_names_are_names),
         cmocka_unit_test(links_do_not_lead_out),
         cmocka_unit_test(what_is_no_file_is_not_opened),
