@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-LIGHT = {"libc", "libm", "libssl", "libcrypto", "libuv", "libsqlite3", "libz", "libexpat", "libjansson", "libcbor", "ld-linux-x86-64", "ld-linux-aarch64", "linux-vdso",
+LIGHT = {"libc", "libm", "libssl", "libcrypto", "libuv", "libsqlite3", "libz", "libexpat", "libjansson", "libidn", "libcbor", "ld-linux-x86-64", "ld-linux-aarch64", "linux-vdso",
          "libpthread", "libdl", "librt", "libasan", "libubsan", "libgcc_s", "libstdc++"}
 
 lines = subprocess.run(["ldd", os.path.join(sys.argv[1], "muster")], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()

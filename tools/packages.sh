@@ -1,7 +1,7 @@
 # Debian packages, stated once. Sourced by quickstart and runtests.
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libssl-dev libuv1-dev libsqlite3-dev libpq-dev libmicrohttpd-dev
-  libjansson-dev libexpat1-dev libcbor-dev zlib1g-dev libcurl4-openssl-dev libarchive-dev"
+  libjansson-dev libidn-dev libexpat1-dev libcbor-dev zlib1g-dev libcurl4-openssl-dev libarchive-dev"
 TEST_PACKAGES="clang libclang-rt-14-dev llvm libcmocka-dev librpm-dev libxmlsec1-dev xmlsec1 postgresql openssl pacman-package-manager rpm dnf createrepo-c flatpak tzdata zstd
   util-linux"
 

@@ -97,8 +97,10 @@ static int run_list(struct cli *cli)
 }
 
 static const char add_more[] =
-    "NAME is 1 to 64 letters, digits, . - _ @, not beginning with . or -, as it is for muster pki issue. What is kept is in STATE/endpoints.passwd, mode 0600: for each name a verifier of SCRAM-SHA-256 (RFC 5803), not the password. A running server\n"
-    "takes it at the next login; nothing needs a restart. The endpoint then logs in with its name and the same file:\n\n"
+    "NAME is 1 to 64 letters, digits, . - _ @, not beginning with . or -, as it is for muster pki issue. A password is prepared as RFC 4013\n"
+    "says, so that composed and decomposed letters are the same; control and private characters are refused. What is kept is in\n"
+    "STATE/endpoints.passwd, mode 0600: for each name a verifier of SCRAM-SHA-256 (RFC 5803), not the password. A running server takes it at\n"
+    "the next login; nothing needs a restart. The endpoint then logs in with its name and the same file:\n\n"
     "  muster assess SERVER --ca ca.crt --user NAME --password-file FILE\n\n"
     "These accounts are endpoints'. People and programs that use the API have the token of STATE/token.txt: see muster serve --help.";
 static const struct cli_option add_options[] = {

@@ -173,8 +173,9 @@ static int assess(struct cli *cli, const struct agent_assessment *a)
 }
 
 /* A certificate with its key, a name with its password, or both; EXIT_DONE, or what was said. */
-static int take_identity(struct cli *cli, struct agent_assessment *a, struct secret *password)
+static int take_identity(struct cli *cli, struct prepared *p)
 {
+    struct agent_assessment *a = &p->a;
     const char *user = cli_value(cli, "user"), *file = cli_value(cli, "password-file");
     a->ca = cli_value(cli, "ca");
     a->certificate = cli_value(cli, "cert");
@@ -190,12 +191,15 @@ static int take_identity(struct cli *cli, struct agent_assessment *a, struct sec
         return a->key ? EXIT_DONE
                       : cli_usage(
                             cli, "who is it? Give --cert FILE and --key FILE, or --user NAME and --password-file FILE");
-    a->user = bytes_of(user);
-    if (!nea_login_text(a->user))
-        return cli_usage(cli, "--user takes 1 to %d octets of UTF-8 without control or invisible characters", NEA_LOGIN_TEXT_MAX);
-    if (!cli_secret(cli, "password-file", password))
+    if (!cli_secret(cli, "password-file", &p->password))
         return EXIT_USAGE;
-    a->password = password->view;
+    a->user = (struct bytes){p->user, net_saslprep(bytes_of(user), p->user, sizeof p->user)};
+    a->password = (struct bytes){p->password.text, net_saslprep(p->password.view, p->password.text, SECRET_MAX)};
+    if (!nea_login_text(a->user))
+        return cli_usage(cli, "--user takes 1 to %d octets of UTF-8 without control or private characters (RFC 4013)", NEA_LOGIN_TEXT_MAX);
+    if (!nea_login_text(a->password))
+        return cli_fail(cli, EXIT_USAGE, "%s: this is no password: it has control or private characters, or letters of both writing directions (RFC 4013)",
+                        file);
     return EXIT_DONE;
 }
 
@@ -275,7 +279,7 @@ int prepare_assessment(struct cli *cli, bool stays, struct prepared *p)
         return cli_usage(cli, "--default-password is yes or no, not \"%s\"", factory);
     if (!take_tags(cli, p))
         return EXIT_USAGE;
-    int status = take_identity(cli, &p->a, &p->password);
+    int status = take_identity(cli, p);
     if (status == EXIT_DONE && stays)
         status = claim(cli, p);
     if (status == EXIT_DONE)

@@ -30,6 +30,7 @@ struct prepared {
     int claim; /* of the state folder, -1: it is not claimed */
     struct agent_assessment a;
     struct net_address server;
+    uint8_t user[NEA_LOGIN_TEXT_MAX];
     struct secret password;
     struct agent_posture posture;
     struct agent_inventory inventory;

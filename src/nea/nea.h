@@ -259,8 +259,8 @@ bool nea_verifier_matches(const struct nea_verifier *v, const struct nea_crypto 
 bool nea_verifier_parse(struct nea_verifier *v, struct bytes text) MUST_USE;
 void nea_verifier_print(struct wr *w, const struct nea_verifier *v);
 /* 1 to NEA_LOGIN_TEXT_MAX octets of UTF-8 without control characters and without what RFC 4013 prohibits, leaves out or takes for a space:
- * what a name or a password may be. Its normalisation (NFKC) is not done: text as keyboards give it (ASCII, composed letters) is left
- * alone by it. */
+ * what a name or a password may be on the wire. Its normalisation (NFKC) is the host's: net_saslprep(), before a config has them, and before an
+ * answer to a login is sought. */
 bool nea_login_text(struct bytes text);
 /* Overwrites what was secret; the compiler cannot leave it out. */
 void nea_forget(void *p, size_t n);

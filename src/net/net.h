@@ -26,6 +26,10 @@ bool net_sha256(struct bytes text, uint8_t out[32]) MUST_USE;
 bool net_hmac_sha256(struct bytes key, struct bytes text, uint8_t out[32]) MUST_USE;
 /* PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256, one block. */
 bool net_pbkdf2_sha256(struct bytes password, struct bytes salt, uint32_t iterations, uint8_t out[32]) MUST_USE;
+/* SASLprep (RFC 4013) of a name or a password: composed and decomposed letters, wide and narrow ones, and blanks of all kinds become the same
+ * text. How many octets it put into `out`; 0: what cannot be prepared (control and private characters, letters of both writing directions in
+ * the wrong order, no UTF-8), is empty then, or does not fit. `text` may lie in `out`. */
+size_t net_saslprep(struct bytes text, uint8_t *out, size_t size) MUST_USE;
 /* Unpredictable octets. */
 bool net_random(uint8_t *p, size_t n) MUST_USE;
 

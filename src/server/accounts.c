@@ -209,18 +209,23 @@ enum server_status account_add(const char *state, const char *name, struct bytes
                                struct error *error)
 {
     struct nea_verifier v;
+    uint8_t prepared[NEA_LOGIN_TEXT_MAX];
+    struct bytes secret = {prepared, net_saslprep(password, prepared, sizeof prepared)};
     *replaced = false;
     if (!server_name_valid(name, error))
         return SERVER_REFUSED;
-    if (!nea_login_text(password) || iterations < NEA_ITERATIONS_MIN || iterations > NEA_ITERATIONS_MAX) {
+    if (!nea_login_text(secret) || iterations < NEA_ITERATIONS_MIN || iterations > NEA_ITERATIONS_MAX) {
         error_set(error,
-                  "a password has 1 to %d octets of UTF-8 without control or invisible characters, its verifier %d to %d iterations",
+                  "a password has 1 to %d octets of UTF-8 without control or private characters, and letters of one writing direction at its ends (RFC 4013); "
+                  "its verifier has %d to %d iterations",
                   NEA_LOGIN_TEXT_MAX, NEA_ITERATIONS_MIN, NEA_ITERATIONS_MAX);
         return SERVER_REFUSED;
     }
     if (!server_folder_make(state, error))
         return SERVER_REFUSED;
-    if (!nea_verifier_make(&v, &server_crypto, password, iterations)) {
+    bool made = nea_verifier_make(&v, &server_crypto, secret, iterations);
+    nea_forget(prepared, sizeof prepared);
+    if (!made) {
         error_set(error, "the password's verifier cannot be made");
         return SERVER_FAILED;
     }

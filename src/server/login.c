@@ -13,6 +13,7 @@
 
 #define DIGEST     32
 #define SECRET_MIN 8 /* characters */
+#define PART_MAX   512 /* octets of a user's name, or of a password */
 
 /* Digests are compared without telling lengths or prefixes by time. */
 struct web_login {
@@ -38,18 +39,33 @@ static struct bytes admin_line(struct bytes text, const char *key)
     return (struct bytes){0};
 }
 
-static bool admin_digest(struct bytes text, uint8_t out[DIGEST])
+/* As other keyboards write it, too (RFC 7617 §2.1 takes RFC 8265 for this, whose predecessor is what we have); what cannot be prepared is
+ * taken octet by octet. */
+static void put_prepared(struct wr *w, struct bytes text)
 {
-    struct wr pair = wr_of(1024);
-    struct bytes user = admin_line(text, "user"), password = admin_line(text, "password");
-    wr_bytes(&pair, user);
+    uint8_t prepared[PART_MAX];
+    size_t n = net_saslprep(text, prepared, sizeof prepared);
+    wr_bytes(w, n ? (struct bytes){prepared, n} : text);
+    OPENSSL_cleanse(prepared, sizeof prepared);
+}
+
+static bool pair_digest(struct bytes user, struct bytes password, uint8_t out[DIGEST])
+{
+    struct wr pair = wr_of(2 * PART_MAX + 2);
+    put_prepared(&pair, user);
     wr_u8(&pair, ':');
-    wr_bytes(&pair, password);
-    bool done = user.n > 0 && password.n >= SECRET_MIN && !pair.bad && digest(wr_view(&pair), out);
+    put_prepared(&pair, password);
+    bool done = !pair.bad && digest(wr_view(&pair), out);
     if (pair.p)
         OPENSSL_cleanse(pair.p, pair.n);
     wr_free(&pair);
     return done;
+}
+
+static bool admin_digest(struct bytes text, uint8_t out[DIGEST])
+{
+    struct bytes user = admin_line(text, "user"), password = admin_line(text, "password");
+    return user.n > 0 && password.n >= SECRET_MIN && pair_digest(user, password, out);
 }
 
 static bool token_digest(struct bytes text, uint8_t out[DIGEST])
@@ -117,7 +133,8 @@ static unsigned basic_scopes(const struct web_login *l, struct bytes credentials
     int n = EVP_DecodeBlock(text, credentials.p, (int)credentials.n);
     for (size_t i = credentials.n; n > 0 && i > 0 && credentials.p[i - 1] == '=' && credentials.n - i < 2; i--)
         n--; /* EVP_DecodeBlock counts the padding */
-    bool known = n > 0 && digest((struct bytes){text, (size_t)n}, hash) && CRYPTO_memcmp(hash, l->admin, DIGEST) == 0;
+    struct bytes password = {text, n > 0 ? (size_t)n : 0}, user = bytes_split(&password, ':');
+    bool known = n > 0 && password.p && pair_digest(user, password, hash) && CRYPTO_memcmp(hash, l->admin, DIGEST) == 0;
     OPENSSL_cleanse(text, sizeof text);
     return known ? WEB_READ | WEB_WRITE : 0;
 }

@@ -59,9 +59,20 @@ static void refresh(struct logins *l)
         log_line(LOG_ERROR, "nobody can log in: %s", error.text);
 }
 
+/* PT-R18, RFC 4616 §2, RFC 5802 §5.1: as it was when the account was made, whatever keyboard it comes from. What cannot be prepared is
+ * left as it is, and is nobody's. */
+static void prepare(struct bytes *text, uint8_t *room)
+{
+    size_t n = net_saslprep(*text, room, NEA_LOGIN_TEXT_MAX);
+    if (n)
+        *text = (struct bytes){room, n};
+}
+
 static enum nea_login_answer verify(struct logins *l, struct login_request *r)
 {
     bool known;
+    prepare(&r->login.name, r->text);
+    prepare(&r->login.password, r->text + NEA_LOGIN_TEXT_MAX);
     refresh(l);
     if (!readable(l) || !accounts_verifier(&l->accounts, r->login.name, &r->verifier, &known))
         return NEA_LOGIN_UNAVAILABLE;
@@ -144,11 +155,12 @@ struct login_request *login_request_new(const struct nea_login *login)
         free(r);
         return NULL;
     }
+    uint8_t *password = r->text + NEA_LOGIN_TEXT_MAX;
     memcpy(r->text, login->name.p, login->name.n);
     if (login->password.n)
-        memcpy(r->text + login->name.n, login->password.p, login->password.n);
+        memcpy(password, login->password.p, login->password.n);
     r->login.name = (struct bytes){r->text, login->name.n};
-    r->login.password = (struct bytes){r->text + login->name.n, login->password.n};
+    r->login.password = (struct bytes){password, login->password.n};
     return r;
 }
 

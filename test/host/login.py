@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 
 BUILD = os.path.abspath(sys.argv[2])
 MUSTER, SERVER, FLEET = (os.path.join(BUILD, name) for name in ("muster", "muster-server", "muster-fleet"))
@@ -146,6 +147,7 @@ def administering():
     check("the file is its owner's, and does not hold the password", mode == 0o600 and PASSWORD not in open(STATE + "/endpoints.passwd", encoding="utf-8").read())
     for what, arguments, text in (("no password", ("add", "x"), None), ("an empty one", ("add", "x", "--password-file", "-"), ""),
                                   ("two lines", ("add", "x", "--password-file", "-"), "a\nb\n"), ("256 octets", ("add", "x", "--password-file", "-"), "x" * 256),
+                                  ("a private character", ("add", "x", "--password-file", "-"), "a\ue000"),
                                   ("a control character", ("add", "x", "--password-file", "-"), "a\tb"),
                                   ("a name with a colon", ("add", "x:y", "--password-file", "-"), "x"),
                                   ("a name with a blank", ("add", "x y", "--password-file", "-"), "x"),
@@ -163,6 +165,8 @@ def logging_in(server):
     check("carol is allowed, with an account that came while the server ran", result.returncode == 0 and "access: allowed" in result.stdout, result.stderr)
     result = assess(server, "--user", "carol", "--password-file", "-", text=PASSWORD)
     check("also from standard input", result.returncode == 0, result.stderr)
+    result = assess(server, "--user", "carol", "--password-file", "-", text=unicodedata.normalize("NFD", PASSWORD))
+    check("and from a keyboard that composes no letters", result.returncode == 0, result.stderr)
     check("and is asked for no event that it has told before", "sent:        0 events" in result.stdout, result.stdout)
     for name, file in (("carol", wrong), ("erin", password)):
         result = assess(server, "--user", name, "--password-file", file)
@@ -188,6 +192,9 @@ def by_hand(server):
         peer = Peer(server, version)
         check(f"{peer.s.version()}: SCRAM is offered before PLAIN", peer.hears_version and peer.hear() == (MECHANISMS, b"\x0dSCRAM-SHA-256\x05PLAIN"))
         check(f"{peer.s.version()}: PLAIN is let in", peer.plain("carol", PASSWORD) == (RESULT, b"\0\0") and peer.hear() == (MECHANISMS, b""))
+        peer = Peer(server, version)
+        peer.hear()
+        check(f"{peer.s.version()}: with decomposed letters, too", peer.plain("carol", unicodedata.normalize("NFD", PASSWORD)) == (RESULT, b"\0\0"))
         peer = Peer(server, version)
         peer.hear()
         check(f"{peer.s.version()}: a wrong password is the end at once", peer.plain("carol", "x") == (RESULT, b"\0\2") and peer.hear() is None)

@@ -134,6 +134,10 @@ static void what_a_name_and_a_password_may_be(void **unused)
     add(longest + 191, "x", SERVER_REFUSED);
     add("a", "", SERVER_REFUSED);
     add("a", "x\ny", SERVER_REFUSED);
+    add("a", "x\xee\x80\x80", SERVER_REFUSED);
+    add("a", "\xd8\xa7\x31", SERVER_REFUSED);
+    add("a", "\xc2\xad", SERVER_REFUSED);
+    assert_non_null(strstr(error.text, "RFC 4013"));
     add("a", longest, SERVER_REFUSED);
     assert_int_equal(account_add(state, "a", BYTES("x"), 4095, &replaced, &error), SERVER_REFUSED);
     assert_int_equal(access(path, F_OK), -1);
@@ -344,6 +348,15 @@ static void logins_follow_the_file(void **unused)
     unlink(path);
     add("dave", "new", SERVER_OK);
     assert_int_equal(asked("dave", "new"), NEA_LOGIN_RIGHT);
+    /* RFC 4616 §2: whatever keyboard it was, then or now. */
+    add("dave", "gru\xcc\x88\xc3\x9f\xc2\xa0!", SERVER_OK);
+    assert_int_equal(asked("dave", "gr\xc3\xbc\xc3\x9f !"), NEA_LOGIN_RIGHT);
+    assert_int_equal(asked("dave", "gru\xcc\x88\xc3\x9f !"), NEA_LOGIN_RIGHT);
+    assert_int_equal(asked("\xef\xbd\x84"
+                           "ave",
+                           "gr\xc3\xbc\xc3\x9f !"),
+                     NEA_LOGIN_RIGHT);
+    assert_int_equal(asked("dave", "gru\xc3\x9f !"), NEA_LOGIN_WRONG);
     logins_stop(logins);
     unlink(path);
 }

@@ -123,6 +123,30 @@ static int set_up(void **unused)
     return 0;
 }
 
+/* The administrator's password from a keyboard that composes letters, and from one that does not. */
+static void passwords_are_prepared(void **unused)
+{
+    char folder[] = "/tmp/muster-admin-XXXXXX", path[64];
+    struct error error;
+    (void)unused;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/admin.txt", folder);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("user: admin\npassword: pa\xcc\x88sswort1\n", f);
+    fclose(f);
+    assert_int_equal(chmod(path, 0600), 0);
+    struct web_login *l = web_login_new(folder, &error);
+    assert_non_null(l);
+    assert_int_equal(web_login_scopes(l, "Basic YWRtaW46cGHMiHNzd29ydDE="), WEB_READ | WEB_WRITE);
+    assert_int_equal(web_login_scopes(l, "Basic YWRtaW46cMOkc3N3b3J0MQ=="), WEB_READ | WEB_WRITE);
+    assert_int_equal(web_login_scopes(l, "Basic YWRtaW46cGFzc3dvcnQx"), 0);
+    assert_int_equal(web_login_scopes(l, "Basic YWRtaW4="), 0); /* no colon */
+    web_login_free(l);
+    unlink(path);
+    rmdir(folder);
+}
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *walk)
 {
     (void)st, (void)flag, (void)walk;
@@ -815,6 +839,7 @@ static void idlers_make_room(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passwords_are_prepared),
         cmocka_unit_test(every_route_keeps_its_scope),
         cmocka_unit_test(login_is_basic_and_exact),
         cmocka_unit_test(tls_is_checked_and_modern),

@@ -383,6 +383,56 @@ static void addresses_are_what_people_write(void **unused)
     assert_true(net_address_parse(longest, NET_CALL, &a, &error));
 }
 
+/* RFC 4013 §3 gives the first examples. */
+static void texts_are_prepared(void **unused)
+{
+    static const struct {
+        const char *text, *prepared; /* NULL: it cannot be */
+    } rows[] = {
+        {"I\xc2\xadX", "IX"},
+        {"user", "user"},
+        {"USER", "USER"},
+        {"\xc2\xaa", "a"},
+        {"\xe2\x85\xa8", "IX"},
+        {"\x07", NULL},
+        {"\xd8\xa7\x31", NULL}, /* ends in the other direction */
+        {"", NULL},
+        {"\xc2\xad", NULL}, /* nothing is left */
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+        {"gru\xcc\x88\xc3\x9f", "gr\xc3\xbc\xc3\x9f"}, /* as macOS writes it */
+        {"\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", "\xed\x95\x9c"}, /* Hangul, letter by letter */
+        {"\xef\xbc\xa1\xef\xbc\x91", "A1"}, /* wide */
+        {"a\xc2\xa0"
+         "b",
+         "a b"},
+        {"\xf0\x9f\x94\x91", "\xf0\x9f\x94\x91"}, /* younger than Unicode 3.2 */
+        {"\xd8\xa7\xd8\xa8", "\xd8\xa7\xd8\xa8"},
+        {"\xee\x80\x80", NULL}, /* private */
+        {"\xef\xbf\xbd", NULL},
+        {"a\xff", NULL},
+        {"a\xc3", NULL},
+    };
+    uint8_t out[255];
+    char longest[300];
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        size_t n = net_saslprep(bytes_of(rows[i].text), out, sizeof out);
+        if (n != (rows[i].prepared ? strlen(rows[i].prepared) : 0) || (n && memcmp(out, rows[i].prepared, n) != 0))
+            fail_msg("row %zu: %zu octets", i, n);
+    }
+    assert_int_equal(net_saslprep((struct bytes){(const uint8_t *)"a\0\xc3\xbc", 4}, out, sizeof out), 0);
+    memset(longest, 'x', sizeof longest);
+    assert_int_equal(net_saslprep((struct bytes){(const uint8_t *)longest, 255}, out, sizeof out), 255);
+    assert_int_equal(net_saslprep((struct bytes){(const uint8_t *)longest, 256}, out, sizeof out), 0);
+    for (size_t i = 0; i < 255; i += 3) /* each becomes 33 octets: more than fits anywhere */
+        memcpy(longest + i, "\xef\xb7\xba", 3);
+    assert_int_equal(net_saslprep((struct bytes){(const uint8_t *)longest, 255}, out, sizeof out), 0);
+    assert_int_equal(net_saslprep((struct bytes){(const uint8_t *)longest, 21}, out, sizeof out), 7 * 33);
+    memcpy(out, "u\xcc\x88", 3); /* in place */
+    assert_int_equal(net_saslprep((struct bytes){out, 3}, out, sizeof out), 2);
+    assert_memory_equal(out, "\xc3\xbc", 2);
+}
+
 static void a_port_in_use_is_found_out(void **state)
 {
     (void)state;
@@ -1047,6 +1097,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_what_people_write),
+        cmocka_unit_test(texts_are_prepared),
         cmocka_unit_test(a_conversation_arrives_whole),
         cmocka_unit_test(bad_certificates_are_named),
         cmocka_unit_test(peers_are_named_by_san_else_common_name),
