@@ -257,18 +257,8 @@ static bool name_bill(struct sbom *s)
     struct agent_posture posture;
     uint8_t digest[32] = {0};
     agent_posture_read(cli_root(s->cli), &posture);
-    wr_fmt(&w, "muster sbom 1\n%s\n%s\n%s\n%s\n%lld %lld %u %d %d\n", s->format->name, posture.device_id, cli_root(s->cli), MUSTER_VERSION,
-           (long long)s->bill.created, (long long)s->bill.at, s->hash, s->bill.files != NULL, s->bill.incomplete);
-    for (size_t i = 0; i < s->bill.count; i++) {
-        const struct pkg_package *p = &s->items[i].package;
-        const struct bytes texts[] = {bytes_of(s->items[i].manager->name), p->name, p->version, p->arch, p->source_name, p->source_version,
-                                      s->items[i].licence};
-        for (size_t k = 0; k < ARRAY_LENGTH(texts); k++) {
-            wr_u32(&w, texts[k].n);
-            wr_bytes(&w, texts[k]);
-        }
-    }
-    bool good = !w.bad && net_sha256(wr_view(&w), digest);
+    wr_fmt(&w, "%s\n%s\n%u\n", posture.device_id, cli_root(s->cli), s->hash);
+    bool good = swid_bill_identify(&s->bill, s->format, &w) && !w.bad && net_sha256(wr_view(&w), digest);
     memcpy(s->bill.uuid, digest, sizeof s->bill.uuid);
     wr_free(&w);
     return good;

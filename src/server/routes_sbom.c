@@ -107,26 +107,21 @@ static bool is_same(const struct swid_component *x, const struct swid_component 
            bytes_equal(x->manager, y->manager);
 }
 
-/* Whoever asks for the same bill gives it the same name; its order is that of the packages. */
-static bool arrange(struct sbom *s, const char *format)
+/* Its order is that of the packages. */
+static void arrange(struct sbom *s)
+{
+    if (s->bill.count)
+        qsort(s->parts, s->bill.count, sizeof *s->parts, by_package);
+    for (size_t i = 1; i < s->bill.count; i++)
+        s->parts[i].twin = is_same(&s->parts[i], &s->parts[i - 1]) ? s->parts[i - 1].twin + 1 : 0;
+}
+
+/* Whoever asks for the same bill gives it the same name. */
+static bool name_bill(struct sbom *s, const struct swid_bill_format *format)
 {
     struct wr w = wr_of(LIST_BYTES);
     uint8_t digest[32] = {0};
-    if (s->bill.count)
-        qsort(s->parts, s->bill.count, sizeof *s->parts, by_package);
-    wr_fmt(&w, "muster sbom of an endpoint 1\n%s\n%s\n%lld %lld %d\n", format, MUSTER_VERSION, (long long)s->bill.created, (long long)s->bill.at,
-           s->bill.incomplete);
-    wr_bytes(&w, s->name);
-    for (size_t i = 0; i < s->bill.count; i++) {
-        struct swid_component *c = &s->parts[i];
-        c->twin = i && is_same(c, c - 1) ? c[-1].twin + 1 : 0;
-        const struct bytes texts[] = {c->manager, c->name, c->version, c->arch, c->tag_id};
-        for (size_t k = 0; k < ARRAY_LENGTH(texts); k++) {
-            wr_u32(&w, texts[k].n);
-            wr_bytes(&w, texts[k]);
-        }
-    }
-    bool good = !w.bad && net_sha256(wr_view(&w), digest);
+    bool good = swid_bill_identify(&s->bill, format, &w) && !w.bad && net_sha256(wr_view(&w), digest);
     memcpy(s->bill.uuid, digest, sizeof s->bill.uuid);
     wr_free(&w);
     return good;
@@ -179,7 +174,8 @@ static void write_bill(struct sbom *s, const struct swid_bill_format *format)
     s->bill.depends = tell_depends;
     s->bill.name = s->name;
     s->bill.distribution = (struct swid_distribution){bytes_of(s->id), bytes_of(s->version), bytes_of(s->pretty), {NULL, 0}};
-    bool good = arrange(s, format->name) && format->write(&s->bill, &j);
+    arrange(s);
+    bool good = name_bill(s, format) && format->write(&s->bill, &j);
     wr_u8(&r->body, '\n');
     if (good && r->file >= 0)
         drain(s);

@@ -17,6 +17,33 @@ const struct swid_bill_format *swid_bill_format_find(const char *name)
     return NULL;
 }
 
+/* With their lengths: no two lists look the same. */
+static void put_texts(struct wr *w, const struct bytes *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        wr_u32(w, texts[i].n);
+        wr_bytes(w, texts[i]);
+    }
+}
+
+bool swid_bill_identify(const struct swid_bill *b, const struct swid_bill_format *format, struct wr *w)
+{
+    const struct swid_distribution *d = &b->distribution;
+    const struct bytes machine[] = {b->name, d->id, d->version, d->pretty, d->cpe};
+    wr_fmt(w, "muster bill 1\n%s\n%s\n%lld %lld %d %d\n", format->name, b->tool, (long long)b->created, (long long)b->at, b->incomplete,
+           b->files != NULL);
+    put_texts(w, machine, ARRAY_LENGTH(machine));
+    for (size_t i = 0; i < b->count; i++) {
+        struct swid_component c;
+        if (!b->component(b->context, i, &c))
+            return false;
+        const struct bytes texts[] = {c.manager, c.name,    c.version,  c.arch,       c.source,  c.source_version,
+                                      c.tag_id,  c.summary, c.homepage, c.maintainer, c.licence, c.state};
+        put_texts(w, texts, ARRAY_LENGTH(texts));
+    }
+    return true;
+}
+
 void bill_put_uuid(struct wr *w, const uint8_t uuid[16])
 {
     for (size_t i = 0; i < 16; i++) {

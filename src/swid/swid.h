@@ -341,6 +341,8 @@ struct swid_bill_format {
      * is bad. */
     bool (*write)(const struct swid_bill *b, struct json *j);
 };
+/* Appends all by which a bill in this format differs from others, for the hash that becomes its uuid. False: a function of the bill said so. */
+bool swid_bill_identify(const struct swid_bill *b, const struct swid_bill_format *format, struct wr *w) MUST_USE;
 extern const struct swid_bill_format swid_bill_formats[]; /* cyclonedx, spdx; the last name is NULL */
 const struct swid_bill_format *swid_bill_format_find(const char *name);
 

@@ -250,6 +250,43 @@ static const struct swid_component *three(void)
     return c;
 }
 
+/* The number of a bill is a hash of this: the same for the same bill alone. */
+static void bills_that_differ_are_told_apart(void **state)
+{
+    struct swid_component c[2], was;
+    struct fake f = {.components = c};
+    struct swid_bill b = bill_of(&f, 2);
+    struct wr first = wr_of(0), other = wr_of(0);
+    struct bytes *const texts[] = {&c[1].manager, &c[1].name,    &c[1].version,  &c[1].arch,       &c[1].source,  &c[1].source_version,
+                                   &c[1].tag_id,  &c[1].summary, &c[1].homepage, &c[1].maintainer, &c[1].licence, &c[1].state};
+    (void)state;
+    c[0] = c[1] = component("dpkg", "a", "1", "all", "", "");
+    was = c[1];
+    assert_true(swid_bill_identify(&b, &swid_bill_formats[0], &first));
+    assert_true(swid_bill_identify(&b, &swid_bill_formats[0], &other));
+    assert_true(bytes_equal(wr_view(&first), wr_view(&other)));
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        *texts[i] = BYTES("another");
+        wr_reset(&other);
+        assert_true(swid_bill_identify(&b, &swid_bill_formats[0], &other));
+        if (bytes_equal(wr_view(&first), wr_view(&other)))
+            fail_msg("text %zu is left out", i);
+        c[1] = was;
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        struct swid_bill changed = b;
+        changed.created += i == 0;
+        changed.at = i == 1 ? 1 : b.at;
+        changed.incomplete = i == 2;
+        changed.files = i == 3 ? tell_files : NULL;
+        wr_reset(&other);
+        assert_true(swid_bill_identify(&changed, &swid_bill_formats[i == 4], &other));
+        assert_false(bytes_equal(wr_view(&first), wr_view(&other)));
+    }
+    wr_free(&first);
+    wr_free(&other);
+}
+
 static void cyclonedx_says_it(void **state)
 {
     (void)state;
@@ -330,6 +367,7 @@ static void bills_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bills_that_differ_are_told_apart),
         cmocka_unit_test(purls_are_canonical),  cmocka_unit_test(components_have_purls), cmocka_unit_test(cpe_names_are_escaped),
         cmocka_unit_test(components_have_cpes), cmocka_unit_test(systems_have_cpes),     cmocka_unit_test(spdx_ids_keep_texts_apart),
         cmocka_unit_test(cyclonedx_says_it),    cmocka_unit_test(spdx_says_it),          cmocka_unit_test(bills_stream),
