@@ -420,7 +420,7 @@ static void request_done(struct store_request *r)
         a->position = r->out.position;
         /* Noted before it is asked: an endpoint that cannot bear the question is not asked every time. Behind a verdict
          * it costs nobody anything, and who is killed over it may be asked again. */
-        if (r->status == STORE_OK && !a->resumed && tags_found_any(&a->tags) && submit(a, WORK_ASKED))
+        if (r->status == STORE_OK && ((!a->resumed && tags_found_any(&a->tags)) || tags_found_none(&a->tags)) && submit(a, WORK_ASKED))
             break;
         if (!a->resumed)
             a->tags.wanted_count = 0;

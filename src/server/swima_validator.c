@@ -223,7 +223,7 @@ static void add_software(struct swima *v, enum store_software_kind kind, uint32_
     forget_events(v);
 }
 
-/* All of the batch is heard. Behind the news of the endpoint itself: what identifiers mean is asked once a fleet. */
+/* All of the batch is heard. Behind the news of the endpoint itself: what identifiers mean is asked of two in a fleet. */
 static void settle(struct swima *v)
 {
     if (v->state == SWIMA_TOLD &&

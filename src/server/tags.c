@@ -68,6 +68,7 @@ void tags_look(struct store *s, struct tags *t, const struct store_position *p)
     if (!t->wanted || !t->untagged || !t->checked || !t->records)
         return;
     if (due) {
+        t->due = true;
         look_for(store_untagged(s, p->endpoint, now, TAGS_MAX, TAGS_OCTETS, &t->arena, t->untagged, &t->untagged_count, &error),
                  "what has no tag", &t->untagged_count, &error);
         if (store_tags_absent(s, now, &t->absent, &error) != STORE_OK || t->absent == p->endpoint)
@@ -84,7 +85,7 @@ enum store_status tags_mark(struct store *s, const struct tags *t, struct error 
 {
     int64_t now = time_now();
     enum store_status status = STORE_OK;
-    if (t->untagged_count)
+    if (t->untagged_count || tags_found_none(t))
         status = store_asked(s, t->endpoint, now, t->more, t->untagged, t->untagged_count, error);
     if (status == STORE_OK && t->checked_count)
         status = store_verifying(s, t->endpoint, now, t->checked, t->checked_count, error);

@@ -24,6 +24,7 @@ struct tags {
     size_t untagged_count, checked_count;
     struct store_untagged *wanted; /* both, by identifier */
     size_t wanted_count;
+    bool due;              /* it was looked what shall be asked, but for spot checks */
     bool more;             /* there are more than one exchange asks for */
     bool asked, told;      /* once an exchange; what came of it is stored */
     bool noted;            /* that it is asked is written down; else it is, with what comes of it */
@@ -38,6 +39,11 @@ void tags_look(struct store *s, struct tags *t, const struct store_position *p);
 static inline bool tags_found_any(const struct tags *t)
 {
     return t->wanted_count || t->absent;
+}
+/* It was looked in vain, which is written down as well: else each session would look. */
+static inline bool tags_found_none(const struct tags *t)
+{
+    return t->due && !tags_found_any(t);
 }
 /* Something came, or it is still to be noted that nothing did. */
 static inline bool tags_to_store(const struct tags *t)

@@ -14,6 +14,9 @@ enum store_status files_forget(struct store *s, int64_t software, int64_t set, s
 /* Compares all sets of a software with a new reference; 0: one without files. */
 enum store_status files_compare_all(struct store *s, int64_t software, int64_t reference, struct error *error) MUST_USE;
 
+/* The software that an endpoint has now, each once, ascending; in the scratch arena. */
+enum store_status present_read(struct store *s, int64_t endpoint, struct blob_present *present, struct error *error) MUST_USE;
+
 /* A set in the order of its paths. */
 struct file_list {
     struct store_file *items;

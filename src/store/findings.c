@@ -27,8 +27,7 @@ static bool read_members(struct bytes blob, struct arena *a, struct blob_present
     return false;
 }
 
-static enum store_status read_present(struct store *s, int64_t endpoint, struct blob_present *present,
-                                      struct error *error)
+static enum store_status read_present(struct store *s, int64_t endpoint, struct blob_present *present, struct error *error)
 {
     struct rows rows;
     bool good = true;
@@ -62,6 +61,13 @@ static void make_distinct(struct blob_present *p)
     p->count = n;
 }
 
+enum store_status present_read(struct store *s, int64_t endpoint, struct blob_present *present, struct error *error)
+{
+    enum store_status status = read_present(s, endpoint, present, error);
+    make_distinct(present);
+    return status;
+}
+
 /* ---- spot checks ------------------------------------------------------------------------------------------------- */
 
 enum store_status store_unverified(struct store *s, int64_t endpoint, unsigned limit, size_t octets, struct arena *a,
@@ -72,10 +78,9 @@ enum store_status store_unverified(struct store *s, int64_t endpoint, unsigned l
     bool full = false;
     *count = 0;
     arena_reset(&s->scratch);
-    enum store_status status = read_present(s, endpoint, &present, error);
+    enum store_status status = present_read(s, endpoint, &present, error);
     if (status != STORE_OK || present.count == 0)
         return status;
-    make_distinct(&present);
     ASK(s, ST_VERIFIABLE, &rows, error, NUMS(present.software, present.count), NUM(endpoint), NUM(limit));
     while (sql_next(&rows, error)) {
         struct bytes text = sql_octets(&rows, 1);
@@ -111,10 +116,9 @@ enum store_status store_verified(struct store *s, int64_t endpoint, struct store
     struct blob_present present;
     *v = (struct store_verified){0};
     arena_reset(&s->scratch);
-    enum store_status status = read_present(s, endpoint, &present, error);
+    enum store_status status = present_read(s, endpoint, &present, error);
     if (status != STORE_OK || present.count == 0)
         return status;
-    make_distinct(&present);
     ASK(s, ST_VERIFIABLE, &rows, error, NUMS(present.software, present.count), NUM(endpoint), NUM(INT64_MAX));
     while (sql_next(&rows, error)) {
         int64_t differs = sql_number(&rows, 4);

@@ -153,8 +153,8 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Looks up `count` numbers (any order, repeats allowed; sorted and made distinct in place, *count follows). */
-static enum store_status read_texts(struct store *s, struct text *texts, size_t *count, struct error *error)
+/* As who looks at that endpoint knows them. Looks up `count` numbers (any order, repeats allowed; sorted and made distinct in place, *count follows). */
+static enum store_status read_texts(struct store *s, int64_t endpoint, struct text *texts, size_t *count, struct error *error)
 {
     struct rows rows;
     size_t n = 0, found = 0;
@@ -170,7 +170,7 @@ static enum store_status read_texts(struct store *s, struct text *texts, size_t 
         ids[i] = texts[i].id;
     if (!ids)
         return out_of_memory(error);
-    for (ASK(s, ST_SOFTWARE_NAMES, &rows, error, NUMS(ids, n)); sql_next(&rows, error);) {
+    for (ASK(s, ST_SOFTWARE_NAMES, &rows, error, NUMS(ids, n), NUM(endpoint)); sql_next(&rows, error);) {
         struct text key = {.id = sql_number(&rows, 0)}, *t = bsearch(&key, texts, n, sizeof *texts, by_id);
         if (t) {
             t->text = arena_copy(&s->scratch, sql_octets(&rows, 1));
@@ -350,7 +350,7 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Gives the standing ones their texts, in whose order they then stand; `behind` gets the text of software `after`. */
-static enum store_status order_by_text(struct store *s, struct standing *standing, size_t count, int64_t after,
+static enum store_status order_by_text(struct store *s, int64_t endpoint, struct standing *standing, size_t count, int64_t after,
                                        struct bytes *behind, struct error *error)
 {
     struct text *texts = arena_zalloc(&s->scratch, count + 1, sizeof *texts);
@@ -361,7 +361,7 @@ static enum store_status order_by_text(struct store *s, struct standing *standin
         texts[i].id = standing[i].software;
     if (after)
         texts[n++].id = after;
-    enum store_status status = read_texts(s, texts, &n, error);
+    enum store_status status = read_texts(s, endpoint, texts, &n, error);
     if (status != STORE_OK)
         return status;
     for (size_t i = 0; i < count; i++)
@@ -405,7 +405,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     struct standing *standing = arena_zalloc(&s->scratch, h.count, sizeof *standing);
     size_t count = standing ? fold(&h, standing) : 0;
     free(h.items);
-    status = standing ? order_by_text(s, standing, count, (int64_t)after, &behind, error) : out_of_memory(error);
+    status = standing ? order_by_text(s, endpoint, standing, count, (int64_t)after, &behind, error) : out_of_memory(error);
     if (status != STORE_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
@@ -515,7 +515,7 @@ enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after
     for (size_t i = 0; i < count; i++)
         texts[i].id = page[i].software;
     n = count;
-    if (status != STORE_OK || (status = read_texts(s, texts, &n, error)) != STORE_OK)
+    if (status != STORE_OK || (status = read_texts(s, endpoint, texts, &n, error)) != STORE_OK)
         return status;
     for (size_t i = 0; i < count && i < limit; i++) {
         struct text text = text_of(texts, n, page[i].software);

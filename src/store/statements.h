@@ -74,10 +74,20 @@ STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
           " 0 AS asked FROM software s WHERE s.id >= (SELECT tags_from FROM endpoint WHERE id = $3) AND NOT EXISTS (SELECT 1 FROM tag t"
           " WHERE t.software = s.id) AND NOT EXISTS (SELECT 1 FROM tag_asked q WHERE q.software = s.id) ORDER BY s.id LIMIT $2) AS b) AS u"
           " WHERE EXISTS (SELECT 1 FROM change_block b JOIN change c ON c.change_set = b.change_set WHERE b.block = u.id >> 6"
-          " AND ((b.created | b.deleted) >> CAST(u.id & 63 AS INT4)) & 1 = 1 AND c.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
-STATEMENT(SOFTWARE_ASKED, "nnN",
+          " AND ((b.created | b.deleted) >> CAST(u.id & 63 AS INT4)) & 1 = 1 AND c.endpoint = $3) AND NOT EXISTS (SELECT 1 FROM claim m"
+          " WHERE m.software = u.id AND m.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
+/* Of software ($1) that endpoint $2 has and told nothing of: what fewer than two are asked about since $3, and no two agree on; none of the above. */
+STATEMENT(SOFTWARE_UNSURE, "Nnnn",
+          "SELECT s.id, s.identifier FROM zip($1) AS z CROSS JOIN software s LEFT JOIN tag t ON t.software = s.id LEFT JOIN tag_asked q"
+          " ON q.software = s.id LEFT JOIN claim m ON m.software = s.id AND m.endpoint = $2 WHERE s.id = z.a AND m.endpoint IS NULL"
+          " AND (t.software IS NULL OR (t.kind = 0 AND t.agreed = 0)) AND (CASE WHEN q.software IS NULL THEN t.software IS NOT NULL OR s.id <"
+          " (SELECT e.tags_from FROM endpoint e WHERE e.id = $2) ELSE q.asked > $3 AND q.endpoint <> $2 AND q.other = 0 END) ORDER BY s.id LIMIT $4")
+STATEMENT(SOFTWARE_DOUBTED, "N",
+          "SELECT count(*) FROM (SELECT z.a FROM zip($1) AS z CROSS JOIN tag t WHERE t.software = z.a AND t.kind = 0 AND t.agreed = 0 LIMIT 1) AS w")
+STATEMENT(SOFTWARE_ASKED, "nnNn",
           "INSERT INTO tag_asked(asked, endpoint, software) SELECT $1, $2, z.a FROM zip($3) AS z WHERE 1 = 1"
-          " ON CONFLICT(software) DO UPDATE SET asked = excluded.asked, endpoint = excluded.endpoint")
+          " ON CONFLICT(software) DO UPDATE SET other = CASE WHEN tag_asked.asked > $4 AND tag_asked.endpoint <> excluded.endpoint"
+          " THEN tag_asked.endpoint ELSE 0 END, asked = excluded.asked, endpoint = excluded.endpoint")
 STATEMENT(TAGS_ASKED, "nn",
           "UPDATE endpoint SET tags_from = CASE WHEN $1 = 0 THEN tags_from ELSE 9223372036854775807 END, tags_due = $1 WHERE id = $2")
 STATEMENT(TAGS_DUE, "nnn",
@@ -98,13 +108,32 @@ STATEMENT(TAGS_RELEASED, "n",
           " tags_due = CASE WHEN w.n < 2000 THEN 1 ELSE 0 END FROM (SELECT count(*) AS n, max(id) AS last FROM (SELECT id FROM software"
           " WHERE id >= (SELECT tags_from FROM endpoint WHERE id = $1) ORDER BY id LIMIT 2000) AS v) AS w"
           " WHERE endpoint.id = $1 AND endpoint.tags_due = 0")
-/* A report never replaces a reference, nor another endpoint's report; its own it does, but for one that tells files by one that tells none. */
+STATEMENT(TAGS_SOON, "n", "UPDATE endpoint SET tags_due = 1 WHERE id = $1 AND tags_due > 1")
+STATEMENT(CLAIM_PUT, "nnbbbbb",
+          "INSERT INTO claim(software, endpoint, package, version, arch, source, source_version) VALUES($1, $2, $3, $4, $5, $6, $7)"
+          " ON CONFLICT(software, endpoint) DO UPDATE SET package = excluded.package, version = excluded.version, arch = excluded.arch,"
+          " source = excluded.source, source_version = excluded.source_version")
+#define SAME_FACTS(a, b)                                                                                               \
+    a ".package = " b ".package AND " a ".version = " b ".version AND " a ".arch = " b ".arch AND " a ".source = " b   \
+      ".source AND " a ".source_version = " b ".source_version"
+/* A report never replaces a reference, nor another endpoint's report; its own it does, but for one that tells files by one that tells none, and
+ * for one that says otherwise what another endpoint agrees with. */
 STATEMENT(TAG_ADD, "nnnbbbbbbn",
           "INSERT INTO tag(software, endpoint, learnt, octets, package, version, arch, source, source_version, files)"
           " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(software) DO UPDATE SET learnt = excluded.learnt,"
           " octets = excluded.octets, package = excluded.package, version = excluded.version, arch = excluded.arch, source = excluded.source,"
           " source_version = excluded.source_version, files = excluded.files"
-          " WHERE tag.kind = 0 AND tag.endpoint = excluded.endpoint AND (excluded.files > 0 OR tag.files = 0)")
+          " WHERE tag.kind = 0 AND tag.endpoint = excluded.endpoint AND (excluded.files > 0 OR tag.files = 0) AND (tag.agreed = 0 OR ("
+          SAME_FACTS("tag", "excluded") "))")
+STATEMENT(TAG_AGREED, "n",
+          "UPDATE tag SET agreed = 1 WHERE software = $1 AND kind = 0 AND agreed = 0 AND EXISTS (SELECT 1 FROM claim c WHERE"
+          " c.software = tag.software AND c.endpoint <> tag.endpoint AND " SAME_FACTS("c", "tag") ")")
+/* The first who reported it is alone with what it says: two others agree on something else. */
+STATEMENT(TAG_OUTVOTED, "nnbbbbbbnn",
+          "UPDATE tag SET agreed = 1, endpoint = $1, learnt = $2, octets = $3, package = $4, version = $5, arch = $6, source = $7,"
+          " source_version = $8, files = $9 WHERE software = $10 AND kind = 0 AND agreed = 0 AND endpoint <> $1 AND EXISTS (SELECT 1 FROM claim c"
+          " WHERE c.software = tag.software AND c.endpoint <> $1 AND c.package = $4 AND c.version = $5 AND c.arch = $6 AND c.source = $7"
+          " AND c.source_version = $8)")
 STATEMENT(TAG_BESIDE, "nnbnn",
           "INSERT INTO tag_beside(software, endpoint, learnt, octets, files) SELECT t.software, $1, $2, $3, $4 FROM tag t WHERE t.software = $5"
           " AND t.kind = 1 ON CONFLICT(software) DO UPDATE SET learnt = excluded.learnt, octets = excluded.octets, files = excluded.files"
@@ -117,7 +146,10 @@ STATEMENT(TAG_REFERENCE, "nnbbbbbbbn",
           " VALUES($1, 0, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(software) DO UPDATE SET endpoint = 0, kind = 1,"
           " learnt = excluded.learnt, who = excluded.who, octets = excluded.octets, package = excluded.package, version = excluded.version,"
           " arch = excluded.arch, source = excluded.source, source_version = excluded.source_version, files = excluded.files")
-STATEMENT(TAG_CAME, "n", "DELETE FROM tag_asked WHERE software = $1")
+/* Nobody is asked any more; or not by what $2 has told, if another one is asked, too. */
+STATEMENT(TAG_CAME, "nn",
+          "DELETE FROM tag_asked WHERE software = $1 AND (endpoint = $2 OR EXISTS (SELECT 1 FROM tag t WHERE t.software = $1"
+          " AND (t.kind = 1 OR t.agreed = 1)))")
 /* $2: the kind, or -1 for the one that counts. */
 STATEMENT(TAG_GET, "nn",
           "SELECT octets FROM tag WHERE software = $1 AND ($2 = -1 OR kind = $2) UNION ALL SELECT octets FROM tag_beside WHERE software = $1"
@@ -127,6 +159,10 @@ STATEMENT(TAGS, "nn",
           " t.package, t.version, t.arch FROM tag t JOIN software s ON s.id = t.software LEFT JOIN endpoint e ON e.id = t.endpoint LEFT JOIN file_set f"
           " ON f.id = t.files LEFT JOIN tag_beside b ON b.software = t.software LEFT JOIN endpoint d ON d.id = b.endpoint LEFT JOIN file_set g"
           " ON g.id = b.files WHERE t.software > $1 ORDER BY t.software LIMIT $2")
+
+/* What is known of software to whom looks at an endpoint, whose own claim is `c`: the reference, what it says itself, what two others agree on. */
+#define FACT(name, tag)                                                                                                \
+    ", CASE WHEN " tag ".kind = 1 OR (c.endpoint IS NULL AND " tag ".agreed = 1) THEN " tag "." name " ELSE c." name " END"
 
 /* ---- files of tags ---- */
 
@@ -177,9 +213,9 @@ STATEMENT(TOLD_DIFFERING, "n",
           "SELECT t.software FROM told t JOIN file_set f ON f.id = t.file_set WHERE t.endpoint = $1 AND f.differs > 0 ORDER BY t.software")
 /* Also where a reference is not there, and another endpoint has reported first. */
 STATEMENT(TOLD_OTHERWISE, "nn",
-          "SELECT t.software, s.identifier, g.kind, g.files, t.file_set, CASE WHEN g.kind = 1 AND g.learnt > t.learnt THEN g.learnt ELSE t.learnt END,"
-          " g.package, g.version, g.arch FROM told t JOIN tag g ON g.software = t.software JOIN software s ON s.id = t.software"
-          " WHERE t.endpoint = $1 AND t.software >= $2 AND t.file_set > 0 AND g.files > 0 AND g.files <> t.file_set ORDER BY t.software")
+          "SELECT t.software, s.identifier, g.kind, g.files, t.file_set, CASE WHEN g.kind = 1 AND g.learnt > t.learnt THEN g.learnt ELSE t.learnt END"
+          FACT("package", "g") FACT("version", "g") FACT("arch", "g") " FROM told t JOIN tag g ON g.software = t.software JOIN software s ON s.id = t.software"
+          " LEFT JOIN claim c ON c.software = t.software AND c.endpoint = t.endpoint WHERE t.endpoint = $1 AND t.software >= $2 AND t.file_set > 0 AND g.files > 0 AND g.files <> t.file_set ORDER BY t.software")
 /* A file number fits 31 bits of a cursor, below its set's. */
 #define FILE_FOUND                                                                                                     \
     "SELECT (l.file_set << 31) | f.id, l.file_set, p.path, f.extent, f.sha256, s.id, s.identifier, g.kind, g.files, b.files, g.package, g.version,"  \
@@ -217,9 +253,10 @@ STATEMENT(CHANGES_FIRST, "nn",
 /* A change's time is its first known one; what was learnt first tells of the oldest. */
 STATEMENT(KNOWN_SINCE, "n",
           "SELECT time FROM change WHERE endpoint = $1 AND time > -9223372036854775807 ORDER BY id LIMIT 1")
-STATEMENT(SOFTWARE_NAMES, "N", 
-          "SELECT s.id, s.identifier, t.package, t.version, t.arch, t.source, t.source_version FROM zip($1) AS z CROSS JOIN software s"
-          " LEFT JOIN tag t ON t.software = s.id WHERE s.id = z.a")
+STATEMENT(SOFTWARE_NAMES, "Nn",
+          "SELECT s.id, s.identifier" FACT("package", "t") FACT("version", "t") FACT("arch", "t") FACT("source", "t") FACT("source_version", "t")
+          " FROM zip($1) AS z CROSS JOIN software s LEFT JOIN tag t ON t.software = s.id LEFT JOIN claim c ON c.software = s.id AND c.endpoint = $2"
+          " WHERE s.id = z.a")
 STATEMENT(TOTALS, "",
           "SELECT (SELECT count(*) FROM endpoint), (SELECT count(*) FROM software), (SELECT count(*) FROM change_set),"
           " (SELECT CAST(coalesce(sum(changes), 0) AS INT8) FROM endpoint), (SELECT CAST(coalesce(sum(sessions), 0) AS INT8) FROM endpoint)")

@@ -100,9 +100,9 @@ enum store_status store_verdict(struct store *s, int64_t session, int64_t finish
 enum store_status store_commit(struct store *s, struct error *error) MUST_USE;
 void store_rollback(struct store *s);
 
-/* ---- tags: what an identifier means (a targeted request with records; asked once a fleet) ------------------------------ */
+/* ---- tags: what an identifier means (a targeted request with records; asked of two in a fleet) ------------------------------ */
 
-/* What a tag says of a package; empty: it does not. */
+/* What a tag says of a package; empty: it does not. Where an endpoint is looked at: the reference's word, else its own, else what two others agree on. */
 struct store_package {
     struct bytes name, version, arch, source, source_version;
 };
@@ -129,8 +129,9 @@ struct store_tag {
 };
 #define STORE_TAGS_AGAIN 86400 /* seconds until whom else an identifier is asked of, or the same endpoint again */
 
-/* Software that the endpoint has or had, of which nobody has given a tag and nobody was asked within STORE_TAGS_AGAIN: up to `limit`
- * into `list`, together at most `octets` (each with 2 more), texts in the arena. */
+/* Software that the endpoint has or had and told nothing of: of which nobody has given a tag and nobody was asked within STORE_TAGS_AGAIN, or which it
+ * has now, no two endpoints told of alike, and fewer than two are asked. Up to `limit` into `list`, together at most `octets` (each with 2 more),
+ * texts in the arena. */
 enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now, unsigned limit, size_t octets, struct arena *a,
                                  struct store_untagged *list, size_t *count, struct error *error) MUST_USE;
 /* Within a transaction: these are being asked of the endpoint; `more`: its next session shall ask for others. Written before it is asked,
@@ -142,8 +143,8 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
 enum store_status store_tags_absent(struct store *s, int64_t now, int64_t *endpoint, struct error *error) MUST_USE;
 /* Within a transaction: what that endpoint brought may be asked of anybody who has it. A part at a time: once more while it is still absent. */
 enum store_status store_tags_release(struct store *s, int64_t endpoint, int64_t now, struct error *error) MUST_USE;
-/* Within a transaction: tags that the endpoint gave. A reference stays what it is, and so does another endpoint's report; what this one says of
- * its files is kept beside them, so that what differs can be told. */
+/* Within a transaction: tags that the endpoint gave. A reference stays what it is, and so does another endpoint's report, unless two others agree on
+ * something else; what this one says of its package counts for itself, and of its files is kept beside them, so that what differs can be told. */
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
                              struct error *error) MUST_USE;
 /* Within a transaction: the reference tag of a software, which nobody needs to have; the last one given counts. tag->software is not looked at.

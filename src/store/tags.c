@@ -1,29 +1,51 @@
 /* Tags: which software has none yet, of whom it was asked when, and what came. A tag is stored once a software and kind, and the first who
- * reports it is the one who is believed; it stays a report. A reference is the tag, whoever reports what. */
+ * reports it gives it, unless two others agree on something else. What a report says of its package is believed of its endpoint alone; of others
+ * once two have said the same. A reference is the tag, whoever reports what. */
 #include "store/files.h"
 #include "store/write.h"
 
 #define OLDEST 20000 /* untagged software that one question looks at, the longest unasked first */
 
+/* What is asked for, as far as there is room. */
+struct asking {
+    struct store_untagged *list;
+    size_t *count, limit, octets;
+    struct arena *a;
+};
+
+static enum store_status list_untagged(struct rows *rows, struct asking *k, struct error *error)
+{
+    bool full = false;
+    while (sql_next(rows, error)) {
+        struct bytes text = sql_octets(rows, 1);
+        full |= *k->count == k->limit || text.n + 2 > k->octets;
+        struct bytes copy = full ? (struct bytes){NULL, 0} : arena_copy(k->a, text);
+        full |= copy.p == NULL;
+        if (full)
+            continue;
+        k->octets -= text.n + 2;
+        k->list[(*k->count)++] = (struct store_untagged){sql_number(rows, 0), copy};
+    }
+    return sql_end(rows);
+}
+
 enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now, unsigned limit, size_t octets,
                                  struct arena *a, struct store_untagged *list, size_t *count, struct error *error)
 {
     struct rows rows;
-    bool full = false;
+    struct blob_present present;
+    struct asking k = {list, count, limit, octets, a};
+    int64_t since = now - STORE_TAGS_AGAIN;
     *count = 0;
-    ASK(s, ST_SOFTWARE_UNTAGGED, &rows, error, NUM(now - STORE_TAGS_AGAIN), NUM(OLDEST), NUM(endpoint),
-        NUM((int64_t)limit));
-    while (sql_next(&rows, error)) {
-        struct bytes text = sql_octets(&rows, 1);
-        full |= *count == limit || text.n + 2 > octets;
-        struct bytes copy = full ? (struct bytes){NULL, 0} : arena_copy(a, text);
-        full |= copy.p == NULL;
-        if (full)
-            continue;
-        octets -= text.n + 2;
-        list[(*count)++] = (struct store_untagged){sql_number(&rows, 0), copy};
-    }
-    return sql_end(&rows);
+    ASK(s, ST_SOFTWARE_UNTAGGED, &rows, error, NUM(since), NUM(OLDEST), NUM(endpoint), NUM((int64_t)limit));
+    enum store_status status = list_untagged(&rows, &k, error);
+    arena_reset(&s->scratch);
+    if (status == STORE_OK && *count < limit)
+        status = present_read(s, endpoint, &present, error);
+    if (status != STORE_OK || *count == limit || present.count == 0)
+        return status;
+    ASK(s, ST_SOFTWARE_UNSURE, &rows, error, NUMS(present.software, present.count), NUM(endpoint), NUM(since), NUM((int64_t)limit));
+    return list_untagged(&rows, &k, error);
 }
 
 enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bool more,
@@ -41,7 +63,7 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
     if (status != STORE_OK)
         return status;
     if (count)
-        status = POST(s, ST_SOFTWARE_ASKED, error, NUM(now), NUM(endpoint), NUMS(ids, count));
+        status = POST(s, ST_SOFTWARE_ASKED, error, NUM(now), NUM(endpoint), NUMS(ids, count), NUM(now - STORE_TAGS_AGAIN));
     if (status == STORE_OK)
         status = POST(s, ST_TAGS_ASKED, error, NUM(more ? 0 : now + STORE_TAGS_AGAIN), NUM(endpoint));
     return sql_guard_end(s, status, error);
@@ -85,13 +107,21 @@ static enum store_status store_report_of(struct store *s, int64_t endpoint, int6
     int64_t set = 0;
     enum store_status status = files_put(s, t->software, t->files, t->file_count, &set, error);
     if (status == STORE_OK)
+        status = POST(s, ST_CLAIM_PUT, error, NUM(t->software), NUM(endpoint), OCT(p->name), OCT(p->version), OCT(p->arch), OCT(p->source),
+                      OCT(p->source_version));
+    if (status == STORE_OK)
         status = POST(s, ST_TAG_ADD, error, NUM(t->software), NUM(endpoint), NUM(now), OCT(t->octets), OCT(p->name), OCT(p->version),
                       OCT(p->arch), OCT(p->source), OCT(p->source_version), NUM(set));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_AGREED, error, NUM(t->software));
+    if (status == STORE_OK)
+        status = POST(s, ST_TAG_OUTVOTED, error, NUM(endpoint), NUM(now), OCT(t->octets), OCT(p->name), OCT(p->version), OCT(p->arch),
+                      OCT(p->source), OCT(p->source_version), NUM(set), NUM(t->software));
     if (status == STORE_OK)
         status = POST(s, ST_TAG_BESIDE, error, NUM(endpoint), NUM(now), OCT(t->octets), NUM(set), NUM(t->software));
     if (status == STORE_OK)
         status = tell_files(s, endpoint, now, t->software, set, error);
-    return status == STORE_OK ? POST(s, ST_TAG_CAME, error, NUM(t->software)) : status;
+    return status == STORE_OK ? POST(s, ST_TAG_CAME, error, NUM(t->software), NUM(endpoint)) : status;
 }
 
 enum store_status store_tags(struct store *s, int64_t endpoint, int64_t now, const struct store_tag *tags, size_t count,
@@ -131,7 +161,7 @@ static enum store_status put_reference(struct store *s, struct bytes who, int64_
         status = POST(s, ST_TAG_REFERENCE, error, NUM(software), NUM(now), OCT(who), OCT(t->octets), OCT(p->name), OCT(p->version),
                       OCT(p->arch), OCT(p->source), OCT(p->source_version), NUM(set));
     if (status == STORE_OK)
-        status = POST(s, ST_TAG_CAME, error, NUM(software));
+        status = POST(s, ST_TAG_CAME, error, NUM(software), NUM(0));
     if (status == STORE_OK && old && old != set)
         status = files_forget(s, software, old, error);
     return status == STORE_OK ? files_compare_all(s, software, set, error) : status;

@@ -368,7 +368,7 @@ static enum store_status add_gone(struct work *w, int64_t *gone, size_t count, i
     bool enough = true;
     if (count == 0)
         return STORE_OK;
-    ASK(w->s, ST_SOFTWARE_NAMES, &rows, w->error, NUMS(gone, count)); /* a row for each, twice if it is listed twice */
+    ASK(w->s, ST_SOFTWARE_NAMES, &rows, w->error, NUMS(gone, count), NUM(w->endpoint.id)); /* a row for each, twice if it is listed twice */
     while (sql_next(&rows, w->error) && count) {
         struct bytes text = arena_copy(w->a, sql_octets(&rows, 1));
         enough = enough && text.p;
@@ -444,6 +444,21 @@ static enum store_status store_inventory_of(struct work *w)
     return status;
 }
 
+/* Software that fewer than two endpoints have told of alike. */
+static enum store_status look_for_doubts(struct work *w)
+{
+    int64_t *ids = arena_zalloc(w->a, w->count, sizeof *ids), doubted = 0;
+    size_t n = 0;
+    if (!ids)
+        return work_out_of_memory(w);
+    for (size_t g = 0; g < w->group_count; g++)
+        for (size_t i = 0; i < w->groups[g].count; i++)
+            ids[n++] = w->groups[g].members.software[i];
+    struct value values[] = {NUMS(ids, n)};
+    enum store_status status = sql_ask_number(w->s, ST_SOFTWARE_DOUBTED, values, ARRAY_LENGTH(values), &doubted, w->error);
+    return status == STORE_OK && doubted ? POST(w->s, ST_TAGS_SOON, w->error, NUM(w->endpoint.id)) : status;
+}
+
 static enum store_status store_software_of(struct work *w)
 {
     enum store_status status = STORE_OK;
@@ -462,11 +477,10 @@ static enum store_status store_software_of(struct work *w)
     if (moved)
         status = POST(w->s, ST_ENDPOINT_MOVED, w->error, NUM(w->r->epoch), NUM(w->receipt->last_eid), NUM(w->installed),
                       NUM((int64_t)(w->count ? w->group_count : 0)), NUM(w->endpoint.id));
-    /* Who brings what nobody had, is asked for the tags the next time; everybody else, when others had their turn. */
+    /* Who brings what nobody had, or comes first, is asked for tags the next time; so is who brings what is in doubt. */
     if (status == STORE_OK && (w->receipt->new_software || !w->endpoint.known))
-        status = POST(w->s, ST_TAGS_DUE, w->error, NUM(w->first_new ? w->first_new : INT64_MAX),
-                      NUM(w->first_new ? 0 : w->learnt + STORE_TAGS_AGAIN), NUM(w->endpoint.id));
-    return status;
+        return POST(w->s, ST_TAGS_DUE, w->error, NUM(w->first_new ? w->first_new : INT64_MAX), NUM(w->first_new ? 0 : 1), NUM(w->endpoint.id));
+    return status == STORE_OK && w->count ? look_for_doubts(w) : status;
 }
 
 /* ---- the calls --------------------------------------------------------------------------------------------------- */

@@ -82,12 +82,16 @@ class Server:
         request = urllib.request.Request(self.known["http"] + path, data=body, headers={"Authorization": login, "Content-Type": "application/swid+xml"})
         return json.load(urllib.request.urlopen(request, context=context, timeout=30))
 
-    def assess(self, form="swid"):
-        run(MUSTER, "pki", "issue", "node", "--state", self.state, "--out", self.state)
-        for _ in range(2):
-            done = run(MUSTER, "assess", "localhost:" + self.known["listen"].rsplit(":", 1)[1], "--ca", self.state + "/pki/ca.crt", "--cert", self.state + "/node.crt",
-                       "--key", self.state + "/node.key", "--root", "root", "--state", self.state + ".node", "--tag-format", form)
+    def assess(self, form="swid", name="node", root="root", times=2):
+        run(MUSTER, "pki", "issue", name, "--state", self.state, "--out", self.state)
+        for _ in range(times):
+            done = run(MUSTER, "assess", "localhost:" + self.known["listen"].rsplit(":", 1)[1], "--ca", self.state + "/pki/ca.crt", "--cert", f"{self.state}/{name}.crt",
+                       "--key", f"{self.state}/{name}.key", "--root", root, "--state", f"{self.state}.{name}", "--tag-format", form)
         check("an endpoint is assessed", done.returncode == 0, done.stdout + done.stderr)
+
+    def name_of(self, endpoint, thing):
+        items = self.ask(f"/api/v1/endpoints/{endpoint}/software")["items"]
+        return [i["package"] for i in items if i["software_id"].endswith(f"-{thing}-1")][0]
 
     def origins(self):
         return {re.search(r"-?(\w+)-1$", i["software_id"]).group(1): (i["kind"], i["who"]) for i in self.ask("/api/v1/tags")["items"] if "thing" in i["software_id"]}
@@ -140,6 +144,23 @@ def main():
         server = Server()
         server.assess()
         check("without --trust-tags all are reports", set(server.origins().values()) == {("reported", "node")}, server.origins())
+        server.stop()
+        # Who comes first and lies names nothing for others, nor does who lies later.
+        shutil.copytree(WORK + "/root", WORK + "/liar")
+        with open(WORK + "/liar/usr/share/swidtag/thingplain.swidtag", "rb+") as file:
+            octets = file.read()
+            check("a tag has a name to lie about", octets.count(b' name="thingplain"') == 1, octets)
+            file.seek(0)
+            file.write(octets.replace(b' name="thingplain"', b' name="innocence0"'))
+        server = Server()
+        server.assess(name="liar", root="liar")
+        server.assess(name="node")
+        check("a liar is the first to tell", server.origins()["thingplain"][1] == "liar" and server.name_of("liar", "thingplain") == "innocence0", server.origins())
+        check("and names nothing for others", server.name_of("node", "thingplain") == "thingplain", server.name_of("node", "thingplain"))
+        server.assess(name="third")
+        server.assess(name="fourth", times=1)
+        check("two against the liar", server.name_of("fourth", "thingplain") == "thingplain" and server.origins()["thingplain"][1] == "third", server.origins())
+        check("whose page stays its own", server.name_of("liar", "thingplain") == "innocence0")
         server.stop()
         done = run(SERVER, "serve", "--state", WORK + "/none", "--trust-tags", "password")
         check("a file without certificates: 2", done.returncode == 2 and b"password" in done.stderr and done.stderr.count(b"\n") == 1, done.stderr)

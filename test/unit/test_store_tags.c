@@ -227,6 +227,118 @@ static void test_deviations_from_the_first_report(void **state)
     assert_int_equal(differing(p, a), 1);
 }
 
+/* ---- what identifiers mean ---- */
+
+static void report_name(struct place *p, int64_t endpoint, int64_t when, const char *octets, const char *name)
+{
+    struct store_tag tag = {.software = software_of(p, endpoint),
+                            .octets = bytes_of(octets),
+                            .package = {.name = bytes_of(name), .version = BYTES("5"), .arch = BYTES("amd64"), .source = bytes_of(name)}};
+    OK(store_begin(p->store, &p->error));
+    OK(store_tags(p->store, endpoint, when, &tag, 1, &p->error));
+    OK(store_commit(p->store, &p->error));
+}
+
+static bool keep_name(void *context, const struct store_software *s)
+{
+    const struct bytes name = s->package.name, source = s->package.source;
+    if (bytes_equal(s->software_id, BYTES(SOFTWARE)))
+        snprintf(context, 64, "%.*s/%.*s", (int)name.n, (const char *)name.p, (int)source.n, (const char *)source.p);
+    return true;
+}
+
+static bool keep_event_name(void *context, const struct store_history_event *e)
+{
+    const struct bytes name = e->package.name, source = e->package.source;
+    if (bytes_equal(e->software_id, BYTES(SOFTWARE)))
+        snprintf(context, 64, "%.*s/%.*s", (int)name.n, (const char *)name.p, (int)source.n, (const char *)source.p);
+    return true;
+}
+
+/* On the endpoint's page, and in its history. */
+static const char *name_of(struct place *p, int64_t endpoint)
+{
+    static char name[64];
+    char event[64] = "";
+    uint64_t next;
+    name[0] = 0;
+    OK(store_software(p->store, endpoint, TIME_UNKNOWN, TIME_UNKNOWN, 0, 100, keep_name, name, &next, &p->error));
+    OK(store_events(p->store, endpoint, 0, 100, keep_event_name, event, &next, &p->error));
+    assert_string_equal(name, event);
+    return name;
+}
+
+/* What one endpoint says of a software is said on its own page; on others' what two agree on, and the reference before all. */
+static void test_a_liar_renames_nothing_for_others(void **state)
+{
+    static const char orders[][4] = {"lht", "hlt", "htl"};
+    struct place *p = enter(state);
+    const bool postgres = p->postgres;
+    for (size_t o = 0; o < ARRAY_LENGTH(orders); o++) {
+        int64_t liar = endpoint_with(p, "liar"), honest = endpoint_with(p, "honest"), third = endpoint_with(p, "third"),
+                fourth = endpoint_with(p, "fourth"), when = T0 + 100;
+        bool told = false, agreed = false;
+        for (const char *c = orders[o]; *c; c++) {
+            report_name(p, *c == 'l' ? liar : *c == 'h' ? honest : third, when++, *c == 'l' ? "lie" : "truth", *c == 'l' ? "evil" : "bash");
+            agreed |= *c == 't';
+            told |= *c == 'h';
+            if (*c == 'l')
+                assert_string_equal(name_of(p, liar), "evil/evil");
+            assert_string_equal(name_of(p, honest), told ? "bash/bash" : "/");
+            assert_string_equal(name_of(p, third), agreed ? "bash/bash" : "/");
+            assert_string_equal(name_of(p, fourth), agreed ? "bash/bash" : "/");
+        }
+        assert_string_equal(name_of(p, liar), "evil/evil");
+        assert_string_equal(tag_of(p, STORE_TAG_ANY), "truth");
+        /* Two said so, and one that changes its mind changes its own page. */
+        report_name(p, honest, when++, "lie", "worse");
+        report_name(p, third, when++, "lie", "worst");
+        assert_string_equal(name_of(p, honest), "worse/worse");
+        assert_string_equal(name_of(p, fourth), "bash/bash");
+        assert_string_equal(tag_of(p, STORE_TAG_ANY), "truth");
+        import_tag(p, when++, "reference", (struct files){.count = 0});
+        assert_string_equal(name_of(p, liar), "bash/");
+        assert_string_equal(name_of(p, honest), "bash/");
+        assert_string_equal(name_of(p, fourth), "bash/");
+        place_free(p);
+        *state = p = place_new(postgres);
+        place_open(p);
+    }
+}
+
+/* Who is to be asked next: two endpoints, and one more for as long as no two agree. */
+static void test_two_are_asked(void **state)
+{
+    struct place *p = enter(state);
+    struct store_untagged list[8];
+    struct arena a = arena_of(1 << 20);
+    const char *names[] = {"a", "b", "c", "d"};
+    int64_t ids[4], when = T0 + 10;
+    size_t count;
+    for (size_t i = 0; i < 4; i++)
+        ids[i] = endpoint_with(p, names[i]);
+    for (size_t i = 0; i < 3; i++) { /* both software of the first two, and none of the third */
+        OK(store_untagged(p->store, ids[i], when, 8, 1000, &a, list, &count, &p->error));
+        assert_int_equal(count, i < 2 ? 2 : 0);
+        OK(store_begin(p->store, &p->error));
+        OK(store_asked(p->store, ids[i], when++, false, list, count, &p->error));
+        OK(store_commit(p->store, &p->error));
+    }
+    report_name(p, ids[0], when++, "one", "bash");
+    OK(store_untagged(p->store, ids[2], when, 8, 1000, &a, list, &count, &p->error));
+    assert_int_equal(count, 0); /* b is being asked */
+    report_name(p, ids[1], when++, "two", "sh");
+    OK(store_untagged(p->store, ids[1], when, 8, 1000, &a, list, &count, &p->error));
+    assert_int_equal(count, 0);
+    OK(store_untagged(p->store, ids[2], when, 8, 1000, &a, list, &count, &p->error));
+    assert_int_equal(count, 1); /* they do not agree */
+    assert_true(bytes_equal(list[0].software_id, BYTES(SOFTWARE)));
+    report_name(p, ids[2], when++, "three", "sh");
+    OK(store_untagged(p->store, ids[3], when, 8, 1000, &a, list, &count, &p->error));
+    assert_int_equal(count, 0);
+    arena_free(&a);
+}
+
 /* What was removed has no findings any more. */
 static void test_findings_are_of_what_is_there(void **state)
 {
@@ -417,6 +529,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_poisoning_in_every_order),      CASE(test_deviations_from_the_first_report),
+        CASE(test_a_liar_renames_nothing_for_others),
+        CASE(test_two_are_asked),
         CASE(test_findings_are_of_what_is_there), CASE(test_spot_checks_take_turns),
         CASE(test_files_by_digest_and_path),      CASE(test_list_of_tags),
         CASE(test_what_is_stored_once),
