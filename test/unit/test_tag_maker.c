@@ -173,6 +173,36 @@ static void files_are_told_as_swid_generator_should_have(void **state)
                         "</Directory></Directory></Directory></Directory></Payload></SoftwareIdentity>\n");
 }
 
+/* Whichever manager lists them: what is listed and not there is told, and the tag is without it; what is there and not listed is no part of the
+ * package. */
+static void listed_files_that_are_not_there_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t source;
+        const char *list, *text;
+    } rows[] = {
+        {PKG_SOURCE_DPKG, "/var/lib/dpkg/info/time.list", "/opt/time\n/opt/time/here\n/opt/time/gone\n"},
+        {PKG_SOURCE_APK, "/lib/apk/db/installed", "P:time\nV:1.9-0.2\nA:amd64\nF:opt/time\nR:here\nR:gone\n\n"},
+        {PKG_SOURCE_PACMAN, "/var/lib/pacman/local/time-1.9-0.2/files", "%FILES%\nopt/\nopt/time/\nopt/time/here\nopt/time/gone\n"},
+    };
+    const struct agent_tag_style style = full(false);
+    root_write(&root, "/opt/time/here", "abc");
+    root_write(&root, "/opt/time/beside", "abc");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct journal_record r = time_record;
+        r.source = rows[i].source;
+        root_write(&root, rows[i].list, rows[i].text);
+        wr_reset(&taken.out);
+        wr_reset(&taken.complaints);
+        make(&style, &r);
+        assert_string_equal(wr_string(&taken.complaints), "time /opt/time/gone missing\n");
+        assert_non_null(strstr(wr_string(&taken.out), PAYLOAD "<Directory root=\"/opt\" name=\"time\"><File name=\"here\" size=\"3\" SHA256:hash=\"" ABC
+                                                              "\" /></Directory></Payload>"));
+    }
+    assert_int_equal(taken.whole, 0);
+}
+
 static void a_package_without_a_list_has_a_tag(void **state)
 {
     (void)state;
@@ -405,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tags_without_files_are_swid_generators, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_told_as_swid_generator_should_have, setup, teardown),
+        cmocka_unit_test_setup_teardown(listed_files_that_are_not_there_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_package_without_a_list_has_a_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(many_packages_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_is_compared_with_the_disk, setup, teardown),
