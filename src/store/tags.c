@@ -4,6 +4,8 @@
 #include "store/files.h"
 #include "store/write.h"
 
+#include <stdlib.h>
+
 #define OLDEST 20000 /* untagged software that one question looks at, the longest unasked first */
 
 /* What is asked for, as far as there is room. */
@@ -48,6 +50,12 @@ enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now,
     return list_untagged(&rows, &k, error);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
 enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bool more,
                               const struct store_untagged *list, size_t count, struct error *error)
 {
@@ -59,6 +67,8 @@ enum store_status store_asked(struct store *s, int64_t endpoint, int64_t now, bo
     }
     for (size_t i = 0; i < count; i++)
         ids[i] = list[i].id;
+    if (count) /* two servers that ask two endpoints of the same do not wait for each other in a circle */
+        qsort(ids, count, sizeof *ids, by_number);
     enum store_status status = sql_guard_begin(s, error);
     if (status != STORE_OK)
         return status;
