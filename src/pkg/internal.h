@@ -185,6 +185,10 @@ struct log_set {
     int64_t last;                             /* the earliest second in which the line whose time was read last can have been written */
     struct bytes (*time_of)(struct bytes line); /* the time in a line, empty if it has none; for reading ahead; NULL: nobody does */
     bool minutes; /* times tell no seconds */
+    struct log_day {
+        int64_t begin, offset; /* the local day read last, as if it were UTC */
+        bool known, plain;     /* plain: no clock change is near */
+    } day;
     struct log_turn {
         struct log_mark until; /* up to here the clock … */
         bool back;             /* … then goes back in an hour that it shows twice; or nothing tells of it */

@@ -11,6 +11,7 @@
 
 #define ZONEINFO      "/usr/share/zoneinfo/"
 #define ZONE_FILE_MAX ((size_t)1 << 20)
+#define DAY           86400
 /* How far the clocks of any place are ahead of UTC, and behind it. */
 #define AHEAD_MAX  (14 * 3600)
 #define BEHIND_MAX (12 * 3600)
@@ -177,13 +178,28 @@ static bool is_first_pass(struct log_set *s, int64_t local)
     return s->turn.back;
 }
 
+/* zone_read(), which costs more than all else about a line, but once a day. */
+static unsigned read_zone(struct log_set *s, int64_t local, struct log_time *t)
+{
+    const struct zone *rules = log_zone_rules(s->zone);
+    int64_t begin = local / DAY * DAY;
+    if (!s->day.known || s->day.begin != begin) {
+        int64_t before = zone_offset(rules, begin - 2 * DAY), after = zone_offset(rules, begin + 3 * DAY);
+        s->day = (struct log_day){begin, before, true, before == after && local >= 0};
+    }
+    if (!s->day.plain)
+        return zone_read(rules, local, &t->earliest, &t->latest);
+    t->earliest = t->latest = local - s->day.offset;
+    return 1;
+}
+
 bool log_set_time(struct log_set *s, struct bytes text, struct log_time *t)
 {
     int64_t local;
     t->zoned = false;
     if (!read_local(s, text, &local))
         return false;
-    if (zone_read(log_zone_rules(s->zone), local, &t->earliest, &t->latest) == 2) {
+    if (read_zone(s, local, t) == 2) {
         bool later = s->last != TIME_UNKNOWN && t->earliest < s->last && s->last <= t->latest;
         if (later)
             t->earliest = t->latest;

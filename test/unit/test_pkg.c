@@ -409,6 +409,36 @@ static void test_clock_changes(void **state)
     root_remove(&r);
 }
 
+/* A long time in zones with every kind of change: the short cut for days without one says what libc does. */
+static void test_clock_short_cut(void **state)
+{
+    (void)state;
+    static const char *const zones[] = {"UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe",
+                                        "Africa/Casablanca", "Pacific/Apia", "CET-1CEST,M3.5.0,M10.5.0/3"};
+    struct root r = root_make();
+    for (size_t z = 0; z < ARRAY_LENGTH(zones); z++) {
+        use_zone(zones[z]);
+        const struct pkg_sink sink = {0};
+        struct log_zone zone = {.root = r.path, .sink = &sink};
+        struct log_set set = {.zone = &zone};
+        for (int64_t t = 1293800000; t < 1790000000; t += 40037) {
+            time_t at = t;
+            struct tm tm;
+            char text[64];
+            struct log_time read;
+            localtime_r(&at, &tm);
+            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+            set.last = TIME_UNKNOWN;
+            assert_true(log_set_time(&set, bytes_of(text), &read));
+            assert_true(read.earliest == t || read.latest == t);
+            assert_true(read.latest - read.earliest <= 3600);
+        }
+        log_zone_free(&zone);
+    }
+    use_zone("UTC");
+    root_remove(&r);
+}
+
 #define BERLIN_DAY(time, name) "2024-10-27 " time " install " name ":all <none> 1\n"
 
 /* Which of its two meanings a second of the hour that comes twice has only the lines around it can tell. */
@@ -852,6 +882,7 @@ int main(void)
         cmocka_unit_test(test_apt_history),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_clock_changes),
+        cmocka_unit_test(test_clock_short_cut),
         cmocka_unit_test(test_doubled_hour),
         cmocka_unit_test(test_doubled_hour_in_parts),
         cmocka_unit_test(test_doubled_hour_merged),
