@@ -20,6 +20,7 @@ enum {
     MAX_TARGETS = 1 << 20, /* identifiers that one request may name: what they cost us here is 16 MiB */
     SNAPSHOT_TRIES = 3,
     MAX_FURTHER = 16, /* exchanges that one assessment goes on for the server's questions */
+    MAX_QUESTIONS = 32,
 };
 
 enum { FULFILMENT = 0x80 }; /* flag of the four responses (RFC 8412 §5.7) */
@@ -29,7 +30,10 @@ struct swima_state {
     struct agent_inventory *inventory;
     struct subscriptions subscriptions;
     bool told; /* in this exchange: events, or what identifiers mean */
+    bool follows; /* the server follows this machine's events */
     unsigned further;
+    unsigned question_count;
+    uint64_t questions[MAX_QUESTIONS]; /* digests of those answered that count in inventory->heard */
 };
 
 /* An answer while it is made. */
@@ -304,6 +308,35 @@ static uint32_t last_consulted(const struct answer *a)
     return a->refused_eid ? a->refused_eid - 1 : a->head.last_eid;
 }
 
+/* Whether this was not answered before, in this exchange or in another one. strongSwan's server keeps nothing of what it hears, unless
+ * something stands beside it that does: it asks the same in each exchange. */
+static bool is_new(struct swima_state *s, const struct answer *a)
+{
+    const struct bytes ids = a->request->software_ids.raw;
+    uint64_t digest = UINT64_C(0xcbf29ce484222325) ^ a->request->earliest_eid ^ (uint64_t)a->records << 32;
+    for (size_t i = 0; i < ids.n; i++) /* FNV-1a */
+        digest = (digest ^ ids.p[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < s->question_count; i++)
+        if (s->questions[i] == digest)
+            return false;
+    if (s->question_count < MAX_QUESTIONS)
+        s->questions[s->question_count++] = digest;
+    return true;
+}
+
+/* What the server asks again it has heard, and it is no reason to come back once more. */
+static void count_answer(struct swima_state *s, const struct answer *a)
+{
+    struct agent_verdict *heard = s->inventory->heard;
+    s->follows |= a->request->earliest_eid != 0;
+    if (!heard || !is_new(s, a))
+        return;
+    s->told |= a->count > 0;
+    *(a->request->earliest_eid ? &heard->events_sent : &heard->records_sent) += a->count;
+    heard->tags_sent += a->records ? a->count : 0;
+    heard->tags_asked |= a->records;
+}
+
 /* SWIMA-R101, R102, RFC 8412 §5.7: a direct answer has no Fulfillment flag, and a copy of the Request ID. */
 static void send_response(struct swima_state *s, uint16_t to, const struct answer *a)
 {
@@ -326,13 +359,7 @@ static void send_response(struct swima_state *s, uint16_t to, const struct answe
     };
     bool whole = a->request->earliest_eid == 0;
     const struct pa_out out = {type_of(a), whole ? (const void *)&inventory : (const void *)&events, 0};
-    struct agent_verdict *heard = s->inventory->heard;
-    if (heard) {
-        *(whole ? &heard->records_sent : &heard->events_sent) += a->count;
-        heard->tags_sent += a->records ? a->count : 0;
-        heard->tags_asked |= a->records;
-    }
-    s->told |= a->count > 0;
+    count_answer(s, a);
     nea_send(s->connection, to, &out, 1);
 }
 
@@ -511,13 +538,13 @@ static void begin_handshake(void *state)
 }
 
 /* Who leaves with the verdict has told software whose meaning the server may not know; it asks for that in the next
- * exchange, which is short where it has no question. */
+ * exchange, which is short where it has no question. A server that takes whole inventories only would take one more. */
 static void decided(void *state, enum nea_result result, enum nea_access access)
 {
     struct swima_state *s = state;
     (void)result;
     (void)access;
-    if (s->inventory->leaves && s->told && s->further++ < MAX_FURTHER)
+    if (s->inventory->leaves && s->follows && s->told && s->further++ < MAX_FURTHER)
         nea_retry(s->connection);
 }
 

@@ -330,6 +330,25 @@ static void ask_for_all(struct server *v)
         allow(v);
 }
 
+/* As strongSwan's server: the same question in each exchange, for events or for an inventory. */
+static void ask_each_time(struct server *v, uint32_t earliest)
+{
+    if (v->rounds % 2)
+        ask_events(v, v->rounds, earliest, (struct pa_list){0});
+    else
+        allow(v);
+}
+
+static void keep_no_events(struct server *v)
+{
+    ask_each_time(v, 1);
+}
+
+static void keep_no_inventory(struct server *v)
+{
+    ask_each_time(v, 0);
+}
+
 static void ask_without_end(struct server *v)
 {
     ask_events(v, v->rounds, UINT32_MAX, (struct pa_list){0});
@@ -455,6 +474,29 @@ static void an_honest_server_gets_events_and_gives_a_verdict(void **state)
     assert_string_equal(verdict.validators[0].remediation, "none");
     assert_true(verdict.batches >= 3);
     assert_true(verdict.seconds < 5);
+}
+
+/* Who follows events may ask what they mean, so we come back once; what is asked anew then is neither a reason to come back again nor told as
+ * something that was sent. */
+static void who_asks_the_same_again_is_not_told_it_without_end(void **state)
+{
+    static const struct {
+        struct scenario scenario;
+        unsigned rounds, items, events, records;
+    } rows[] = {
+        {{.name = "keeps no events", .move = keep_no_events, .os_access = NEA_ACCESS_ALLOWED, .access = NEA_ACCESS_ALLOWED}, 4, 40, 20, 0},
+        {{.name = "keeps no inventory", .move = keep_no_inventory, .os_access = NEA_ACCESS_ALLOWED, .access = NEA_ACCESS_ALLOWED}, 2, 10, 0, 10},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct server v;
+        struct agent_verdict verdict;
+        reset_fake();
+        play(&rows[i].scenario, &v, &verdict);
+        const unsigned got[] = {v.rounds, v.items, verdict.events_sent, verdict.records_sent};
+        if (memcmp(got, &rows[i].rounds, sizeof got) != 0)
+            fail_msg("%s: %u rounds, %u items, %u events, %u records", rows[i].scenario.name, got[0], got[1], got[2], got[3]);
+    }
 }
 
 static void segments_carry_what_a_message_does_not(void **state)
@@ -615,6 +657,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_honest_server_gets_events_and_gives_a_verdict),
+        cmocka_unit_test(who_asks_the_same_again_is_not_told_it_without_end),
         cmocka_unit_test(segments_carry_what_a_message_does_not),
         cmocka_unit_test(the_largest_inventory_comes_whole_and_a_larger_one_not_at_all),
         cmocka_unit_test(odd_requests_are_answered),
