@@ -20,11 +20,21 @@ struct run {
     char why[sizeof((struct error *)0)->text]; /* the transport's word at its end */
 };
 
+/* What an exchange made of the server stands where it takes no part in the next one, which is for its questions to us:
+ * strongSwan's takes part once a connection. */
+static void hear_of_server(const struct run *r)
+{
+    const struct nea_outcome o = nea_session_mutual(r->session);
+    if (r->a->server && o.negotiated)
+        agent_server_outcome(r->a->server, &o);
+}
+
 /* Sends what the session has to say, in one write (no Nagle stall), and takes its next deadline. */
 static void pump(struct run *r)
 {
     wr_reset(&r->out);
     nea_session_out(r->session, &r->out);
+    hear_of_server(r);
     if (r->out.n > 0) {
         if (r->a->capture)
             r->a->capture(r->a->capture_context, wr_view(&r->out));
@@ -125,9 +135,7 @@ static void on_timeout(void *context)
 
 static enum agent_status verdict_of(const struct run *r, const struct nea_outcome *o)
 {
-    const struct nea_outcome mutual = nea_session_mutual(r->session);
-    if (r->a->server)
-        agent_server_outcome(r->a->server, &mutual);
+    hear_of_server(r);
     struct agent_verdict *v = r->verdict;
     v->result = o->result;
     /* A RESULT without a recommendation leaves NEA_ACCESS_NONE: nobody said "allowed" (RFC 5793 §4.7). */
@@ -184,6 +192,8 @@ enum agent_status agent_assess(const struct agent_assessment *a, struct agent_ve
     struct run r = {.a = a, .verdict = verdict, .loop = net_loop_new(), .out = wr_of(0)};
     enum agent_status status = AGENT_UNREACHED;
     *verdict = (struct agent_verdict){.result = NEA_DONT_KNOW};
+    if (a->server)
+        agent_server_outcome(a->server, &(struct nea_outcome){0});
     error->text[0] = 0;
     a->posture->heard = a->inventory->heard = verdict;
     a->inventory->leaves = true;

@@ -87,6 +87,9 @@ struct server {
     struct nea_connection *swima, *os;
     struct wr out;
     unsigned rounds; /* batches of the client so far */
+    struct agent_posture posture; /* that it tells in a mutual assessment */
+    void *mutual_contexts[1];
+    struct nea_mutual mutual;
     uint32_t items;  /* that came in answers */
     uint32_t errors; /* PA-TNC Errors that came */
     uint32_t last_error;
@@ -101,6 +104,7 @@ struct scenario {
     /* Instead of NEA: what to do with a stream that is open, or when something came. */
     void (*raw)(struct server *v, struct net_stream *s, bool opened);
     enum nea_access os_access;
+    struct agent_server *back; /* mutual, in the first exchange: what the client makes of the server */
     size_t max_message; /* of the client; 0: the default */
     unsigned timeout_ms;
     enum agent_status status;
@@ -207,6 +211,18 @@ static void pump(struct server *v)
         net_stream_finish(v->stream);
 }
 
+/* The collector that tells the server's own posture. */
+static const struct nea_mutual *mutual_of(struct server *v)
+{
+    static const struct nea_component *const collectors[] = {&agent_os_collector};
+    if (!v->scenario->back)
+        return NULL;
+    v->posture = (struct agent_posture){.platform = {.name = "Debian", .version = "12"}, .last_boot = 1652426624};
+    v->mutual_contexts[0] = &v->posture;
+    v->mutual = (struct nea_mutual){.components = collectors, .contexts = v->mutual_contexts, .component_count = 1};
+    return &v->mutual;
+}
+
 static void on_open(void *context, struct net_stream *s, struct bytes peer)
 {
     struct server *v = context;
@@ -222,6 +238,7 @@ static void on_open(void *context, struct net_stream *s, struct bytes peer)
                                       .components = components,
                                       .contexts = contexts,
                                       .component_count = 2,
+                                      .mutual = mutual_of(v),
                                       .limits = {.max_rounds = UINT32_MAX}};
     v->session = nea_session_new(&config, net_loop_now(v->loop));
     pump(v);
@@ -234,7 +251,13 @@ static void on_data(void *context, struct bytes plaintext)
         v->scenario->raw(v, v->stream, false);
         return;
     }
-    nea_session_feed(v->session, plaintext, net_loop_now(v->loop));
+    uint8_t *copy = malloc(plaintext.n);
+    memcpy(copy, plaintext.p, plaintext.n);
+    uint8_t *offer = v->rounds > 1 ? memmem(copy, plaintext.n, "\0\x90\x2a\0\0\0\1\0\0\0\x10", 11) : NULL;
+    if (offer) /* a type that nobody knows: it does not take part again */
+        offer[6] = 77;
+    nea_session_feed(v->session, (struct bytes){copy, plaintext.n}, net_loop_now(v->loop));
+    free(copy);
     pump(v);
 }
 
@@ -398,6 +421,7 @@ static enum agent_status assess_with(uint16_t port, const char *host, const char
         .inventory = &inventory,
         .language = "en",
         .limits = {.max_message = sc ? sc->max_message : 0},
+        .server = sc ? sc->back : NULL,
         .timeout_ms = sc && sc->timeout_ms ? sc->timeout_ms : 20000,
     };
     return agent_assess(&a, v, error);
@@ -497,6 +521,27 @@ static void who_asks_the_same_again_is_not_told_it_without_end(void **state)
         if (memcmp(got, &rows[i].rounds, sizeof got) != 0)
             fail_msg("%s: %u rounds, %u items, %u events, %u records", rows[i].scenario.name, got[0], got[1], got[2], got[3]);
     }
+}
+
+/* We come back for its questions, and it does not take part again, as strongSwan's: what it told before is not lost. */
+static void a_server_that_takes_part_once_has_its_verdict(void **state)
+{
+    static struct agent_server back;
+    static const struct scenario sc = {.name = "takes part once",
+                                       .move = keep_no_events,
+                                       .os_access = NEA_ACCESS_ALLOWED,
+                                       .back = &back,
+                                       .access = NEA_ACCESS_ALLOWED};
+    (void)state;
+    struct server v;
+    struct agent_verdict verdict;
+    reset_fake();
+    play(&sc, &v, &verdict);
+    assert_int_equal(v.rounds, 4);
+    assert_true(back.took_part);
+    assert_int_equal(back.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(back.result, NEA_COMPLIANT);
+    assert_string_equal(back.product, "Debian");
 }
 
 static void segments_carry_what_a_message_does_not(void **state)
@@ -658,6 +703,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_honest_server_gets_events_and_gives_a_verdict),
         cmocka_unit_test(who_asks_the_same_again_is_not_told_it_without_end),
+        cmocka_unit_test(a_server_that_takes_part_once_has_its_verdict),
         cmocka_unit_test(segments_carry_what_a_message_does_not),
         cmocka_unit_test(the_largest_inventory_comes_whole_and_a_larger_one_not_at_all),
         cmocka_unit_test(odd_requests_are_answered),
