@@ -54,11 +54,13 @@ static void emit(struct merge *m, const struct log_set *from, struct pkg_event *
     m->stopped = !m->sink->event(m->sink->context, e);
 }
 
-/* One version gone, one come: an upgrade is both (SWIMA-R29, RFC 8412 §3.6), a reinstallation an alteration. */
+/* One version or architecture gone, one come: an upgrade is both (SWIMA-R29, RFC 8412 §3.6), a reinstallation an
+ * alteration. */
 static void emit_change(struct merge *m, const struct log_set *from, struct pkg_event *e, struct bytes old_version,
                         struct bytes new_version, struct bytes new_arch)
 {
-    if (old_version.n && bytes_equal(old_version, new_version)) {
+    bool same_arch = e->arch.n == 0 || bytes_equal(e->arch, new_arch);
+    if (old_version.n && bytes_equal(old_version, new_version) && same_arch) {
         e->action = PKG_ALTER;
         e->version = new_version;
         emit(m, from, e);

@@ -85,7 +85,7 @@ static void begin(struct dpkg_log *log, const struct parsed *l)
     struct bytes name, arch;
     size_t used = 0;
     slot->full = true;
-    slot->told = slot->done = slot->gone = false;
+    slot->told = slot->done = slot->gone = slot->half = false;
     slot->mark = log_set_mark(&log->set);
     *a = (struct dpkg_action){.deed = words[l->row].deed, .time = l->time};
     if (a->deed == DPKG_STARTUP)
@@ -110,7 +110,16 @@ static bool is_same(const struct dpkg_action *a, struct bytes name, struct bytes
 {
     struct bytes all = BYTES("all");
     return bytes_equal(a->name, name) &&
-           (bytes_equal(a->arch, arch) || bytes_equal(a->arch, all) || bytes_equal(arch, all) || a->arch.n == 0);
+           (bytes_equal(a->arch, arch) || bytes_equal(a->new_arch, arch) || bytes_equal(a->arch, all) ||
+            bytes_equal(arch, all) || a->arch.n == 0);
+}
+
+/* A crossgrade: what replaces the package, which is half-installed, is unpacked under another architecture. Its sibling
+ * of that architecture (Multi-Arch: same) is deconfigured earlier, and says nothing in between. */
+static bool crosses(const struct dpkg_slot *p, const struct parsed *l, struct bytes name)
+{
+    return p->half && p->action.deed == DPKG_UPGRADE && bytes_equal(l->field[0], BYTES("unpacked")) &&
+           bytes_equal(name, p->action.name) && bytes_equal(l->field[2], p->action.new_version);
 }
 
 static bool is_away(struct bytes state)
@@ -125,15 +134,21 @@ static bool take_status(struct dpkg_log *log, const struct parsed *l)
     struct bytes name, arch;
     split_name(l->field[1], &name, &arch);
     bool away = is_away(l->field[0]);
-    if (p->full && p->action.deed != DPKG_STARTUP && is_same(&p->action, name, arch)) {
+    if (p->full && p->action.deed != DPKG_STARTUP && (is_same(&p->action, name, arch) || crosses(p, l, name))) {
         p->told = true;
         p->gone = away;
+        p->half = bytes_equal(l->field[0], BYTES("half-installed"));
         if (!away && bytes_equal(l->field[2], p->action.new_version)) {
             size_t used = sizeof p->text - SPARE;
             p->done = true;
             if (!bytes_equal(p->action.new_arch, arch))
                 p->action.new_arch = keep(p, &used, arch);
         }
+        /* Of one version the states that a failure goes back through look like success; but nothing is installed before
+         * dpkg sets out to configure it, which is an action of its own. */
+        if (p->action.deed == DPKG_UPGRADE && bytes_equal(p->action.old_version, p->action.new_version) &&
+            bytes_equal(l->field[0], BYTES("installed")))
+            p->done = false;
         return false;
     }
     if (!away || name.n == 0 || name.n + arch.n > sizeof log->ready.text)

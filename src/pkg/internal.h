@@ -234,7 +234,7 @@ struct dpkg_log {
     struct dpkg_slot {
         struct dpkg_action action;
         bool full, told, done,
-            gone; /* told: a status line spoke of it; done: of its new version; gone: the last one says it is away */
+            gone, half; /* told: a status line spoke of it; done: of its new version; gone, half: the last one says it is away, half-installed */
         struct log_mark mark;
         char text[2048];
     } pending, ready;

@@ -259,6 +259,48 @@ static void test_dpkg_log(void **state)
     root_remove(&r);
 }
 
+/* A package changes its architecture in place, with its version or without; a sibling of another architecture has no part in it. */
+static void test_crossgrade(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct pkg_cursor cursor = {.after = wr_of(0)};
+    use_zone("UTC");
+    root_write(&r, DPKG_LOG,
+               "2024-01-01 10:00:00 startup archives install\n"
+               "2024-01-01 10:00:01 upgrade cross:amd64 1 1\n2024-01-01 10:00:01 status half-configured cross:amd64 1\n"
+               "2024-01-01 10:00:01 status unpacked cross:amd64 1\n2024-01-01 10:00:01 status half-installed cross:amd64 1\n"
+               "2024-01-01 10:00:02 status unpacked cross:i386 1\n2024-01-01 10:00:02 configure cross:i386 1 <none>\n"
+               "2024-01-01 10:00:02 status installed cross:i386 1\n"
+               "2024-01-01 10:00:03 upgrade cross:i386 1 1\n2024-01-01 10:00:03 status half-configured cross:i386 1\n"
+               "2024-01-01 10:00:03 status half-installed cross:i386 1\n2024-01-01 10:00:03 status unpacked cross:all 1\n"
+               "2024-01-01 10:00:04 upgrade cross:all 1 1\n2024-01-01 10:00:04 status half-configured cross:all 1\n"
+               "2024-01-01 10:00:04 status half-installed cross:all 1\n2024-01-01 10:00:04 status unpacked cross:amd64 1\n"
+               "2024-01-01 10:00:05 upgrade cross:amd64 1 2\n2024-01-01 10:00:05 status unpacked cross:amd64 1\n"
+               "2024-01-01 10:00:05 status half-installed cross:amd64 1\n2024-01-01 10:00:05 status unpacked cross:i386 2\n"
+               "2024-01-01 10:00:06 upgrade cross:i386 2 3\n2024-01-01 10:00:06 status half-installed cross:i386 2\n"
+               "2024-01-01 10:00:06 status unpacked cross:i386 2\n" /* its script failed */
+               "2024-01-01 10:00:06 status installed cross:i386 2\n"
+               "2024-01-01 10:00:06 upgrade cross:i386 2 2\n2024-01-01 10:00:06 status half-installed cross:i386 2\n"
+               "2024-01-01 10:00:06 status unpacked cross:i386 2\n" /* another one, of the same version */
+               "2024-01-01 10:00:06 status installed cross:i386 2\n"
+               "2024-01-01 10:00:07 upgrade same:amd64 1 2\n2024-01-01 10:00:07 status unpacked same:amd64 1\n"
+               "2024-01-01 10:00:07 status half-configured same:i386 1\n"
+               "2024-01-01 10:00:07 status half-installed same:amd64 1\n2024-01-01 10:00:07 status unpacked same:amd64 2\n"
+               "2024-01-01 10:00:08 upgrade same:i386 1 2\n2024-01-01 10:00:08 status half-installed same:i386 1\n"
+               "2024-01-01 10:00:08 status unpacked same:i386 2\n");
+    expect_history(&r, &cursor,
+                   "01-01T10:00:01Z exact delete cross:amd64 1\n01-01T10:00:01Z exact create cross:i386 1\n"
+                   "01-01T10:00:03Z exact delete cross:i386 1\n01-01T10:00:03Z exact create cross:all 1\n"
+                   "01-01T10:00:04Z exact delete cross:all 1\n01-01T10:00:04Z exact create cross:amd64 1\n"
+                   "01-01T10:00:05Z exact delete cross:amd64 1\n01-01T10:00:05Z exact create cross:i386 2\n"
+                   "01-01T10:00:07Z exact delete same:amd64 1\n01-01T10:00:07Z exact create same:amd64 2\n"
+                   "01-01T10:00:08Z exact delete same:i386 1\n01-01T10:00:08Z exact create same:i386 2\n",
+                   NULL);
+    wr_free(&cursor.after);
+    root_remove(&r);
+}
+
 static void test_under_way(void **state)
 {
     (void)state;
@@ -877,6 +919,7 @@ int main(void)
         cmocka_unit_test(test_updates_and_images),
         cmocka_unit_test(test_damaged_database),
         cmocka_unit_test(test_dpkg_log),
+        cmocka_unit_test(test_crossgrade),
         cmocka_unit_test(test_under_way),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_apt_history),
