@@ -202,6 +202,8 @@ bool run_apply(void *context, const struct pkg_event *e)
         return false;
     if (e->action != PKG_CREATE) {
         there = ensure(r, e);
+        if (there && !run_order(r, &m.time, &m.not_before, &m.precision))
+            return false;
         if (there && e->action == PKG_DELETE)
             delete (r, there, &m);
         else if (there)
@@ -213,6 +215,8 @@ bool run_apply(void *context, const struct pkg_event *e)
         const struct event_row known = {.time = m.time, .precision = m.precision, .cause = m.cause};
         return m.precision == PKG_BOUND || run_narrow(r, there, &known);
     }
+    if (!run_order(r, &m.time, &m.not_before, &m.precision))
+        return false;
     struct pkg_package p = {.name = e->name, .version = e->version, .arch = arch_of(r, e)};
     if (there) {
         struct moment gone = untold(e, there->since);

@@ -265,6 +265,8 @@ static enum journal_status update_source(struct run *r, struct source *source)
     r->source_base = r->base_count;
     r->newest = TIME_UNKNOWN;
     enum journal_status status = run_load(r);
+    if (status == JOURNAL_OK && !run_load_clocks(r))
+        status = r->status;
     if (status != JOURNAL_OK)
         return status;
     r->busy = r->manager->busy && r->manager->busy(r->options->root);

@@ -184,7 +184,14 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
         struct journal_record record = record_of(s, 0);
         /* Of what is there now the row knows more than the latest of its events: logs that were found later tell of earlier times. */
         bool stands = now || (at == TIME_UNKNOWN && record.installed);
-        if ((!stands && !as_of(&past, &record)) || !(which & which_of(&record)))
+        if (!stands && !as_of(&past, &record))
+            continue;
+        if (at == TIME_UNKNOWN && !stands && record.installed) { /* its events' times contradict; that it is gone is certain, when it went is not */
+            record.installed = false;
+            record.since = TIME_UNKNOWN;
+            record.precision = PKG_BOUND;
+        }
+        if (!(which & which_of(&record)))
             continue;
         if (!visit(context, &record)) {
             sqlite3_reset(s);

@@ -18,6 +18,12 @@ struct event_row {
     uint32_t record, cause; /* cause 0: unknown */
 };
 enum { EVENT_BATCH = 32, RECORD_BATCH = 16 };
+/* The times that a source's logs tell with one precision, line by line. While they are behind an earlier one, `low` is the earliest of them. */
+struct run_clock {
+    int64_t newest, low;
+    int64_t from, top; /* the event behind the step; up to which one those before it must still be looked at */
+};
+enum { RUN_LOOK_BACK = 1000000 }; /* events in all */
 /* What a memory's keys are of. */
 enum { DOMAIN_CAUSE = 0, DOMAIN_RECORD = 1, DOMAIN_NAME = 2 };
 
@@ -60,6 +66,8 @@ struct run {
     uint32_t source_records;
     size_t source_base; /* where this source's events from before the logs begin */
     int64_t newest;     /* time of the newest event of this run */
+    struct run_clock clocks[PKG_BOUND]; /* by precision */
+    size_t looked_back;
 };
 
 /* Sets the first failure; returns false, so that sinks can return it. */
@@ -95,6 +103,14 @@ bool run_narrow(struct run *r, struct entry *e, const struct event_row *known);
 bool run_note_name(struct run *r, struct bytes name);
 /* The logs, all of them there and whole since `reaches_back`, do not name it: then it is older. */
 bool run_narrow_unnamed(struct run *r, int64_t reaches_back);
+
+/* ---- journal_steps.c ---- */
+
+/* Where the times of a log go back: makes bounds of those that contradict, of this event's and of earlier ones'. To be asked of each event of a log
+ * that is to be put, in their order. */
+bool run_order(struct run *r, int64_t *time, int64_t *not_before, enum pkg_precision *precision);
+/* For the source at work, behind run_load(). */
+bool run_load_clocks(struct run *r);
 
 /* ---- journal_apply.c ---- */
 

@@ -540,6 +540,69 @@ static void test_two_logs(void **state)
     machine_free(&m);
 }
 
+/* A clock that goes back: what stands on both sides of the step becomes bounds, and what is there now is what the package manager says. */
+static void test_clock_steps(void **state)
+{
+    (void)state;
+    const enum journal_which all = JOURNAL_BOTH | JOURNAL_UNKNOWN;
+    struct machine m = machine_make();
+    static const char before[] = INSTALL("09:00:00", "x:all", "1") INSTALL("10:00:20", "a:all", "1") UPGRADE("10:00:05", "a:all", "1", "2");
+    root_write(&m.root, DPKG_LOG, before);
+    root_package(&m.root, "a", "all", "2", "installed");
+    root_package(&m.root, "x", "all", "1", "installed");
+    collect(&m);
+    expect_records(&m, JOURNAL_INSTALLED | JOURNAL_UNKNOWN, "2024-01-01T10:00:10Z",
+                   "a:all 1 unknown 2024-01-01T10:00:20Z bound\na:all 2 unknown now bound\nx:all 1 installed 2024-01-01T09:00:00Z exact\n");
+    expect_records(&m, JOURNAL_INSTALLED | JOURNAL_UNKNOWN, "2024-01-01T09:30:00Z",
+                   "a:all 1 unknown 2024-01-01T10:00:20Z bound\nx:all 1 installed 2024-01-01T09:00:00Z exact\n");
+    /* The log goes on past the step, in the same run, or in one from the beginning. */
+    for (int fresh = 0; fresh < 2; fresh++) {
+        struct machine n = machine_make();
+        root_write(&n.root, DPKG_LOG, fresh ? "" : before);
+        root_package(&n.root, "a", "all", "2", "installed");
+        root_package(&n.root, "x", "all", "1", "installed");
+        if (!fresh)
+            collect(&n);
+        root_append(&n.root, DPKG_LOG, fresh ? before : "");
+        root_append(&n.root, DPKG_LOG, INSTALL("11:00:00", "c:all", "1"));
+        root_package(&n.root, "c", "all", "1", "installed");
+        collect(&n);
+        if (fresh) {
+            expect_events(&n, 1,
+                          "1 2024-01-01T09:00:00Z exact create x:all 1\n2 2024-01-01T10:00:20Z bound create a:all 1 since 2024-01-01T09:00:00Z\n"
+                          "3 2024-01-01T11:00:00Z bound delete a:all 1 since 2024-01-01T10:00:05Z\n"
+                          "4 2024-01-01T11:00:00Z bound create a:all 2 since 2024-01-01T10:00:05Z\n"
+                          "5 2024-01-01T11:00:00Z exact create c:all 1\n");
+            expect_records(&n, all, NULL,
+                           "a:all 1 removed 2024-01-01T11:00:00Z bound\na:all 2 installed 2024-01-01T11:00:00Z bound\n"
+                           "c:all 1 installed 2024-01-01T11:00:00Z exact\nx:all 1 installed 2024-01-01T09:00:00Z exact\n");
+        } else {
+            expect_records(&n, JOURNAL_INSTALLED, "2024-01-01T11:00:00Z",
+                           "c:all 1 installed 2024-01-01T11:00:00Z exact\nx:all 1 installed 2024-01-01T09:00:00Z exact\n");
+        }
+        machine_free(&n);
+    }
+    /* A clock that was a year ahead, seen by the run before: nothing happened at times that are yet to come. */
+    struct machine f = machine_make();
+    root_write(&f.root, DPKG_LOG, INSTALL("09:00:00", "x:all", "1") "2999-01-01 10:00:00 install a:all <none> 1\n2999-01-01 10:00:00 status unpacked a:all 1\n");
+    root_package(&f.root, "a", "all", "1", "installed");
+    root_package(&f.root, "x", "all", "1", "installed");
+    collect(&f);
+    root_append(&f.root, DPKG_LOG, UPGRADE("11:00:00", "a:all", "1", "2") REMOVE("12:00:00", "x:all", "1"));
+    root_write(&f.root, STATUS, "");
+    root_package(&f.root, "a", "all", "2", "installed");
+    collect(&f);
+    expect_events(&f, 1,
+                  "1 2024-01-01T09:00:00Z exact create x:all 1\n2 2024-01-01T11:00:00Z bound create a:all 1 since 2024-01-01T09:00:00Z\n"
+                  "3 2024-01-01T11:00:00Z exact delete a:all 1\n4 2024-01-01T11:00:00Z exact create a:all 2\n"
+                  "5 2024-01-01T12:00:00Z exact delete x:all 1\n");
+    expect_records(&f, all, NULL,
+                   "a:all 1 removed 2024-01-01T11:00:00Z exact\na:all 2 installed 2024-01-01T11:00:00Z exact\n"
+                   "x:all 1 removed 2024-01-01T12:00:00Z exact\n");
+    machine_free(&f);
+    machine_free(&m);
+}
+
 /* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
 static void test_lost_logs(void **state)
@@ -1034,6 +1097,7 @@ int main(void)
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_architecture_all),
         cmocka_unit_test(test_two_logs),
+        cmocka_unit_test(test_clock_steps),
         cmocka_unit_test(test_lost_logs),
         cmocka_unit_test(test_unreadable_packages),
         cmocka_unit_test(test_no_manager),
