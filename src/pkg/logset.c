@@ -9,6 +9,7 @@
 /* logrotate leaves LOG.1, LOG.2.gz …, or LOG-YYYYMMDD.gz with `dateext`. A position survives rotation because a file is
  * known by the digest of its beginning, not by its name. */
 #define HEAD_OCTETS 4096
+#define COPIES_MAX  512 /* files of a set that are compared */
 
 /* What logrotate's compresscmd may be: of these only gzip's is read here. */
 static const char *const compressed[] = {".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma", ".Z"};
@@ -93,21 +94,84 @@ void log_set_complain(struct log_set *s, const char *what)
     complain_file(s, s->files[s->file], (size_t)s->line, what, false);
 }
 
+/* Up to `octets` of a file's beginning, unpacked; how many there are, -1 if it cannot be read. */
+static int read_head(const char *path, uint8_t *head, unsigned octets)
+{
+    struct lines l;
+    if (lines_open(&l, path) != PKG_OK)
+        return -1;
+    int n = gzread(l.file, head, octets);
+    lines_close(&l);
+    return n;
+}
+
 /* Digest of the first `octets` of a file; *octets becomes what there is, if that is less. False if it cannot be read.
  */
 static bool head_digest(const char *path, uint32_t *octets, uint64_t *digest)
 {
     uint8_t head[HEAD_OCTETS];
-    struct lines l;
-    if (lines_open(&l, path) != PKG_OK)
-        return false;
-    int n = gzread(l.file, head, *octets < sizeof head ? *octets : (unsigned)sizeof head);
-    lines_close(&l);
+    int n = read_head(path, head, *octets < sizeof head ? *octets : (unsigned)sizeof head);
     if (n < 0)
         return false;
     *octets = (uint32_t)n;
     *digest = digest_add(DIGEST_START, head, (size_t)n);
     return true;
+}
+
+/* ---- copies ---- */
+
+struct head {
+    uint8_t octets[HEAD_OCTETS];
+    int n;
+    bool is_copy;
+};
+
+/* So many lines with the same times are the same log. */
+static bool begin_alike(const struct head *a, const struct head *b)
+{
+    int n = a->n < b->n ? a->n : b->n;
+    return n > 0 && (n == HEAD_OCTETS || a->octets[n - 1] == '\n' || b->octets[n - 1] == '\n') && memcmp(a->octets, b->octets, (size_t)n) == 0;
+}
+
+static uint64_t length_of(const char *path)
+{
+    struct lines l;
+    if (lines_open(&l, path) != PKG_OK)
+        return 0;
+    (void)!lines_seek(&l, UINT64_MAX, 0);
+    uint64_t length = l.offset;
+    lines_close(&l);
+    return length;
+}
+
+/* LOG.1 beside LOG.1.gz where logrotate was interrupted, LOG.1 beside a LOG that was copied and not cut off: of files that begin alike the one that
+ * tells more is read, of equal ones the newer. Only among those that are still to be read. */
+static void pass_over_copies(struct log_set *s)
+{
+    size_t first = s->at, n = s->count - first;
+    struct head *heads = n > 1 && n <= COPIES_MAX ? malloc(n * sizeof *heads) : NULL;
+    for (size_t i = 0; heads && i < n; i++) {
+        heads[i].n = read_head(s->files[first + i], heads[i].octets, HEAD_OCTETS);
+        heads[i].is_copy = false;
+    }
+    for (size_t i = 0; heads && i < n; i++)
+        for (size_t k = i + 1; k < n && !heads[i].is_copy; k++) {
+            if (heads[k].is_copy || !begin_alike(&heads[i], &heads[k]))
+                continue;
+            bool is_open = s->open && i == 0; /* the cursor lies in it */
+            size_t copy = is_open || length_of(s->files[first + i]) > length_of(s->files[first + k]) ? k : i;
+            complain_file(s, s->files[first + copy], 0, "a copy of another log of the same name: passed over", false);
+            heads[copy].is_copy = true;
+        }
+    size_t kept = 0;
+    for (size_t i = 0; heads && i < n; i++)
+        if (heads[i].is_copy)
+            free(s->files[first + i]);
+        else
+            s->files[first + kept++] = s->files[first + i];
+    if (heads)
+        s->count = first + kept;
+    free(heads);
 }
 
 /* The file that the cursor's position lies in, or count. Newest first: rarely is it another one. */
@@ -215,6 +279,7 @@ void log_set_open(struct log_set *s, const char *root, const char *path, struct 
     else if (s->count == 0)
         complain_file(s, full, 0, "there is no such log: the history is shorter and its times are less exact", false);
     seek_position(s);
+    pass_over_copies(s);
 }
 
 bool log_set_next(struct log_set *s, struct bytes *line)

@@ -605,6 +605,30 @@ static void test_clock_steps(void **state)
 
 /* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
+/* What logrotate leaves when it is interrupted, or copies without cutting off: each line counts once. */
+static void test_copied_logs(void **state)
+{
+    (void)state;
+    static const char all[] = INSTALL("10:00:00", "a:all", "1") UPGRADE("11:00:00", "a:all", "1", "2"), part[] = INSTALL("10:00:00", "a:all", "1");
+    static const struct {
+        const char *first, *first_text, *second, *second_text;
+    } rows[] = {{DPKG_LOG ".1", all, DPKG_LOG ".1.gz", all},  {DPKG_LOG ".1", all, DPKG_LOG ".1.gz", part}, {DPKG_LOG ".2", all, DPKG_LOG ".1", all},
+                {DPKG_LOG ".2.gz", all, DPKG_LOG ".1", part}, {DPKG_LOG, all, DPKG_LOG ".1", part},         {DPKG_LOG ".1", all, DPKG_LOG, all}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct machine m = machine_make();
+        root_write(&m.root, DPKG_LOG ".tmp", rows[i].first_text);
+        root_rotate(&m.root, DPKG_LOG ".tmp", rows[i].first);
+        root_write(&m.root, DPKG_LOG ".tmp", rows[i].second_text);
+        root_rotate(&m.root, DPKG_LOG ".tmp", rows[i].second);
+        root_package(&m.root, "a", "all", "2", "installed");
+        collect(&m);
+        expect_events(&m, 1,
+                      "1 2024-01-01T10:00:00Z exact create a:all 1\n2 2024-01-01T11:00:00Z exact delete a:all 1\n"
+                      "3 2024-01-01T11:00:00Z exact create a:all 2\n");
+        machine_free(&m);
+    }
+}
+
 static void test_lost_logs(void **state)
 {
     (void)state;
@@ -1098,6 +1122,7 @@ int main(void)
         cmocka_unit_test(test_architecture_all),
         cmocka_unit_test(test_two_logs),
         cmocka_unit_test(test_clock_steps),
+        cmocka_unit_test(test_copied_logs),
         cmocka_unit_test(test_lost_logs),
         cmocka_unit_test(test_unreadable_packages),
         cmocka_unit_test(test_no_manager),
