@@ -38,6 +38,8 @@ static const char *const migrations[] = {
     "CREATE INDEX record_software_id ON record(software_id);",
     /* What software brought of its own; of what is gone, too (SWIMA-R27, RFC 8412 §3.6.1). */
     "CREATE TABLE tag(record INTEGER PRIMARY KEY, model INTEGER NOT NULL, locator TEXT, octets BLOB NOT NULL) STRICT;",
+    /* Between what times a log could not be read when it was its turn. */
+    "CREATE TABLE gap(source INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY(source, since, until)) STRICT, WITHOUT ROWID;",
 };
 static const struct db_schema schema = {0x4d75736a /* "Musj" */, migrations, ARRAY_LENGTH(migrations)};
 

@@ -210,11 +210,17 @@ static void take_complaint(void *context, const char *file, size_t line, const c
         r->options->complain(r->options->context, file, line, what);
 }
 
+static bool take_gap(void *context, int64_t since, int64_t until)
+{
+    struct run *r = context;
+    return run_put_gap(r, since, until) == JOURNAL_OK;
+}
+
 /* SWIMA-R24, R35, RFC 8412 §3.6: what no log explains is the net change. Logs, then packages. If something changed
  * under our hands, once more: logs may not tell of less than the packages show. */
 static enum pkg_status read_manager(struct run *r, struct source *source, struct pkg_cursor *cursor)
 {
-    struct pkg_sink sink = {.context = r, .package = take_installed, .read_tag = read_tag, .event = run_apply, .complaint = take_complaint};
+    struct pkg_sink sink = {.context = r, .package = take_installed, .read_tag = read_tag, .event = run_apply, .complaint = take_complaint, .gap = take_gap};
     enum pkg_status status = PKG_OK;
     for (int attempt = 0; attempt < 4 && status == PKG_OK; attempt++) {
         uint64_t stamp = r->manager->stamp(r->options->root);

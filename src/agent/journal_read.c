@@ -46,6 +46,28 @@ static enum journal_status completeness(struct journal *j, struct error *error)
     return JOURNAL_INCOMPLETE;
 }
 
+/* What no log tells of a time in which one could not be read, nobody knows. */
+static enum journal_status expect_no_gap(struct journal *j, int64_t at, struct error *error)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = at == TIME_UNKNOWN ? NULL : journal_statement(j, "SELECT source, since, until FROM gap WHERE since < ?1 AND until > ?1", &status, error);
+    if (!s)
+        return status;
+    sqlite3_bind_int64(s, 1, at);
+    if (!journal_step(j, s, &status, error))
+        return status;
+    const struct pkg_manager *m = pkg_manager_by_source((uint8_t)sqlite3_column_int(s, 0));
+    char since[TIME_TEXT], until[TIME_TEXT];
+    time_format(sqlite3_column_int64(s, 1), since);
+    time_format(sqlite3_column_int64(s, 2), until);
+    sqlite3_reset(s);
+    error_set(error,
+              "a log of %s could not be read that tells of the time from %s to %s: what was installed then may be another version, or none;"
+              " if the log can be read now, a new journal will have it: remove %.300s and collect again",
+              m ? m->name : "a source", since, until, j->path);
+    return JOURNAL_INCOMPLETE;
+}
+
 /* ---- records ----------------------------------------------------------------------------------------------------- */
 
 #define RECORD_COLUMNS                                                                                                 \
@@ -199,6 +221,8 @@ enum journal_status journal_each_record(struct journal *j, enum journal_which wh
         }
     }
     free(past.states);
+    if (status == JOURNAL_OK)
+        status = expect_no_gap(j, at, error);
     return status == JOURNAL_OK ? completeness(j, error) : status;
 }
 

@@ -157,6 +157,18 @@ enum journal_status run_put_tag(struct run *r, uint32_t record, const struct pkg
     return step_done(r, s);
 }
 
+enum journal_status run_put_gap(struct run *r, int64_t since, int64_t until)
+{
+    enum journal_status status = JOURNAL_OK;
+    sqlite3_stmt *s = journal_statement(r->j, "INSERT OR IGNORE INTO gap(source, since, until) VALUES(?1, ?2, ?3)", &status, r->error);
+    if (!s)
+        return status;
+    sqlite3_bind_int(s, 1, r->manager->source);
+    sqlite3_bind_int64(s, 2, since);
+    sqlite3_bind_int64(s, 3, until);
+    return step_done(r, s);
+}
+
 bool run_is_tag(struct run *r, uint32_t record, const struct pkg_tag *tag)
 {
     enum journal_status status = JOURNAL_OK;

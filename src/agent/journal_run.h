@@ -87,6 +87,8 @@ enum journal_status run_flush_records(struct run *r) MUST_USE;
 enum journal_status run_put_tag(struct run *r, uint32_t record, const struct pkg_tag *tag) MUST_USE;
 /* Whether it is the one that is kept; false after a failure, too. */
 bool run_is_tag(struct run *r, uint32_t record, const struct pkg_tag *tag);
+/* Keeps that a log of this time could not be read. */
+enum journal_status run_put_gap(struct run *r, int64_t since, int64_t until) MUST_USE;
 /* Notes that a record is there, and how; that it is gone; what source package it is of. */
 enum journal_status run_put_present(struct run *r, struct entry *e) MUST_USE;
 enum journal_status run_drop_present(struct run *r, struct entry *e) MUST_USE;

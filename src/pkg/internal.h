@@ -182,6 +182,7 @@ struct log_set {
     uint64_t offset, line;
     struct log_mark end; /* behind the last whole line read: the next run goes on there */
     struct log_zone *zone;
+    bool gap; /* something behind that could not be read, and nothing since */
     int64_t last;                             /* the earliest second in which the line whose time was read last can have been written */
     struct bytes (*time_of)(struct bytes line); /* the time in a line, empty if it has none; for reading ahead; NULL: nobody does */
     bool minutes; /* times tell no seconds */

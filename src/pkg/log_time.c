@@ -206,8 +206,11 @@ bool log_set_time(struct log_set *s, struct bytes text, struct log_time *t)
         else if (t->latest > time_now() || is_first_pass(s, local))
             t->latest = t->earliest;
     }
-    s->last = t->earliest;
     t->latest += s->minutes ? 59 : 0;
+    if (s->gap && s->last != TIME_UNKNOWN && s->sink->gap && !s->sink->gap(s->sink->context, s->last, t->latest))
+        return false;
+    s->gap = false;
+    s->last = t->earliest;
     return true;
 }
 

@@ -287,6 +287,7 @@ bool log_set_next(struct log_set *s, struct bytes *line)
     bool whole;
     while (s->at < s->count) {
         if (!s->open && !open_file(s)) {
+            s->gap = true;
             s->at++;
             continue;
         }
@@ -300,8 +301,10 @@ bool log_set_next(struct log_set *s, struct bytes *line)
             log_set_complain(s, "line too long");
             continue;
         }
-        if (s->lines.damaged)
+        if (s->lines.damaged) {
             complain_damage(s, s->files[s->at], s->lines.number + 1);
+            s->gap = true;
+        }
         lines_close(&s->lines);
         s->open = false;
         s->at++;

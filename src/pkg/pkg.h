@@ -147,6 +147,8 @@ struct pkg_sink {
     /* A line that was not understood (line 0: the whole file): it is skipped, never fatal. `unreadable`: a log that is there could not
      * be read, so that history is shorter than it could be. */
     void (*complaint)(void *context, const char *file, size_t line, const char *what, bool unreadable);
+    /* Between these two seconds stands a log, or a part of one, that could not be read. May be NULL. */
+    bool (*gap)(void *context, int64_t since, int64_t until);
 };
 
 /* Where a manager's logs were read up to: the manager's own octets, kept by the journal between two runs. */

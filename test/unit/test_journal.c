@@ -629,6 +629,42 @@ static void test_copied_logs(void **state)
     }
 }
 
+/* Of the time that a log tells of which could not be read, nothing is said as if it were known; of other times it is. */
+static void test_gaps_of_logs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at;
+        enum journal_status status;
+    } rows[] = {{"2024-01-01T10:30:00Z", JOURNAL_OK}, {"2024-01-01T11:30:00Z", JOURNAL_INCOMPLETE}, {"2024-01-01T13:00:00Z", JOURNAL_OK}};
+    for (int kind = 0; kind < 2; kind++) { /* cut off; compressed as nobody here reads */
+        struct machine m = machine_make();
+        const char *name = kind ? DPKG_LOG ".1.xz" : DPKG_LOG ".1.gz";
+        root_write(&m.root, DPKG_LOG ".2", INSTALL("10:00:00", "a:all", "1") INSTALL("10:30:00", "b:all", "1"));
+        root_write(&m.root, DPKG_LOG ".tmp", UPGRADE("11:00:00", "a:all", "1", "2") UPGRADE("12:00:00", "a:all", "2", "1"));
+        root_rotate(&m.root, DPKG_LOG ".tmp", name);
+        if (!kind)
+            assert_int_equal(truncate(root_path(&m.root, name), 12), 0);
+        root_write(&m.root, DPKG_LOG, INSTALL("13:00:00", "c:all", "1"));
+        root_package(&m.root, "a", "all", "1", "installed");
+        root_package(&m.root, "b", "all", "1", "installed");
+        root_package(&m.root, "c", "all", "1", "installed");
+        for (int again = 0; again < 2; again++) {
+            collect(&m);
+            for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+                int64_t at;
+                struct wr w = wr_of(0);
+                assert_true(time_parse(bytes_of(rows[i].at), &at));
+                assert_int_equal(journal_each_record(m.journal, JOURNAL_BOTH, at, put_record, &w, &m.error), rows[i].status);
+                assert_int_equal(strstr(m.error.text, "from 2024-01-01T10:30:00Z to 2024-01-01T13:00:00Z") != NULL, rows[i].status != JOURNAL_OK);
+                m.error.text[0] = 0;
+                wr_free(&w);
+            }
+        }
+        machine_free(&m);
+    }
+}
+
 static void test_lost_logs(void **state)
 {
     (void)state;
@@ -982,7 +1018,7 @@ static void test_older_journal(void **state)
     m.journal = NULL;
     assert_int_equal(sqlite3_open(root_path(&m.root, "/state/journal.db"), &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(db, "ALTER TABLE head DROP COLUMN root; DROP INDEX record_software_id; DROP TABLE tag; UPDATE source SET status = 1; PRAGMA user_version = 1",
+        sqlite3_exec(db, "ALTER TABLE head DROP COLUMN root; DROP INDEX record_software_id; DROP TABLE tag; DROP TABLE gap; UPDATE source SET status = 1; PRAGMA user_version = 1",
                      NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3_close(db);
@@ -1123,6 +1159,7 @@ int main(void)
         cmocka_unit_test(test_two_logs),
         cmocka_unit_test(test_clock_steps),
         cmocka_unit_test(test_copied_logs),
+        cmocka_unit_test(test_gaps_of_logs),
         cmocka_unit_test(test_lost_logs),
         cmocka_unit_test(test_unreadable_packages),
         cmocka_unit_test(test_no_manager),
