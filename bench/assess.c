@@ -163,11 +163,41 @@ static void tell_events(const struct collector *k, uint16_t to, const struct pa_
     wr_free(&list);
 }
 
+/* What its software means: the least that a tag can say. */
+static void tell_tags(const struct collector *k, uint16_t to, const struct pa_swima_request *r)
+{
+    struct wr list = wr_of(0);
+    struct pa_swima_request_item asked;
+    struct bytes rest = r->software_ids.raw;
+    struct pa_sw_inventory f = {.request_id = r->request_id, .epoch = 1000 + k->endpoint->number, .last_eid = PACKAGES};
+    while (pa_list_next(&pa_types[PA_SWIMA_REQUEST], &rest, &asked)) {
+        const size_t creator = sizeof "strongswan.org__Debian_12-x86_64-" - 1;
+        struct bytes name = bytes_from(asked.software_id, creator), id = bytes_from(asked.software_id, 16);
+        size_t end = name.n;
+        while (end && name.p[end] != '-')
+            end--;
+        char tag[512];
+        int n = snprintf(tag, sizeof tag,
+                         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\""
+                         " name=\"%.*s\" tagId=\"%.*s\" version=\"1\" versionScheme=\"alphanumeric\"><Entity name=\"strongSwan Project\""
+                         " regid=\"strongswan.org\" role=\"tagCreator\"/></SoftwareIdentity>",
+                         (int)end, (const char *)name.p, (int)id.n, (const char *)id.p);
+        const struct pa_sw_inventory_item item = {
+            .record_id = ++f.records.count, .source = 1, .software_id = asked.software_id, .record = {(const uint8_t *)tag, (size_t)n}};
+        pa_item_put(&list, &pa_types[PA_SW_INVENTORY], &item);
+    }
+    f.records.raw = wr_view(&list);
+    nea_send(k->connection, to, &(struct pa_out){.type = &pa_types[PA_SW_INVENTORY], .fields = &f}, 1);
+    wr_free(&list);
+}
+
 static void swima_receive(void *state, const struct nea_delivery *d)
 {
-    for (size_t i = 0; i < d->message->count; i++)
+    for (size_t i = 0; i < d->message->count; i++) {
+        const struct pa_swima_request *r = d->message->attributes[i].fields;
         if (d->message->attributes[i].type == &pa_types[PA_SWIMA_REQUEST])
-            tell_events(state, d->from, d->message->attributes[i].fields);
+            (r->software_ids.count ? tell_tags : tell_events)(state, d->from, r);
+    }
 }
 
 static const struct nea_component os_collector = {.name = "OS",
