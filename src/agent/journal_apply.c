@@ -193,6 +193,15 @@ static struct entry *ensure(struct run *r, const struct pkg_event *e)
     return created;
 }
 
+/* What was only planned tells what it set out from: a package that was there, or one that has not always been. */
+static void take_plan(struct run *r, const struct pkg_event *e)
+{
+    if (e->action == PKG_DELETE)
+        ensure(r, e);
+    else if (!memory_put(&r->known, name_key(r, e->name, arch_of(r, e)), 0))
+        run_fail(r, JOURNAL_FAILED, "out of memory");
+}
+
 bool run_apply(void *context, const struct pkg_event *e)
 {
     struct run *r = context;
@@ -200,6 +209,10 @@ bool run_apply(void *context, const struct pkg_event *e)
     struct entry *there;
     if (r->doubted && !run_note_name(r, e->name))
         return false;
+    if (e->planned) {
+        take_plan(r, e);
+        return r->status == JOURNAL_OK;
+    }
     if (e->action != PKG_CREATE) {
         there = ensure(r, e);
         if (there && !run_order(r, &m.time, &m.not_before, &m.precision))

@@ -193,7 +193,7 @@ bool apt_history_next(struct apt_history *h, struct apt_transaction *t)
         /* apt was killed: the next transaction begins, and this one ended before it. */
         if (!take_start(h, value, &h->next_start))
             continue;
-        h->pushed = t->ended = true;
+        h->pushed = t->ended = t->failed = true;
         h->next_mark = log_set_mark(&h->set);
         t->end = h->next_start;
     }

@@ -4,10 +4,9 @@
 #include <string.h>
 
 /* dpkg.log knows the second of each action, apt's history the command, the user and often more of the past. Both are
- * read side by side, oldest first; what apt planned counts only where dpkg.log is silent. */
+ * read side by side, oldest first; what apt planned counts only where dpkg.log is silent, and, if apt failed, where what
+ * comes later proves that it was done. */
 
-#define DPKG_LOG       "/var/log/dpkg.log"
-#define APT_HISTORY    "/var/log/apt/history.log"
 #define CURSOR_VERSION 1
 
 struct merge {
@@ -19,6 +18,8 @@ struct merge {
     int64_t known; /* the newest time an earlier run read; a log whose place was lost may repeat what is older */
     char native[64];
     struct log_zone zone;
+    uint64_t transactions; /* apt's so far */
+    struct apt_outcomes outcomes;
 };
 
 /* ---- the cursor -------------------------------------------------------------------------------------------------- */
@@ -114,9 +115,19 @@ static void emit_action(struct merge *m, const struct apt_transaction *t, const 
     next_action(m);
 }
 
+/* What apt set out from: of what failed that alone is sure, unless somebody else knows how it ended. */
+static void emit_plan(struct merge *m, const struct apt_item *item, struct pkg_event *e)
+{
+    bool absent = item->verb == APT_INSTALL;
+    e->planned = true;
+    e->action = absent ? PKG_CREATE : PKG_DELETE;
+    e->version = absent || item->verb == APT_REINSTALL ? item->new_version : item->old_version;
+    emit(m, &m->apt.set, e);
+}
+
 static void emit_items(struct merge *m, const struct apt_transaction *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count && !m->stopped; i++) {
         const struct apt_item *item = &t->items[i];
         struct pkg_event e = {.name = item->name,
                               .arch = item->arch,
@@ -128,7 +139,9 @@ static void emit_items(struct merge *m, const struct apt_transaction *t)
             time.latest = t->end.latest;
         log_set_date(&m->apt.set, time, PKG_TRANSACTION, &e);
         e.arch_or_all = m->native[0] == 0 || bytes_equal(item->arch, bytes_of(m->native));
-        if (item->verb == APT_REINSTALL)
+        if (t->failed && !apt_outcome_is_done(&m->outcomes, m->transactions, t, item))
+            emit_plan(m, item, &e);
+        else if (item->verb == APT_REINSTALL)
             emit_change(m, &m->apt.set, &e, item->new_version, item->new_version, item->arch);
         else
             emit_change(m, &m->apt.set, &e, item->old_version, item->new_version, item->arch);
@@ -189,7 +202,7 @@ static void merge_transaction(struct merge *m, const struct apt_transaction *t)
     if (!reached && t->ended)
         emit_items(m, t); /* dpkg.log begins later: what it repeats of this transaction is known by then */
     bool told = follow_dpkg(m, t);
-    if (reached && !told && t->ended && !t->failed)
+    if (reached && !told && t->ended)
         emit_items(m, t);
 }
 
@@ -219,6 +232,12 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     m->zone = (struct log_zone){.root = root, .sink = m->sink};
     log_set_open(&m->dpkg.set, root, DPKG_LOG, dpkg, &m->zone, m->sink);
     log_set_open(&m->apt.set, root, APT_HISTORY, apt, &m->zone, m->sink);
+    m->outcomes = (struct apt_outcomes){.root = root,
+                                        .dpkg = dpkg,
+                                        .apt = apt,
+                                        .speaks = m->dpkg.speaks,
+                                        .zone = &m->zone,
+                                        .native = bytes_of(m->native)};
     m->dpkg.set.time_of = dpkg_log_time;
     m->apt.set.time_of = apt_history_time;
     if (cursor->doubted) {
@@ -228,6 +247,7 @@ static enum pkg_status merge_logs(const char *root, struct pkg_cursor *cursor, s
     next_action(m);
     while (!m->stopped && apt_history_next(&m->apt, &t)) {
         apt_ended = t.ended;
+        m->transactions++;
         merge_transaction(m, &t);
     }
     while (!m->stopped && m->has_action)
@@ -246,6 +266,7 @@ enum pkg_status dpkg_history(const char *root, struct pkg_cursor *cursor, const 
     log_set_close(&m->dpkg.set);
     log_set_close(&m->apt.set);
     apt_history_free(&m->apt);
+    apt_outcomes_free(&m->outcomes);
     log_zone_free(&m->zone);
     free(m);
     return status;

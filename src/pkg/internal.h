@@ -255,7 +255,7 @@ struct apt_item {
 };
 struct apt_transaction {
     struct log_time start, end; /* end: INT64_MAX if the transaction has not ended */
-    bool ended, failed;
+    bool ended, failed; /* failed: dpkg did not do all of it, or apt was killed before it said so */
     struct bytes command, user;
     struct apt_item *items; /* ordered by name */
     size_t count;
@@ -275,6 +275,26 @@ struct bytes apt_history_time(struct bytes line); /* log_set.time_of */
 /* The next transaction; its views live until the next call. */
 bool apt_history_next(struct apt_history *h, struct apt_transaction *t) MUST_USE;
 void apt_history_free(struct apt_history *h);
+
+/* ---- apt_outcome.c: what came of transactions that failed ------------------------------------------------------------ */
+
+#define DPKG_LOG    "/var/log/dpkg.log"
+#define APT_HISTORY "/var/log/apt/history.log"
+/* {.root = …} and where the logs were opened: when first asked it reads them again, from there to their ends. Ended by apt_outcomes_free(). */
+struct apt_outcomes {
+    const char *root;
+    struct log_position dpkg, apt;
+    bool speaks; /* as dpkg_log's */
+    struct log_zone *zone;
+    struct bytes native; /* dpkg's name of the root's architecture */
+    struct witness *witnesses;
+    size_t count, capacity;
+    bool read, unknown; /* unknown: there was no memory, or what is there cannot be read */
+};
+/* Whether the next word on the package, or what is there now, proves that this item of a failed transaction was carried out. `transaction`:
+ * how many apt_history_next() had handed out by then, this one among them. */
+bool apt_outcome_is_done(struct apt_outcomes *o, uint64_t transaction, const struct apt_transaction *t, const struct apt_item *item) MUST_USE;
+void apt_outcomes_free(struct apt_outcomes *o);
 
 /* ---- pacman.c, pacman_log.c, apk.c --------------------------------------------------------------------------------- */
 

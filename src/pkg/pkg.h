@@ -86,6 +86,7 @@ struct pkg_event {
     struct bytes name, arch, version;
     bool arch_or_all;           /* the architecture is not sure: apt says the native one of packages of architecture `all` too; empty: the log tells none */
     bool weak;                  /* a DELETE that only says "it is not there": nothing happened if it was not */
+    bool planned;               /* it is not known to have come about: only that then the package was there (DELETE) or was not (CREATE) */
     struct bytes command, user; /* apt's Commandline and Requested-By, empty if unknown */
     bool automatic;             /* apt: installed as a dependency */
 };

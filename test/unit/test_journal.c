@@ -326,6 +326,55 @@ static void test_unknown_past(void **state)
     machine_free(&m);
 }
 
+/* What apt failed at is not known to have come about; a later run of it tells, or what is there. */
+static void test_failed_run(void **state)
+{
+    (void)state;
+    struct machine m = machine_make();
+    unlink(root_path(&m.root, DPKG_LOG));
+    root_write(&m.root, APT_LOG,
+               "\nStart-Date: 2024-06-01  10:00:00\nInstall: p1:amd64 (1.0)\nEnd-Date: 2024-06-01  10:00:05\n"
+               "\nStart-Date: 2024-06-10  10:00:00\nInstall: x:amd64 (1.0), late:amd64 (1)\nUpgrade: p1:amd64 (1.0, 2.0), up:amd64 (1, 2), "
+               "base:all (5, 6)\nError: Sub-process /usr/bin/dpkg returned an error code (1)\nEnd-Date: 2024-06-10  10:00:05\n"
+               "\nStart-Date: 2024-07-10  10:00:00\nInstall: x:amd64 (1.0)\nUpgrade: p1:amd64 (1.0, 3.0), up:amd64 (2, 3)\n"
+               "End-Date: 2024-07-10  10:00:05\n");
+    root_package(&m.root, "p1", "amd64", "3.0", "installed");
+    root_package(&m.root, "x", "amd64", "1.0", "installed");
+    root_package(&m.root, "up", "amd64", "3", "installed");
+    root_package(&m.root, "late", "amd64", "2", "installed"); /* who knows when */
+    root_package(&m.root, "base", "all", "7", "installed");
+    collect(&m);
+    expect_events(&m, 1,
+                  "1 2024-06-01T10:00:00Z bound create base:all 5\n"
+                  "2 2024-06-01T10:00:00Z bound create up:amd64 1\n"
+                  "3 2024-06-01T10:00:00Z transaction create p1:amd64 1.0\n"
+                  "4 2024-06-10T10:00:00Z transaction delete up:amd64 1\n"
+                  "5 2024-06-10T10:00:00Z transaction create up:amd64 2\n"
+                  "6 2024-07-10T10:00:00Z transaction delete p1:amd64 1.0\n"
+                  "7 2024-07-10T10:00:00Z transaction create p1:amd64 3.0\n"
+                  "8 2024-07-10T10:00:00Z transaction delete up:amd64 2\n"
+                  "9 2024-07-10T10:00:00Z transaction create up:amd64 3\n"
+                  "10 2024-07-10T10:00:00Z transaction create x:amd64 1.0\n"
+                  "11 now bound delete base:all 5\n"
+                  "12 now bound create base:all 7\n"
+                  "13 now bound create late:amd64 2\n");
+    collect(&m);
+    assert_int_equal(m.report.new_events, 0);
+    /* The next run fails, too, and at first only what is there tells; later words on it change nothing that was told. */
+    root_append(&m.root, APT_LOG,
+                "\nStart-Date: 2024-08-01  10:00:00\nUpgrade: x:amd64 (1.0, 2.0), up:amd64 (3, 4)\nError: x\nEnd-Date: 2024-08-01  10:00:05\n");
+    root_write(&m.root, STATUS, "");
+    root_package(&m.root, "x", "amd64", "2.0", "half-configured");
+    root_package(&m.root, "up", "amd64", "3", "installed");
+    root_package(&m.root, "p1", "amd64", "3.0", "installed");
+    root_package(&m.root, "late", "amd64", "2", "installed");
+    root_package(&m.root, "base", "all", "7", "installed");
+    collect(&m);
+    expect_events(&m, 14,
+                  "14 2024-08-01T10:00:00Z transaction delete x:amd64 1.0\n15 2024-08-01T10:00:00Z transaction create x:amd64 2.0\n");
+    machine_free(&m);
+}
+
 static bool is_current(struct machine *m)
 {
     bool current;
@@ -1149,6 +1198,7 @@ int main(void)
         cmocka_unit_test(test_identifiers),
         cmocka_unit_test(test_past),
         cmocka_unit_test(test_unknown_past),
+        cmocka_unit_test(test_failed_run),
         cmocka_unit_test(test_current),
         cmocka_unit_test(test_update_mends_nothing),
         cmocka_unit_test(test_later_runs),

@@ -364,8 +364,7 @@ static void test_apt_history(void **state)
         &r, &cursor,
         "01-01T10:00:00Z transaction create dep:i386 2 automatic [apt-get install foo|admin (1000)]\n"
         "01-01T10:00:00Z transaction create foo:amd64 1:1.0+x~y-1 or-all [apt-get install foo|admin (1000)]\n"
-        "01-01T11:00:00Z transaction delete dep:i386 2 automatic\n"
-        "01-01T11:00:00Z transaction create dep:i386 3 automatic\n"
+        "01-01T11:00:00Z transaction delete dep:i386 2 planned automatic\n" /* nobody says that it was done */
         "01-01T11:00:00Z transaction delete foo:amd64 1:1.0+x~y-1 or-all\n"
         "01-01T11:00:00Z transaction create foo:amd64 2.0 or-all\n"
         "01-01T11:00:01Z transaction delete foo:amd64 2.0 or-all\n"
@@ -377,6 +376,53 @@ static void test_apt_history(void **state)
     root_append(&r, APT_LOG, "End-Date: 2024-01-01  13:00:05\n");
     expect_history(&r, &cursor, "01-01T13:00:00Z transaction create later:amd64 1 or-all\n", NULL);
     expect_history(&r, &cursor, "", NULL);
+    wr_free(&cursor.after);
+    root_remove(&r);
+}
+
+/* What a failed run did is proved by the next word on the package, whoever says it, or by what is there. */
+static void test_failed_runs(void **state)
+{
+    (void)state;
+    struct root r = root_make();
+    struct pkg_cursor cursor = {.after = wr_of(0)};
+    use_zone("UTC");
+    root_package(&r, "dpkg", "amd64", "1.21", "installed");
+    root_package(&r, "here", "all", "1", "half-configured");
+    root_package(&r, "stays", "amd64", "1", "installed");
+    root_package(&r, "old", "amd64", "1", "installed");
+    root_package(&r, "again", "amd64", "1", "installed");
+    root_write(&r, APT_LOG,
+               "\nStart-Date: 2024-01-01  10:00:00\nInstall: here:amd64 (1), nowhere:amd64 (1), twice:amd64 (1), once:amd64 (1), "
+               "logged:amd64 (1), unlogged:amd64 (1)\nUpgrade: old:amd64 (1, 2), next:amd64 (1, 2), not:amd64 (1, 2), other:i386 (1, 2)\n"
+               "Remove: stays:amd64 (1), away:amd64 (1)\nReinstall: again:amd64 (1)\n"
+               "Error: Sub-process /usr/bin/dpkg returned an error code (1)\nEnd-Date: 2024-01-01  10:00:05\n"
+               "\nStart-Date: 2024-01-01  11:00:00\nInstall: twice:amd64 (1)\nUpgrade: next:amd64 (2, 3), not:amd64 (1, 3), other:amd64 (2, 3)\n"
+               "Remove: once:amd64 (1)\nEnd-Date: 2024-01-01  11:00:05\n");
+    root_write(&r, DPKG_LOG,
+               "2024-01-01 12:00:00 remove logged:amd64 1 <none>\n2024-01-01 12:00:00 status not-installed logged:amd64 <none>\n"
+               "2024-01-01 12:00:01 install unlogged:amd64 0 1\n2024-01-01 12:00:01 status unpacked unlogged:amd64 1\n");
+    expect_history(&r, &cursor,
+                   "01-01T10:00:00Z transaction delete again:amd64 1 or-all planned\n" /* 1 is there in any case */
+                   "01-01T10:00:00Z transaction delete away:amd64 1 or-all\n"
+                   "01-01T10:00:00Z transaction create here:amd64 1 or-all\n"
+                   "01-01T10:00:00Z transaction create logged:amd64 1 or-all\n"
+                   "01-01T10:00:00Z transaction delete next:amd64 1 or-all\n01-01T10:00:00Z transaction create next:amd64 2 or-all\n"
+                   "01-01T10:00:00Z transaction delete not:amd64 1 or-all planned\n"
+                   "01-01T10:00:00Z transaction create nowhere:amd64 1 or-all planned\n"
+                   "01-01T10:00:00Z transaction delete old:amd64 1 or-all planned\n"
+                   "01-01T10:00:00Z transaction create once:amd64 1 or-all\n"
+                   "01-01T10:00:00Z transaction delete other:i386 1 planned\n" /* amd64's is another one */
+                   "01-01T10:00:00Z transaction delete stays:amd64 1 or-all planned\n"
+                   "01-01T10:00:00Z transaction create twice:amd64 1 or-all planned\n"
+                   "01-01T10:00:00Z transaction create unlogged:amd64 1 or-all planned\n"
+                   "01-01T11:00:00Z transaction delete next:amd64 2 or-all\n01-01T11:00:00Z transaction create next:amd64 3 or-all\n"
+                   "01-01T11:00:00Z transaction delete not:amd64 1 or-all\n01-01T11:00:00Z transaction create not:amd64 3 or-all\n"
+                   "01-01T11:00:00Z transaction delete once:amd64 1 or-all\n"
+                   "01-01T11:00:00Z transaction delete other:amd64 2 or-all\n01-01T11:00:00Z transaction create other:amd64 3 or-all\n"
+                   "01-01T11:00:00Z transaction create twice:amd64 1 or-all\n"
+                   "01-01T12:00:00Z exact delete logged:amd64 1\n01-01T12:00:01Z exact create unlogged:amd64 1\n",
+                   "");
     wr_free(&cursor.after);
     root_remove(&r);
 }
@@ -420,7 +466,8 @@ static void test_merge(void **state)
                    "01-01T10:00:02Z exact create a:all 1 automatic [one|]\n"
                    "01-01T10:00:05Z exact delete b:amd64 1 [two|u (1)]\n"
                    "01-01T11:00:00Z exact create alone:amd64 1\n"
-                   "01-01T12:00:00Z transaction create silent:amd64 1 or-all\n",
+                   "01-01T12:00:00Z transaction create silent:amd64 1 or-all\n"
+                   "01-01T13:00:00Z transaction create broken:amd64 1 or-all planned\n",
                    "");
     wr_free(&cursor.after);
     root_remove(&r);
@@ -923,6 +970,7 @@ int main(void)
         cmocka_unit_test(test_under_way),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_apt_history),
+        cmocka_unit_test(test_failed_runs),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_clock_changes),
         cmocka_unit_test(test_clock_short_cut),

@@ -33,7 +33,7 @@ static inline bool take_event(void *context, const struct pkg_event *e)
     if (e->not_before != TIME_UNKNOWN)
         wr_fmt(&t->text, " since %s", time + 5);
     wr_fmt(&t->text, " %s %.*s:%.*s %.*s", pkg_action_name(e->action), (int)e->name.n, e->name.p, (int)e->arch.n, e->arch.p, (int)e->version.n, e->version.p);
-    wr_fmt(&t->text, "%s%s%s", e->arch_or_all ? " or-all" : "", e->weak ? " weak" : "",
+    wr_fmt(&t->text, "%s%s%s", e->arch_or_all ? " or-all" : "", e->weak ? " weak" : e->planned ? " planned" : "",
            e->automatic ? " automatic" : "");
     if (e->command.n || e->user.n)
         wr_fmt(&t->text, " [%.*s|%.*s]", (int)e->command.n, e->command.p, (int)e->user.n, e->user.p);
