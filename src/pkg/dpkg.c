@@ -203,6 +203,38 @@ static enum pkg_status read_folder(struct reading *r, const char *root, const ch
     return status;
 }
 
+static bool is_updated(const struct reading *r, struct bytes package)
+{
+    for (size_t i = 0; i < r->update_count; i++)
+        if (bytes_equal(r->updates[i].package, package))
+            return true;
+    return false;
+}
+
+/* A status file of no octets (or an empty line) is what a root has that is being set up, and whose first packages stand in updates/ until dpkg
+ * ends its run. Beside file lists of packages that do not stand there it is what a crash or a full disk leaves behind. */
+static bool is_emptied(const struct reading *r, const char *root)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    bool found = false;
+    if (!path_below(path, root, STATUS) || (stat(path, &st) == 0 ? st.st_size > 1 : errno != ENOENT || !r->update_count) ||
+        !path_below(path, root, FOLDER "/info"))
+        return false;
+    DIR *folder = opendir(path);
+    for (struct dirent *e; folder && !found && (e = readdir(folder));) {
+        struct bytes name = bytes_of(e->d_name), list = BYTES(".list");
+        if (name.n <= list.n || !bytes_equal((struct bytes){name.p + name.n - list.n, list.n}, list))
+            continue;
+        name.n -= list.n;
+        struct bytes package = bytes_split(&name, ':');
+        found = !is_updated(r, package);
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
 static enum pkg_status read_database(struct reading *r, const char *root)
 {
     char path[PATH_MAX];
@@ -211,6 +243,11 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     enum pkg_status updates = read_folder(r, root, UPDATES, true, is_update, take_update);
     if (updates != PKG_OK && updates != PKG_ABSENT)
         return updates;
+    if (is_emptied(r, root)) {
+        r->file = path;
+        complain(r, 0, "there is nothing in it, but lists of files of packages are there that dpkg's updates/ does not tell of either");
+        return PKG_DAMAGED;
+    }
     enum pkg_status status = read_stanzas(r, path, true, take_status);
     if (status != PKG_OK && status != PKG_ABSENT)
         return status;
@@ -225,31 +262,11 @@ static enum pkg_status read_database(struct reading *r, const char *root)
     enum pkg_status images = read_folder(r, root, STATUS_D, false, is_stanza_file, take_status);
     if (images != PKG_ABSENT)
         return images;
-    return status == PKG_ABSENT ? missing_in(root, FOLDER) : status;
-}
-
-/* A status file of no octets (or an empty line) beside packages' file lists is what a crash or a full disk leaves behind, not a machine without packages. */
-static bool is_emptied(const char *root)
-{
-    char path[PATH_MAX];
-    struct stat st;
-    bool found = false;
-    if (!path_below(path, root, STATUS) || stat(path, &st) != 0 || st.st_size > 1 || !path_below(path, root, FOLDER "/info"))
-        return false;
-    DIR *folder = opendir(path);
-    for (struct dirent *e; folder && !found && (e = readdir(folder));) {
-        size_t n = strlen(e->d_name);
-        found = n > 5 && strcmp(e->d_name + n - 5, ".list") == 0;
-    }
-    if (folder)
-        closedir(folder);
-    return found;
+    return status != PKG_ABSENT ? status : r->update_count ? PKG_OK : missing_in(root, FOLDER);
 }
 
 static enum pkg_status dpkg_installed(const char *root, const struct pkg_sink *sink)
 {
-    if (is_emptied(root))
-        return PKG_DAMAGED;
     struct reading r = {.sink = sink, .arena = arena_of((size_t)16 << 20)};
     enum pkg_status status = read_database(&r, root);
     if (r.no_memory || r.arena.exhausted)
@@ -261,13 +278,26 @@ static enum pkg_status dpkg_installed(const char *root, const struct pkg_sink *s
     return status;
 }
 
+/* Something stands in updates/: dpkg reads it without a status file, too. */
+static bool has_updates(const char *root)
+{
+    char path[PATH_MAX];
+    bool found = false;
+    DIR *folder = path_below(path, root, UPDATES) ? opendir(path) : NULL;
+    for (struct dirent *e; folder && !found && (e = readdir(folder));)
+        found = is_update(e);
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
 static bool dpkg_present(const char *root)
 {
     static const char *const places[] = {STATUS, STATUS_D};
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
         if (database_there(root, places[i]))
             return true;
-    return false;
+    return has_updates(root);
 }
 
 static bool dpkg_busy(const char *root)

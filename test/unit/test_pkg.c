@@ -193,6 +193,28 @@ static void test_damaged_database(void **state)
     root_write(&r, STATUS, ""); /* a root that is being set up */
     assert_int_equal(read_installed(&r, &t), PKG_OK);
     told_free(&t);
+    /* dpkg was killed in its first run: what it had done stands in updates/, and there alone. */
+    root_write(&r, "/var/lib/dpkg/updates/0000", "Package: a\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1\n");
+    root_write(&r, "/var/lib/dpkg/updates/0001", "Package: b\nStatus: install ok installed\nArchitecture: i386\nVersion: 2\n");
+    root_write(&r, "/var/lib/dpkg/info/a.list", "/.\n");
+    root_write(&r, "/var/lib/dpkg/info/b:i386.list", "/.\n");
+    for (int missing = 0; missing < 2; missing++) {
+        assert_true(pkg_dpkg.present(r.path));
+        assert_int_equal(read_installed(&r, &t), PKG_OK);
+        assert_string_equal(wr_string(&t.text), "a all 1 unpacked src a 1\nb i386 2 installed src b 2\n");
+        assert_string_equal(wr_string(&t.complaints), "");
+        told_free(&t);
+        unlink(root_path(&r, STATUS));
+    }
+    /* The status file was lost: updates/ never held this one. */
+    root_write(&r, "/var/lib/dpkg/info/aa.list", "/.\n");
+    for (int missing = 1; missing >= 0; missing--) {
+        assert_int_equal(read_installed(&r, &t), PKG_DAMAGED);
+        assert_string_equal(wr_string(&t.text), "");
+        assert_non_null(strstr(wr_string(&t.complaints), "status:0: there is nothing in it"));
+        told_free(&t);
+        root_write(&r, STATUS, "");
+    }
     root_remove(&r);
 }
 
