@@ -1,6 +1,7 @@
 #include "cli/local.h"
 #include "cli/output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -123,7 +124,7 @@ static enum journal_status collect_first(struct local *l, const char *state, str
         cli_fail(l->cli, EXIT_UNKNOWN, "%s", why->text);
     l->current = status == JOURNAL_OK || l->incomplete;
     l->collected = report.collected;
-    return l->current ? JOURNAL_OK : status;
+    return l->current ? journal_head(l->journal, &l->head, why) : status;
 }
 
 /* What the last run left. Who names no root takes the one that the journal describes. */
@@ -189,6 +190,17 @@ static int open_last(struct local *l, const char *state, int64_t until, bool fre
     return EXIT_DONE;
 }
 
+/* Nothing is there that could be collected, and nothing ever was: that is worth no state folder. */
+static bool is_nothing(struct cli *cli, const char *state)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/journal.db", state);
+    bool any = access(path, F_OK) == 0 || errno != ENOENT;
+    for (size_t i = 0; pkg_managers[i] && !any; i++)
+        any = pkg_managers[i]->present(cli_root(cli));
+    return !any;
+}
+
 int local_open(struct cli *cli, int64_t until, bool fresh, struct local *l)
 {
     const char *state = cli_state(cli);
@@ -196,9 +208,9 @@ int local_open(struct cli *cli, int64_t until, bool fresh, struct local *l)
     *l = (struct local){.cli = cli};
     if (cli_flag(cli, "no-collect"))
         return open_last(l, state, until, fresh, JOURNAL_OK, why.text);
+    if (is_nothing(cli, state))
+        return collect_apart(l);
     enum journal_status status = collect_first(l, state, &why);
-    if (status == JOURNAL_OK)
-        status = journal_head(l->journal, &l->head, &why);
     if (status == JOURNAL_OK)
         return EXIT_DONE;
     bool other_root = status == JOURNAL_OTHER_ROOT && !cli_value(cli, "root");

@@ -233,6 +233,10 @@ def what_goes_wrong(work):
     os.mkdir(work + '/nothing')
     run = muster('collect', '--root', work + '/nothing', '--state', state + '3')
     check('a root without packages: 3', run.returncode == 3, run)
+    for other, code in ('/nothing', 3), ('/nowhere', 2):
+        run = muster('list', '--root', work + other, '--state', state + '4')
+        check('list of it: %d, and no state is left' % code, run.returncode == code and len(run.stderr.splitlines()) == 1
+              and not os.path.exists(state + '4'), run)
 
 
 def other_roots(work):
