@@ -66,7 +66,7 @@ the value of the option
 unless that is given: MUSTER_STATE, MUSTER_ROOT, and so on. For an option without a value: 0, no, false and off leave it off, anything else is on.
 .TP
 .B TZ
-the time zone in which the package managers wrote their logs.
+the time zone in which the package managers wrote their logs, where the root itself names none (/etc/localtime, else /etc/timezone).
 .SH FILES
 .TP
 .I /var/lib/muster
