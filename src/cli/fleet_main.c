@@ -13,5 +13,6 @@ int main(int argc, char **argv)
 #define ROW(symbol, identity) symbol,
     const struct cli_command commands[] = {FLEET_COMMANDS(ROW) cli_sbom_endpoint};
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     return cli_main("muster-fleet", commands, ARRAY_LENGTH(commands), argc, argv);
 }

@@ -20,5 +20,6 @@ int main(int argc, char **argv)
                                            PACKAGE_COMMANDS(BY_PACKAGE)};
     /* A reader that went away shows as a failed write, not as a death without a word. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     return cli_main("muster", commands, ARRAY_LENGTH(commands), argc, argv);
 }

@@ -375,7 +375,6 @@ int server_run(const struct server_options *options)
     s->options = options;
     s->claim = -1;
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
     log_set_times();
     net_loop_on_signal(s->loop, on_signal, s);
     for (size_t i = 0; i < ARRAY_LENGTH(steps) && status == SERVER_OK; i++)

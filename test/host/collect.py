@@ -161,7 +161,6 @@ def by_steps(work):
 
 
 def small_file_limit():
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
 
 
