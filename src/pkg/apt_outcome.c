@@ -8,6 +8,8 @@
 
 enum { NOTHING = 0, ANYTHING = 1 }; /* among digests of versions: not there; there, in a version that the log does not tell */
 
+#define WITNESSES_MAX ((size_t)2 << 20) /* 64 MiB; of logs that hold more nothing is proved */
+
 struct witness {
     uint64_t who, version; /* digests: of name and architecture; of the version that stood there */
     int64_t time;
@@ -31,7 +33,7 @@ static bool add(struct apt_outcomes *o, struct witness w)
 {
     if (o->count == o->capacity) {
         size_t capacity = o->capacity ? o->capacity * 2 : 1024;
-        struct witness *grown = realloc(o->witnesses, capacity * sizeof *grown);
+        struct witness *grown = capacity <= WITNESSES_MAX ? realloc(o->witnesses, capacity * sizeof *grown) : NULL;
         if (!grown) {
             o->unknown = true;
             return false;

@@ -289,7 +289,7 @@ struct apt_outcomes {
     struct bytes native; /* dpkg's name of the root's architecture */
     struct witness *witnesses;
     size_t count, capacity;
-    bool read, unknown; /* unknown: there was no memory, or what is there cannot be read */
+    bool read, unknown; /* unknown: they are too many, or what is there cannot be read */
 };
 /* Whether the next word on the package, or what is there now, proves that this item of a failed transaction was carried out. `transaction`:
  * how many apt_history_next() had handed out by then, this one among them. */
