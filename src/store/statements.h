@@ -76,14 +76,17 @@ STATEMENT(SOFTWARE_UNTAGGED, "nnnn",
           " WHERE EXISTS (SELECT 1 FROM change_block b JOIN change c ON c.change_set = b.change_set WHERE b.block = u.id >> 6"
           " AND ((b.created | b.deleted) >> CAST(u.id & 63 AS INT4)) & 1 = 1 AND c.endpoint = $3) AND NOT EXISTS (SELECT 1 FROM claim m"
           " WHERE m.software = u.id AND m.endpoint = $3) ORDER BY u.asked, u.id LIMIT $4")
-/* Of software ($1) that endpoint $2 has and told nothing of: what fewer than two are asked about since $3, and no two agree on; none of the above. */
-STATEMENT(SOFTWARE_UNSURE, "Nnnn",
+/* Of software ($1) that endpoint $2 has and told nothing of: what fewer than two are asked about since $3, and no two agree on; what nobody has
+ * told by $4 is asked of whoever else has it. None of the above. */
+STATEMENT(SOFTWARE_UNSURE, "Nnnnn",
           "SELECT s.id, s.identifier FROM zip($1) AS z CROSS JOIN software s LEFT JOIN tag t ON t.software = s.id LEFT JOIN tag_asked q"
           " ON q.software = s.id LEFT JOIN claim m ON m.software = s.id AND m.endpoint = $2 WHERE s.id = z.a AND m.endpoint IS NULL"
           " AND (t.software IS NULL OR (t.kind = 0 AND t.agreed = 0)) AND (CASE WHEN q.software IS NULL THEN t.software IS NOT NULL OR s.id <"
-          " (SELECT e.tags_from FROM endpoint e WHERE e.id = $2) ELSE q.asked > $3 AND q.endpoint <> $2 AND q.other = 0 END) ORDER BY s.id LIMIT $4")
+          " (SELECT e.tags_from FROM endpoint e WHERE e.id = $2) ELSE q.asked > $3 AND q.endpoint <> $2"
+          " AND q.other <> $2 AND (q.other = 0 OR (t.software IS NULL AND q.asked <= $4)) END) ORDER BY s.id LIMIT $5")
 STATEMENT(SOFTWARE_DOUBTED, "N",
-          "SELECT count(*) FROM (SELECT z.a FROM zip($1) AS z CROSS JOIN tag t WHERE t.software = z.a AND t.kind = 0 AND t.agreed = 0 LIMIT 1) AS w")
+          "SELECT count(*) FROM (SELECT z.a FROM zip($1) AS z WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.software = z.a"
+          " AND (t.kind = 1 OR t.agreed = 1)) LIMIT 1) AS w")
 STATEMENT(SOFTWARE_ASKED, "nnNn",
           "INSERT INTO tag_asked(asked, endpoint, software) SELECT $1, $2, z.a FROM zip($3) AS z WHERE 1 = 1"
           " ON CONFLICT(software) DO UPDATE SET other = CASE WHEN tag_asked.asked > $4 AND tag_asked.endpoint <> excluded.endpoint"

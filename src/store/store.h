@@ -128,9 +128,10 @@ struct store_tag {
     size_t file_count;
 };
 #define STORE_TAGS_AGAIN 86400 /* seconds until whom else an identifier is asked of, or the same endpoint again */
+#define STORE_TAGS_SOON  60    /* seconds until what nobody has told is asked of whoever else has it: an exchange has ended by then */
 
 /* Software that the endpoint has or had and told nothing of: of which nobody has given a tag and nobody was asked within STORE_TAGS_AGAIN, or which it
- * has now, no two endpoints told of alike, and fewer than two are asked. Up to `limit` into `list`, together at most `octets` (each with 2 more),
+ * has now, no two endpoints told of alike, and fewer than two are asked, or nobody told within STORE_TAGS_SOON. Up to `limit` into `list`, together at most `octets` (each with 2 more),
  * texts in the arena. */
 enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now, unsigned limit, size_t octets, struct arena *a,
                                  struct store_untagged *list, size_t *count, struct error *error) MUST_USE;

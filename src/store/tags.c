@@ -46,7 +46,8 @@ enum store_status store_untagged(struct store *s, int64_t endpoint, int64_t now,
         status = present_read(s, endpoint, &present, error);
     if (status != STORE_OK || *count == limit || present.count == 0)
         return status;
-    ASK(s, ST_SOFTWARE_UNSURE, &rows, error, NUMS(present.software, present.count), NUM(endpoint), NUM(since), NUM((int64_t)limit));
+    ASK(s, ST_SOFTWARE_UNSURE, &rows, error, NUMS(present.software, present.count), NUM(endpoint), NUM(since), NUM(now - STORE_TAGS_SOON),
+        NUM((int64_t)limit));
     return list_untagged(&rows, &k, error);
 }
 

@@ -444,7 +444,7 @@ static enum store_status store_inventory_of(struct work *w)
     return status;
 }
 
-/* Software that fewer than two endpoints have told of alike. */
+/* Software that nobody, or no two endpoints, have told of alike: whoever brings it is asked in its next session. */
 static enum store_status look_for_doubts(struct work *w)
 {
     int64_t *ids = arena_zalloc(w->a, w->count, sizeof *ids), doubted = 0;

@@ -339,6 +339,54 @@ static void test_two_are_asked(void **state)
     arena_free(&a);
 }
 
+static struct store_position position_of(struct place *p, const char *name)
+{
+    struct store_position position;
+    OK(store_position(p->store, bytes_of(name), &position, &p->error));
+    return position;
+}
+
+/* Whether SOFTWARE is to be asked of an endpoint; all that is to be asked then counts as asked. */
+static bool is_asked(struct place *p, int64_t endpoint, int64_t when)
+{
+    struct store_untagged list[8];
+    struct arena a = arena_of(1 << 20);
+    bool found = false;
+    size_t count;
+    OK(store_untagged(p->store, endpoint, when, 8, 1000, &a, list, &count, &p->error));
+    for (size_t i = 0; i < count; i++)
+        found |= bytes_equal(list[i].software_id, BYTES(SOFTWARE));
+    OK(store_begin(p->store, &p->error));
+    OK(store_asked(p->store, endpoint, when, false, list, count, &p->error));
+    OK(store_commit(p->store, &p->error));
+    arena_free(&a);
+    return found;
+}
+
+/* Who cannot tell takes no name away from the others: whoever brings software that nobody has told of is asked in its next session. */
+static void test_what_nobody_told_is_asked_again(void **state)
+{
+    struct place *p = enter(state);
+    const struct store_event own = event(1, T0, STORE_CREATE, "own_1");
+    const char *names[] = {"b", "c", "d"};
+    int64_t ids[3], when = T0 + 10;
+    for (size_t i = 0; i < 3; i++) { /* healthy, and asked for all that they have */
+        ids[i] = must_store(p, events_report(names[i], T0, 1, 1, 1, &own, 1)).endpoint;
+        assert_false(is_asked(p, ids[i], T0));
+    }
+    const struct store_event gone[] = {event(1, T0, STORE_CREATE, SOFTWARE), event(2, T0 + 1, STORE_DELETE, SOFTWARE)};
+    int64_t mute = must_store(p, events_report("a", T0 + 2, 1, 1, 2, gone, 2)).endpoint;
+    assert_true(is_asked(p, mute, when));
+    for (size_t i = 0; i < 3; i++, when += STORE_TAGS_SOON) {
+        const struct store_event comes = event(2, when, STORE_CREATE, SOFTWARE);
+        assert_true(position_of(p, names[i]).tags_due > when);
+        must_store(p, events_report(names[i], when, 1, 2, 2, &comes, 1));
+        assert_true(position_of(p, names[i]).tags_due <= when);
+        assert_true(is_asked(p, ids[i], when));
+        assert_false(is_asked(p, ids[i], when)); /* not the same at once again */
+    }
+}
+
 /* What was removed has no findings any more. */
 static void test_findings_are_of_what_is_there(void **state)
 {
@@ -531,6 +579,7 @@ int main(void)
         CASE(test_poisoning_in_every_order),      CASE(test_deviations_from_the_first_report),
         CASE(test_a_liar_renames_nothing_for_others),
         CASE(test_two_are_asked),
+        CASE(test_what_nobody_told_is_asked_again),
         CASE(test_findings_are_of_what_is_there), CASE(test_spot_checks_take_turns),
         CASE(test_files_by_digest_and_path),      CASE(test_list_of_tags),
         CASE(test_what_is_stored_once),
