@@ -208,11 +208,34 @@ static bool show_findings(struct cli *cli, struct rest *r, const json_t *endpoin
     return done;
 }
 
+static bool time_of(const json_t *object, const char *name, int64_t *t)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text && time_parse(bytes_of(text), t);
+}
+
+/* The time within which its events were lost, if that moment lies in it. */
+static const json_t *lost_at(const json_t *endpoint, int64_t at)
+{
+    const json_t *all = json_object_get(endpoint, "unknown");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        int64_t from, to;
+        if (time_of(one, "from", &from) && time_of(one, "to", &to) && at >= from && at < to)
+            return one;
+    }
+    return NULL;
+}
+
 /* An answer about a time of which little or nothing is known must not read as "nothing was there". */
 static int say_what_is_unknown(struct cli *cli, const json_t *endpoint, int64_t at, size_t unknown)
 {
     const char *text = json_string_value(json_object_get(endpoint, "known_since"));
     int64_t since = TIME_UNKNOWN;
+    const json_t *lost = at == TIME_UNKNOWN ? NULL : lost_at(endpoint, at);
+    if (lost)
+        return cli_fail(cli, EXIT_UNKNOWN, "of %s nobody knows what came and went from %s to %s: its events were lost", cli_argument(cli, 0),
+                        json_string_value(json_object_get(lost, "from")), json_string_value(json_object_get(lost, "to")));
     if (at == TIME_UNKNOWN || (text && time_parse(bytes_of(text), &since) && at >= since))
         return unknown == 0 ? EXIT_DONE
                             : cli_fail(cli, EXIT_UNKNOWN, "%zu package%s of endpoint %s: not known whether %s installed then", unknown,

@@ -342,6 +342,8 @@ static void report_done(struct assessment *a)
         else if (store_tags_told(a))
             return;
     } else {
+        if (r->status == STORE_CONFLICT && r->in.report.software == STORE_HISTORY && a->software_stored < a->software_count && submit_report(a))
+            return; /* the inventory beside it fits always */
         if (r->status == STORE_CONFLICT && a->on_conflict && a->on_conflict(a->swima, &r->out.receipt)) {
             let_go(a);
             return;

@@ -188,6 +188,16 @@ static bool put_one(void *context, const struct store_endpoint *e)
     return true;
 }
 
+static bool add_unknown(void *context, int64_t from, int64_t to)
+{
+    struct json *j = context;
+    json_object_begin(j, NULL);
+    json_time(j, "from", from);
+    json_time(j, "to", to);
+    json_object_end(j);
+    return true;
+}
+
 static void get_endpoint(struct web_request *r)
 {
     struct error error = {0};
@@ -199,6 +209,10 @@ static void get_endpoint(struct web_request *r)
     enum store_status status = store_endpoint(r->store, r->argument, put_one, &one, &error);
     if (status == STORE_OK && (status = store_known_since(r->store, one.id, &since, &error)) == STORE_OK)
         json_time(&j, "known_since", since);
+    json_array_begin(&j, "unknown");
+    if (status == STORE_OK)
+        status = store_unknown(r->store, one.id, add_unknown, &j, &error);
+    json_array_end(&j);
     if (status == STORE_OK)
         status = route_put_verified(r, &j, one.id, &error);
     json_object_end(&j);
@@ -389,9 +403,11 @@ static const struct web_answer endpoints_answer = {"muster.endpoints/1", .items 
 
 #define KNOWN_SINCE_FIELD                                                                                              \
     {"known_since", WEB_T_TIME | WEB_T_NULL, "the earliest moment that its history tells of; null: it told nothing of its software"}
+static const struct web_field unknown_fields[] = {{"from", WEB_T_TIME, "from then on"}, {"to", WEB_T_TIME, "until before then"}, END};
 static const struct web_field endpoint_fields[] = {
     ENDPOINT_FIELDS,
     KNOWN_SINCE_FIELD,
+    {"unknown", WEB_T_LIST, "when, after that, nobody knows what was installed: events were lost, and an inventory alone told what came of them", unknown_fields},
     {"files", WEB_T_OBJECT, "what is known of its files beside the references", route_verified_fields},
     END,
 };

@@ -1,5 +1,5 @@
-/* The SWIMA validator (RFC 8412): asks for the events behind the last one stored, or for the inventory where events
- * cannot tell what is installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC
+/* The SWIMA validator (RFC 8412): asks for the events behind the last one stored, for all of them and the inventory where an epoch was lost, or
+ * for the inventory alone where events cannot tell what is installed, and gathers the answers into the report. It never sends a PA-TNC error (SWIMA-R72, RFC
  * 8412 §3.9). */
 #include "server/assessment.h"
 #include "server/subscription.h"
@@ -26,6 +26,7 @@ struct swima {
     struct assessment_part *part;
     enum swima_state state;
     bool waiting;              /* holds the answer until the store has told the position */
+    bool anew;                 /* all events of an epoch that is not the stored one are asked for: once */
     bool restarted, refetched; /* an inventory was asked for, a gap was asked for again: each once */
     bool holes;                /* EIDs without events, confirmed: an inventory sets right what they may have meant */
     struct subscription subscription;
@@ -90,6 +91,17 @@ static void ask_for_inventory(struct swima *v, const char *why)
     v->restarted = true;
     forget_events(v);
     ask(v, 0);
+}
+
+/* SWIMA-R44, R47, RFC 8412 §3.7.6: what happened since the last report is in no event that goes on from there; but a new journal is made of the old
+ * logs, and tells of it. Its inventory follows. */
+static void ask_for_history(struct swima *v)
+{
+    note(v, "it has begun a new epoch of events: asking for all of them, and its inventory");
+    v->anew = true;
+    v->first = 0;
+    forget_events(v);
+    ask(v, 1);
 }
 
 static void on_position(void *state)
@@ -214,7 +226,7 @@ static void add_software(struct swima *v, enum store_software_kind kind, uint32_
     a->software[a->software_count++] = (struct assessment_software){
         .kind = kind,
         .epoch = epoch,
-        .earliest = kind == STORE_EVENTS ? v->first : 0,
+        .earliest = kind == STORE_INVENTORY ? 0 : v->first,
         .last_eid = last_eid,
         .last_consulted = last_consulted,
         .events = v->events,
@@ -242,7 +254,7 @@ static void settle(struct swima *v)
 static bool lost_continuity(const struct swima *v, const struct pa_sw_id_events *f)
 {
     const struct store_position *p = &v->assessment->position;
-    return (p->known && (f->epoch != p->epoch || f->last_eid < p->last_eid)) ||
+    return (!v->anew && p->known && (f->epoch != p->epoch || f->last_eid < p->last_eid)) ||
            (v->first && (f->epoch != v->epoch || f->last_eid < v->last_eid));
 }
 
@@ -274,7 +286,10 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
 {
     size_t first = v->count;
     if (lost_continuity(v, f)) {
-        ask_for_inventory(v, "it has begun a new epoch of events: asking for its inventory");
+        if (!v->anew && f->last_eid)
+            ask_for_history(v);
+        else
+            ask_for_inventory(v, "it has begun a new epoch of events: asking for its inventory");
         return;
     }
     if (f->last_eid == 0) { /* no event was ever recorded: they cannot tell what is installed */
@@ -317,8 +332,8 @@ static void take_events(struct swima *v, const struct pa_sw_id_events *f)
         return;
     }
     drop_reserved_actions(v);
-    add_software(v, STORE_EVENTS, f->epoch, f->last_eid, f->last_consulted_eid);
-    if (v->holes)
+    add_software(v, v->anew ? STORE_HISTORY : STORE_EVENTS, f->epoch, f->last_eid, f->last_consulted_eid);
+    if (v->holes || v->anew)
         ask_for_inventory(v, NULL);
     else
         v->state = SWIMA_TOLD;
@@ -487,7 +502,7 @@ static void begin_handshake(void *state)
     assessment_reopen(v->assessment, v->part);
     subscription_reopen(&v->subscription);
     v->state = SWIMA_START;
-    v->restarted = v->refetched = v->holes = false;
+    v->restarted = v->refetched = v->holes = v->anew = false;
     v->first = 0;
     forget_events(v);
 }

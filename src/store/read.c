@@ -1,7 +1,6 @@
 /* Asking. What was there at a moment is a fold over what was learnt of the endpoint, in the order in which it was
  * learnt. */
-#include "store/blob.h"
-#include "store/sql.h"
+#include "store/account.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,24 +106,6 @@ enum store_status store_totals(struct store *s, struct store_totals *totals, str
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
-
-struct change {
-    int64_t id, learnt;
-    uint32_t epoch;
-    struct blob_members members;
-    struct blob_detail detail;
-};
-
-/* False: damaged. Memory from the scratch arena, which the caller may reset between changes. */
-static bool read_change(struct rows *rows, struct change *c)
-{
-    struct arena *a = &rows->s->scratch;
-    c->id = sql_number(rows, 0);
-    c->epoch = (uint32_t)sql_number(rows, 1);
-    c->learnt = sql_number(rows, 4);
-    return blob_get_detail(sql_octets(rows, 5), a, (uint32_t)sql_number(rows, 2), sql_number(rows, 3), &c->detail) &&
-           blob_get_members(sql_octets(rows, 6), a, &c->members) && c->detail.count == c->members.count;
-}
 
 static enum store_status damaged(int64_t endpoint, struct error *error)
 {
@@ -235,9 +216,10 @@ static bool bounds_see(struct bounds *b, const struct change *c, const struct bl
 /* What happened to one software, in the order in which it counts: EID order, and the order of learning. */
 struct happening {
     int64_t software, time;
-    uint32_t at;
+    uint32_t at, account;
     uint8_t action, source;
     bool bound, perhaps; /* perhaps: at the moment that was asked for nobody knows whether it had happened */
+    bool begins;         /* its account's source begins with it: it may have been there ever since */
 };
 struct happenings {
     struct happening *items;
@@ -270,18 +252,29 @@ static int by_software_and_order(const void *a, const void *b)
 
 /* All that happened, or may have happened, up to `at` and was learnt up to `known_at`. An unknown time lies before every other. */
 static enum store_status read_happenings(struct store *s, int64_t endpoint, int64_t at, int64_t known_at,
-                                         struct happenings *h, struct error *error)
+                                         struct happenings *h, struct account *account, struct error *error)
 {
     struct rows rows;
     bool good = true, any = false;
-    uint32_t order = 0;
+    uint32_t order = 0, number = 0;
+    struct ruptures r;
     struct bounds bounds = BOUNDS_NEW;
+    enum store_status status = ruptures_read(s, endpoint, known_at, &r, error);
+    if (status != STORE_OK)
+        return status;
+    *account = account_at(&r, at);
+    struct account of = account_of(&r, 0);
     for (ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM(0), NUM(INT64_MAX)); sql_next(&rows, error);) {
         struct change c;
         any = true;
         arena_reset(&s->scratch);
-        if (!good || !(good = read_change(&rows, &c)) || (known_at != TIME_UNKNOWN && c.learnt > known_at))
+        if (!good || !(good = change_read(&rows, &s->scratch, &c)) || (known_at != TIME_UNKNOWN && c.learnt > known_at) || c.id >= account->to)
             continue;
+        if (c.id >= of.to) { /* another account of the same: its bounds are its own */
+            bounds = BOUNDS_NEW;
+            of = account_of(&r, c.id);
+            number = of.number < account->number ? of.number : account->number; /* both at once where the history is broken */
+        }
         for (size_t i = 0; i < c.detail.count; i++) {
             const struct blob_event *e = &c.detail.events[i];
             uint32_t place = c.members.order[e->member];
@@ -289,11 +282,13 @@ static enum store_status read_happenings(struct store *s, int64_t endpoint, int6
             bool bound = bounds_see(&bounds, &c, e, c.members.actions[place], &since);
             bool done = at == TIME_UNKNOWN || e->time <= at, perhaps = !done && bound && since < at;
             if (done || perhaps)
-                add_happening(h, (struct happening){c.members.software[place], e->time, order++,
-                                                    (uint8_t)c.members.actions[place], e->source, bound, perhaps});
+                add_happening(h, (struct happening){c.members.software[place], e->time, order++, number,
+                                                    (uint8_t)c.members.actions[place], e->source, bound, perhaps,
+                                                    bound && since == TIME_UNKNOWN});
         }
     }
-    enum store_status status = sql_end(&rows);
+    free(r.items);
+    status = sql_end(&rows);
     if (status == STORE_OK && !good)
         return damaged(endpoint, error);
     if (status == STORE_OK && h->failed)
@@ -305,7 +300,7 @@ struct standing {
     int64_t software, since;
     uint32_t count;
     uint8_t source;
-    bool bound, perhaps;
+    bool bound, perhaps, begins;
     struct text text;
 };
 
@@ -324,21 +319,43 @@ static void fold_one(struct standing *now, const struct happening *h)
         now->since = h->time;
         now->source = h->source;
         now->bound = h->bound;
+        now->begins = h->begins;
     }
 }
 
-/* Folds them in place into what stands at the end; returns how many. Deleting what is not there does nothing (write.c
+/* What was there when an account ended, and is there when the next one begins, keeps its past. */
+static void go_on(struct standing *now, const struct standing *was)
+{
+    if (!now->begins || !was->count)
+        return;
+    now->since = was->since;
+    now->source = was->source;
+    now->bound = was->bound;
+    now->begins = was->begins;
+}
+
+/* Folds them in place into what stands at the end of that account; returns how many. Deleting what is not there does nothing (write.c
  * does the same). */
-static size_t fold(struct happenings *h, struct standing *standing)
+static size_t fold(struct happenings *h, uint32_t account, struct standing *standing)
 {
     size_t n = 0;
     if (h->count)
         qsort(h->items, h->count, sizeof *h->items, by_software_and_order);
     for (size_t i = 0; i < h->count;) {
-        struct standing now = {.software = h->items[i].software};
-        for (; i < h->count && h->items[i].software == now.software; i++)
-            fold_one(&now, &h->items[i]);
-        if (now.count || now.perhaps)
+        struct standing now = {.software = h->items[i].software}, was = now;
+        uint32_t told = h->items[i].account;
+        for (; i < h->count && h->items[i].software == now.software; i++) {
+            const struct happening *item = &h->items[i];
+            if (item->account != told) {
+                go_on(&now, &was);
+                was = item->account == told + 1 ? now : (struct standing){0};
+                now = (struct standing){.software = item->software};
+                told = item->account;
+            }
+            fold_one(&now, item);
+        }
+        go_on(&now, &was);
+        if (told == account && (now.count || now.perhaps))
             standing[n++] = now;
     }
     return n;
@@ -395,7 +412,8 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     limit = limit == STORE_ALL ? limit : page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
-    enum store_status status = read_happenings(s, endpoint, at, known_at, &h, error);
+    struct account account;
+    enum store_status status = read_happenings(s, endpoint, at, known_at, &h, &account, error);
     if (status != STORE_OK) {
         free(h.items);
         /* An endpoint that never reported software has none. */
@@ -403,7 +421,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
     }
     arena_reset(&s->scratch);
     struct standing *standing = arena_zalloc(&s->scratch, h.count, sizeof *standing);
-    size_t count = standing ? fold(&h, standing) : 0;
+    size_t count = standing ? fold(&h, account.number, standing) : 0;
     free(h.items);
     status = standing ? order_by_text(s, endpoint, standing, count, (int64_t)after, &behind, error) : out_of_memory(error);
     if (status != STORE_OK)
@@ -418,7 +436,7 @@ enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, 
             .count = standing[i].count ? standing[i].count : 1,
             .since = standing[i].since,
             .bound = standing[i].bound,
-            .perhaps = standing[i].perhaps,
+            .perhaps = standing[i].perhaps || account.unknown,
             .source = standing[i].source,
         };
         if (!visit(context, &item) || --limit == 0) {
@@ -438,15 +456,15 @@ struct page_event {
 };
 
 /* What the bounds of events from change `from` on depend on. */
-static enum store_status read_bounds(struct store *s, int64_t endpoint, int64_t from, struct bounds *b,
+static enum store_status read_bounds(struct store *s, int64_t endpoint, int64_t from, int64_t account, struct bounds *b,
                                      struct error *error)
 {
     struct rows rows;
     bool good = true;
-    for (ASK(s, ST_CHANGES_FIRST, &rows, error, NUM(endpoint), NUM(from)); sql_next(&rows, error);) {
+    for (ASK(s, ST_CHANGES_FIRST, &rows, error, NUM(endpoint), NUM(from), NUM(account)); sql_next(&rows, error);) {
         struct change c;
         arena_reset(&s->scratch);
-        good = good && read_change(&rows, &c);
+        good = good && change_read(&rows, &s->scratch, &c);
         for (size_t i = 0; good && i < c.detail.count; i++)
             bounds_see(b, &c, &c.detail.events[i], c.members.actions[c.members.order[c.detail.events[i].member]], &(int64_t){0});
     }
@@ -456,17 +474,22 @@ static enum store_status read_bounds(struct store *s, int64_t endpoint, int64_t 
 
 /* Up to `limit` + 1 events behind the cursor `after`: one more tells whether there is a next page. */
 static enum store_status read_events(struct store *s, int64_t endpoint, uint64_t after, unsigned limit, struct bounds *bounds,
-                                     struct page_event *page, size_t *count, struct error *error)
+                                     const struct ruptures *r, struct page_event *page, size_t *count, struct error *error)
 {
     struct rows rows;
     bool good = true;
+    int64_t next = account_of(r, (int64_t)(after >> EVENT_BITS)).to;
     *count = 0;
     /* Each change has an event at least; the first may have been delivered whole. */
     ASK(s, ST_CHANGES, &rows, error, NUM(endpoint), NUM((int64_t)(after >> EVENT_BITS)), NUM((int64_t)limit + 2));
     while (sql_next(&rows, error)) {
         struct change c;
-        if (!good || *count > limit || !(good = read_change(&rows, &c)))
+        if (!good || *count > limit || !(good = change_read(&rows, &s->scratch, &c)))
             continue;
+        if (c.id >= next) {
+            *bounds = BOUNDS_NEW;
+            next = account_of(r, c.id).to;
+        }
         for (size_t i = 0; i < c.detail.count && *count <= limit; i++) {
             const struct blob_event *e = &c.detail.events[i];
             uint32_t place = c.members.order[e->member];
@@ -501,15 +524,19 @@ enum store_status store_events(struct store *s, int64_t endpoint, uint64_t after
     limit = page_size(limit);
     if (after > INT64_MAX)
         return STORE_OK;
-    enum store_status status = read_bounds(s, endpoint, (int64_t)(after >> EVENT_BITS), &bounds, error);
-    if (status != STORE_OK)
-        return status;
+    struct ruptures ruptures;
+    int64_t from = (int64_t)(after >> EVENT_BITS);
+    enum store_status status = ruptures_read(s, endpoint, TIME_UNKNOWN, &ruptures, error);
+    if (status == STORE_OK)
+        status = read_bounds(s, endpoint, from, account_of(&ruptures, from).from, &bounds, error);
     arena_reset(&s->scratch);
     struct page_event *page = arena_zalloc(&s->scratch, limit + 1, sizeof *page);
     struct text *texts = arena_zalloc(&s->scratch, limit + 1, sizeof *texts);
-    if (!page || !texts)
-        return out_of_memory(error);
-    status = read_events(s, endpoint, after, limit, &bounds, page, &count, error);
+    if (status == STORE_OK)
+        status = page && texts ? read_events(s, endpoint, after, limit, &bounds, &ruptures, page, &count, error) : out_of_memory(error);
+    free(ruptures.items);
+    if (status != STORE_OK)
+        return status;
     if (status == STORE_OK && count == 0 && after == 0)
         return endpoint_by_id(s, endpoint, exists, NULL, error);
     for (size_t i = 0; i < count; i++)

@@ -16,13 +16,14 @@ STATEMENT(POSITION, "b", "SELECT id, epoch, last_eid, known, retired, tags_due F
 /* The row stays locked until the transaction ends: two servers never store for one endpoint at once. */
 STATEMENT(ENDPOINT_LOCK, "b",
           "UPDATE endpoint SET sessions = sessions WHERE name = $1 RETURNING id, epoch, last_eid, known, product, version, vendor,"
-          " last_boot, forwarding, default_password, installed")
+          " last_boot, forwarding, default_password, installed, told")
 STATEMENT(ENDPOINT_ADD, "bn",
           "INSERT INTO endpoint(name, first_seen) VALUES($1, $2) ON CONFLICT(name) DO UPDATE SET sessions = endpoint.sessions"
-          " RETURNING id, epoch, last_eid, known, product, version, vendor, last_boot, forwarding, default_password, installed")
-STATEMENT(ENDPOINT_SEEN, "nbbnnn",
+          " RETURNING id, epoch, last_eid, known, product, version, vendor, last_boot, forwarding, default_password, installed, told")
+STATEMENT(ENDPOINT_SEEN, "nbbnnnn",
           "UPDATE endpoint SET last_seen = $1, device_id = CASE WHEN length($2) > 0 THEN $2 ELSE device_id END,"
-          " address = CASE WHEN length($3) > 0 THEN $3 ELSE address END, sessions = sessions + $4, last_session = $5 WHERE id = $6")
+          " address = CASE WHEN length($3) > 0 THEN $3 ELSE address END, sessions = sessions + $4, last_session = $5,"
+          " told = CASE WHEN $6 = 0 THEN told ELSE $6 END WHERE id = $7")
 STATEMENT(ENDPOINT_MOVED, "nnnnn",
           "UPDATE endpoint SET epoch = $1, last_eid = $2, known = 1, installed = $3, changes = changes + $4 WHERE id = $5")
 STATEMENT(ENDPOINT_POSTURE, "bbnnnnn",
@@ -59,6 +60,12 @@ STATEMENT(SOFTWARE_APPEND, "nNNBB",
 STATEMENT(CHANGE_ADD, "nnnnnnnb",
           "INSERT INTO change(endpoint, change_set, epoch, first_eid, last_eid, time, learnt, detail)"
           " VALUES($1, $2, $3, $4, $5, $6, $7, $8)")
+/* Where the history breaks, see SCHEMA_6; its changes are those behind all that the endpoint has so far. */
+STATEMENT(RUPTURE_ADD, "nnnnn",
+          "INSERT INTO rupture(endpoint, change, until, since, learnt, whole) SELECT $1, coalesce(max(c.id), 0) + 1, $2, $3, $4, $5"
+          " FROM change c WHERE c.endpoint = $1")
+STATEMENT(RUPTURES, "nn", "SELECT change, until, since, learnt, whole FROM rupture WHERE endpoint = $1 ORDER BY id DESC LIMIT $2")
+STATEMENT(RUPTURES_LATELY, "nn", "SELECT count(*) FROM rupture WHERE endpoint = $1 AND learnt > $2 AND whole = 1")
 STATEMENT(PRESENT_GET, "n", "SELECT inventory, members FROM present WHERE endpoint = $1")
 STATEMENT(PRESENT_PUT, "nbb",
           "INSERT INTO present(endpoint, inventory, members) VALUES($1, $2, $3)"
@@ -248,11 +255,11 @@ STATEMENT(ENDPOINT_BY_NAME, "b", "SELECT id FROM endpoint WHERE name = $1")
 STATEMENT(CHANGES, "nnn",
           "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
           " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id >= $2 ORDER BY c.id LIMIT $3")
-/* The beginning of the first report. */
-STATEMENT(CHANGES_FIRST, "nn",
+/* The beginning of the first report that change $3 or one behind it belongs to. */
+STATEMENT(CHANGES_FIRST, "nnn",
           "SELECT c.id, c.epoch, c.first_eid, c.time, c.learnt, c.detail, s.members"
-          " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id < $2 AND c.learnt ="
-          " (SELECT learnt FROM change WHERE endpoint = $1 ORDER BY id LIMIT 1) ORDER BY c.id")
+          " FROM change c JOIN change_set s ON s.id = c.change_set WHERE c.endpoint = $1 AND c.id < $2 AND c.id >= $3"
+          " AND c.learnt = (SELECT learnt FROM change WHERE endpoint = $1 AND id >= $3 ORDER BY id LIMIT 1) ORDER BY c.id")
 /* A change's time is its first known one; what was learnt first tells of the oldest. */
 STATEMENT(KNOWN_SINCE, "n",
           "SELECT time FROM change WHERE endpoint = $1 AND time > -9223372036854775807 ORDER BY id LIMIT 1")

@@ -45,6 +45,7 @@ enum store_software_kind {
     STORE_NO_SOFTWARE, /* none was asked for or none came */
     STORE_EVENTS,      /* events from `earliest` to last_consulted of `epoch` */
     STORE_INVENTORY,   /* the whole inventory at last_eid of `epoch` */
+    STORE_HISTORY,     /* events from the first to last_consulted of an `epoch` that is not the stored one, or whose last EID went back */
 };
 
 /* What one assessment found. All texts are views that the caller keeps alive during the call. */
@@ -89,6 +90,9 @@ enum store_status store_begin(struct store *s, struct error *error) MUST_USE;
 /* Stores a report: endpoint, session, posture and software. Events already stored are skipped (their EIDs are known), so that a repeated
  * report changes nothing; a first inventory and a patch run that another endpoint reported before cost one small row each. A new epoch keeps the
  * history of the old one and closes what it had open: an inventory is stored as its difference to what is known (EID 0, times are bounds).
+ * STORE_HISTORY, all events of a new epoch, only adds what the events stored so far do not tell, if each software's are among them, at the beginning;
+ * else they tell of what happened since the last report (an account of their own), eight times a day at most: then STORE_CONFLICT. Where neither
+ * side knows what was there, as between the last report and an inventory of a new epoch, it is unknown (store_unknown()).
  * Events of an epoch other than the stored one, behind a gap, or with a last EID that went back are a STORE_CONFLICT: only an inventory, or
  * the missing events, continue the history. STORE_UNAVAILABLE may mean that the whole transaction is lost; then store_commit() says so, too.
  * Nothing counts before store_commit() has returned STORE_OK. */
@@ -215,6 +219,9 @@ enum store_status store_endpoint(struct store *s, struct bytes id_or_name, bool 
                                  void *context, struct error *error) MUST_USE;
 /* The earliest moment that an endpoint's history tells of: what was installed before is unknown. TIME_UNKNOWN: it told none. */
 enum store_status store_known_since(struct store *s, int64_t endpoint, int64_t *since, struct error *error) MUST_USE;
+/* When, between what was known and what is known anew, nobody knows what was installed: from `from` on, until before `to`; oldest first. */
+enum store_status store_unknown(struct store *s, int64_t endpoint, bool (*visit)(void *, int64_t from, int64_t to), void *context,
+                                struct error *error) MUST_USE;
 /* What was, or may have been, installed at `at`, ordered by identifier: a fold over the changes. */
 enum store_status store_software(struct store *s, int64_t endpoint, int64_t at, int64_t known_at, uint64_t after, unsigned limit,
                                  bool (*visit)(void *, const struct store_software *), void *context, uint64_t *next,

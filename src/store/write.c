@@ -33,6 +33,7 @@ static enum store_status read_endpoint(struct work *w, struct rows *rows)
                              sql_number(rows, 6) != r->product_vendor || sql_number(rows, 7) != r->last_boot ||
                              sql_number(rows, 8) != r->forwarding || sql_number(rows, 9) != r->default_password;
         w->installed = sql_number(rows, 10);
+        w->endpoint.told = sql_number(rows, 11);
         while (sql_next(rows, w->error))
             continue;
     }
@@ -80,7 +81,7 @@ static enum store_status store_session(struct work *w)
     }
     if (status == STORE_OK)
         status = POST(w->s, ST_ENDPOINT_SEEN, w->error, NUM(w->learnt), OCT(r->device_id), OCT(r->address),
-                      NUM(r->session == 0), NUM(id), NUM(w->endpoint.id));
+                      NUM(r->session == 0), NUM(id), NUM(r->software != STORE_NO_SOFTWARE ? r->started : 0), NUM(w->endpoint.id));
     w->receipt->session = id;
     return status;
 }
@@ -335,6 +336,37 @@ static enum store_status store_events_of(struct work *w)
     return status;
 }
 
+/* Another epoch, or a last EID that went back, which is the same (SWIMA-R47, RFC 8412 §3.7.6). */
+static bool is_broken(const struct work *w)
+{
+    return w->endpoint.known && (w->r->epoch != w->endpoint.epoch || w->r->last_eid < w->endpoint.last_eid);
+}
+
+/* All that a new epoch tells. What happened while the old one was being lost is in it, with its times. */
+static enum store_status store_history_of(struct work *w)
+{
+    const struct store_report *r = w->r;
+    uint32_t stored = w->endpoint.last_eid;
+    bool continues;
+    if (!is_broken(w)) /* another session has stored it meanwhile */
+        return store_events_of(w);
+    if (r->earliest > 1 || r->last_consulted > r->last_eid)
+        return refuse(w, "the history of an epoch begins with its first event");
+    w->endpoint.last_eid = 0; /* all are new */
+    enum store_status status = take_events(w);
+    w->endpoint.last_eid = stored;
+    if (status == STORE_OK)
+        status = account_continues(w, &continues);
+    if (status == STORE_OK)
+        status = continues ? read_present(w, (struct bytes){0}) : account_begin(w);
+    if (status == STORE_OK && w->count && (status = cut_groups(w, true)) == STORE_OK)
+        status = store_changes(w);
+    else if (status == STORE_OK && !continues)
+        status = update_present(w);
+    w->receipt->last_eid = r->last_consulted;
+    return status;
+}
+
 /* The records of an inventory as events: EID 0, created not later than `time`. */
 static enum store_status take_inventory(struct work *w)
 {
@@ -432,6 +464,10 @@ static enum store_status store_inventory_of(struct work *w)
     w->receipt->last_eid = w->r->last_eid;
     if ((status = read_present(w, digest)) != STORE_OK)
         return status;
+    /* What came and went since the last report is in events that nobody tells. */
+    if (w->endpoint.known && (w->r->epoch != w->endpoint.epoch || w->r->last_eid != w->endpoint.last_eid) &&
+        (status = account_break(w, w->learnt, false)) != STORE_OK)
+        return status;
     if (w->has_inventory) { /* the same inventory as last time, and nothing since */
         w->count = 0;
         return STORE_OK;
@@ -466,7 +502,9 @@ static enum store_status store_software_of(struct work *w)
     w->receipt->last_eid = w->endpoint.last_eid;
     if (w->r->software == STORE_NO_SOFTWARE)
         return STORE_OK;
-    status = w->r->software == STORE_EVENTS ? store_events_of(w) : store_inventory_of(w);
+    status = w->r->software == STORE_EVENTS    ? store_events_of(w)
+             : w->r->software == STORE_HISTORY ? store_history_of(w)
+                                               : store_inventory_of(w);
     if (status != STORE_OK) {
         w->receipt->last_eid = w->endpoint.last_eid;
         return status;

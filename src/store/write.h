@@ -15,6 +15,7 @@ struct work {
         int64_t id;
         uint32_t epoch, last_eid;
         bool known;
+        int64_t told; /* when it last told of its software */
     } endpoint; /* as stored before */
     int64_t first_new; /* the lowest number of software that nobody had reported; 0: there is none */
     bool posture_differs;
@@ -41,6 +42,14 @@ struct name {
 enum store_status intern_names(struct work *w, struct name *items, size_t count) MUST_USE;
 /* Every group gets its change set. On the usual path one look-up finds them all. */
 enum store_status intern_sets(struct work *w) MUST_USE;
+
+/* Of w->events, the whole history of a new epoch, only what the current account does not tell stays: true. False: they do not tell all of it,
+ * in its order, and are an account of their own. */
+enum store_status account_continues(struct work *w, bool *continues) MUST_USE;
+/* They are one: nothing was there before its first event. STORE_CONFLICT: this endpoint begins too many. */
+enum store_status account_begin(struct work *w) MUST_USE;
+/* There the history breaks, and what comes is known from `since` on: the changes of this report come behind it. */
+enum store_status account_break(struct work *w, int64_t since, bool whole) MUST_USE;
 
 /* Statuses with their text. */
 enum store_status work_out_of_memory(struct work *w) MUST_USE;

@@ -597,16 +597,33 @@ static void an_endpoint_without_events_gives_its_inventory(void **state)
     }
 }
 
-/* SWIMA-R44, R47 */
-static void a_lost_epoch_is_mended_by_an_inventory(void **state)
+/* SWIMA-R44, R47, RFC 8412 §3.7.6: and by all events of the new one, which tell what happened between. */
+static void a_lost_epoch_is_mended_by_its_history_and_an_inventory(void **state)
 {
     (void)state;
     struct endpoint e = honest();
     struct fake_store f = {.position = {.known = true, .epoch = 1, .last_eid = 8}};
     assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(e.requests, 3);
+    assert_int_equal(e.asked[1], 1);
+    assert_int_equal(f.last[0].software, STORE_HISTORY);
+    assert_int_equal(f.last[0].earliest, 1);
+    assert_int_equal(f.last[0].event_count, 10);
+    assert_int_equal(f.last[1].software, STORE_INVENTORY);
+    assert_int_equal(f.last[1].epoch, e.epoch);
+    assert_int_equal(f.last[1].last_eid, 10);
+    /* What the store does not take of it denies nothing: the inventory stands. */
+    f = (struct fake_store){.position = {.known = true, .epoch = 1, .last_eid = 8}, .conflicts = 1};
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(f.reports, 2);
+    assert_int_equal(f.position.epoch, e.epoch);
+    /* Of events that are gone the inventory alone tells. */
+    f = (struct fake_store){.position = {.known = true, .epoch = 1, .last_eid = 8}};
+    e.first_kept = 3;
+    assert_int_equal(play(&e, &f).client.access, NEA_ACCESS_ALLOWED);
+    assert_int_equal(f.reports, 1);
     assert_int_equal(f.last[0].software, STORE_INVENTORY);
-    assert_int_equal(f.last[0].epoch, e.epoch);
-    assert_int_equal(f.last[0].last_eid, 10);
+    e.first_kept = 0;
     /* SWIMA-R47: a last EID that went back is the same. */
     f.position.last_eid = 50;
     e.inventories = 0;
@@ -800,8 +817,8 @@ static void news_are_stored_in_the_same_session(void **state)
         {11, 0x11223344, 20, 1, 0}, /* as it should be */
         {6, 0x11223344, 20, 1, 0},  /* some of them are known */
         {13, 0x11223344, 20, 2, 0}, /* a gap */
-        {1, 0x55667788, 3, 2, 1},   /* another epoch */
-        {11, 0x11223344, 4, 2, 1},  /* fewer events than there were */
+        {1, 0x55667788, 3, 3, 1},   /* another epoch */
+        {11, 0x11223344, 4, 3, 1},  /* fewer events than there were */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -830,7 +847,7 @@ static void news_are_stored_in_the_same_session(void **state)
         assert_int_equal(e.inventories, cases[i].inventories);
         assert_int_equal(f.position.epoch, cases[i].epoch);
         assert_int_equal(f.position.last_eid, cases[i].last_eid);
-        assert_int_equal(f.reports, 2);
+        assert_int_equal(f.reports, 2 + cases[i].inventories);
         assert_int_equal(f.last[1].session, 7);
         assert_false(f.last[1].has_posture);
         assert_int_equal(f.last[1].access, NEA_ACCESS_ALLOWED);
@@ -1071,7 +1088,7 @@ int main(void)
         cmocka_unit_test(without_a_collector_nobody_is_let_in),
         cmocka_unit_test(missing_posture_is_asked_for_once),
         cmocka_unit_test(an_endpoint_without_events_gives_its_inventory),
-        cmocka_unit_test(a_lost_epoch_is_mended_by_an_inventory),
+        cmocka_unit_test(a_lost_epoch_is_mended_by_its_history_and_an_inventory),
         cmocka_unit_test(partial_lists_are_put_together),
         cmocka_unit_test(oddities_of_real_peers_are_taken),
         cmocka_unit_test(gaps_are_asked_for),

@@ -239,6 +239,141 @@ static void test_doubt(void **state)
     assert_string_equal(then(p, x, TIME_UNKNOWN), "c d snap ");
 }
 
+/* ---- a new epoch, told from its first event ---- */
+
+static struct store_report history_report(const char *name, int64_t when, uint32_t epoch, const struct store_event *list, size_t count)
+{
+    struct store_report r = events_report(name, when, epoch, 1, count ? list[count - 1].eid : 1, list, count);
+    r.software = STORE_HISTORY;
+    return r;
+}
+
+static bool put_unknown(void *context, int64_t from, int64_t to)
+{
+    wr_fmt(context, "%lld..%lld ", (long long)(from - T0), (long long)(to - T0));
+    return true;
+}
+
+static const char *unknown(struct place *p, int64_t endpoint)
+{
+    static char said[200];
+    struct wr text = wr_of(0);
+    OK(store_unknown(p->store, endpoint, put_unknown, &text, &p->error));
+    snprintf(said, sizeof said, "%s", wr_string(&text));
+    wr_free(&text);
+    return said;
+}
+
+/* SWIMA-R44, RFC 8412 §3.7.6. A journal that was lost is made of the same logs again: what happened between is added, and nothing is doubled. */
+static void test_a_new_epoch_tells_what_was_missed(void **state)
+{
+    struct place *p = enter(state);
+    const struct store_event old[] = {event(1, T0, STORE_CREATE, "p1"), event(2, T0, STORE_CREATE, "p4")};
+    /* In another order, with other EIDs; p2 came and went while the journal was being lost. */
+    const struct store_event new[] = {event(1, T0, STORE_CREATE, "p4"), event(2, T0, STORE_CREATE, "p1"), event(3, T0 + 100, STORE_CREATE, "p2"),
+                                      event(4, T0 + 200, STORE_DELETE, "p2"), event(5, T0 + 300, STORE_CREATE, "p1")};
+    int64_t x = must_store(p, events_report("x", T0 + 10, 1, 1, 2, old, 2)).endpoint;
+    struct store_receipt r = must_store(p, history_report("x", T0 + 400, 2, new, 5));
+    assert_int_equal(r.stored_events, 3);
+    assert_int_equal(r.epoch, 2);
+    assert_int_equal(r.last_eid, 5);
+    CHECK_EVENTS(x, "1/1 +p1 0 10/1\n1/2 +p4 0 10/1\n2/3 +p2 100 400/1\n2/4 -p2 200 400/1\n2/5 +p1 300 400/1\n");
+    assert_string_equal(then(p, x, T0 + 150), "p1 p2 p4 ");
+    assert_string_equal(then(p, x, T0 + 250), "p1 p4 ");
+    CHECK_SOFTWARE(x, TIME_UNKNOWN, TIME_UNKNOWN, "p1*2@300/1\np4*1@0/1\n");
+    CHECK_SOFTWARE(x, T0 + 150, T0 + 399, "p1*1@0/1\np4*1@0/1\n");
+    assert_string_equal(unknown(p, x), "");
+    /* Told again, by another session; then the inventory; then it goes on. */
+    assert_int_equal(must_store(p, history_report("x", T0 + 401, 2, new, 5)).stored_events, 0);
+    const struct store_event inventory[] = {event(0, T0 + 402, STORE_CREATE, "p1"), event(0, T0 + 402, STORE_CREATE, "p1"),
+                                            event(0, T0 + 402, STORE_CREATE, "p4")};
+    assert_int_equal(must_store(p, inventory_report("x", T0 + 402, 2, 5, inventory, 3)).stored_events, 0);
+    /* Who loses it in each session, and tells the same, costs nothing. */
+    for (uint32_t epoch = 3; epoch < 40; epoch++)
+        assert_int_equal(must_store(p, history_report("x", T0 + 400 + epoch, epoch, new, 5)).stored_events, 0);
+    assert_int_equal(endpoint_of(p, "x").installed, 3);
+    assert_string_equal(unknown(p, x), "");
+}
+
+/* Logs were rotated, or the machine was put back: the new epoch tells otherwise. Each is believed of its time, and between them is nobody's. */
+static void test_accounts_of_one_machine(void **state)
+{
+    struct place *p = enter(state);
+    const struct store_event old[] = {event(1, T0, STORE_CREATE, "a"), event(2, T0 + 5, STORE_CREATE, "b"), event(3, T0 + 9, STORE_DELETE, "b"),
+                                      event(4, T0 + 9, STORE_CREATE, "c")};
+    const struct store_event late[] = {event(1, T0 + 50, STORE_CREATE, "a"), event(2, T0 + 50, STORE_CREATE, "d"), event(3, T0 + 80, STORE_CREATE, "b")};
+    const struct store_event early[] = {event(1, T0 + 2, STORE_CREATE, "a"), event(2, T0 + 70, STORE_CREATE, "e"), event(3, T0 + 150, STORE_DELETE, "e")};
+    int64_t x = must_store(p, events_report("x", T0 + 20, 1, 1, 4, old, 4)).endpoint;
+    assert_int_equal(must_store(p, history_report("x", T0 + 100, 2, late, 3)).stored_events, 3);
+    CHECK_EVENTS(x, "1/1 +a 0 20/1\n1/2 +b 5 20/1\n1/3 -b 9 20/1\n1/4 +c 9 20/1\n2/1 +a 50 100/1\n2/2 +d 50 100/1\n2/3 +b 80 100/1\n");
+    assert_string_equal(unknown(p, x), "21..50 ");
+    assert_string_equal(then(p, x, T0 + 6), "a b ");
+    assert_string_equal(then(p, x, T0 + 20), "a c ");
+    assert_string_equal(then(p, x, T0 + 21), "a? c? d? ");
+    assert_string_equal(then(p, x, T0 + 49), "a? c? d? ");
+    assert_string_equal(then(p, x, T0 + 50), "a d ");
+    assert_string_equal(then(p, x, T0 + 80), "a b d ");
+    CHECK_SOFTWARE(x, TIME_UNKNOWN, TIME_UNKNOWN, "a*1@0/1\nb*1@80/1\nd*1@50/1\n"); /* a was there before */
+    CHECK_SOFTWARE(x, T0 + 60, T0 + 99, "a*1@0/1\nc*1@9/1\n");
+    /* SWIMA-R47: the same epoch, and fewer events. Its account reaches back behind the last report: nothing is lost. */
+    assert_int_equal(must_store(p, history_report("x", T0 + 200, 3, early, 3)).stored_events, 3);
+    assert_string_equal(unknown(p, x), "21..50 ");
+    assert_string_equal(then(p, x, T0 + 75), "a d ");
+    assert_string_equal(then(p, x, T0 + 100), "a e ");
+    assert_string_equal(then(p, x, T0 + 160), "a ");
+    assert_int_equal(must_store(p, history_report("x", T0 + 300, 3, early, 2)).last_eid, 2);
+    assert_string_equal(then(p, x, TIME_UNKNOWN), "a e ");
+    assert_int_equal(endpoint_of(p, "x").installed, 2);
+    must_store(p, history_report("x", T0 + 400, 4, NULL, 0)); /* nothing at all */
+    assert_string_equal(then(p, x, TIME_UNKNOWN), "");
+    assert_string_equal(then(p, x, T0 + 300), "a e ");
+    assert_string_equal(then(p, x, T0 + 350), "a? e? ");
+    assert_int_equal(endpoint_of(p, "x").installed, 0);
+}
+
+/* It may tell another history every time; that costs so much a day and no more, and its inventory says what is there. */
+static void test_a_liar_about_epochs(void **state)
+{
+    struct place *p = enter(state);
+    unsigned taken = 0;
+    int64_t x = 0;
+    for (uint32_t epoch = 1; epoch < 30; epoch++) {
+        const struct store_event list[] = {event(1, T0 + epoch, STORE_CREATE, epoch % 2 ? "a" : "b")};
+        struct store_report r = history_report("x", T0 + 100 * epoch, epoch, list, 1);
+        struct store_receipt receipt;
+        enum store_status status = try_store(p, &r, &receipt);
+        taken += status == STORE_OK;
+        if (status != STORE_OK) {
+            assert_int_equal(status, STORE_CONFLICT);
+            const struct store_event there = event(0, T0 + 100 * epoch, STORE_CREATE, "a");
+            receipt = must_store(p, inventory_report("x", T0 + 100 * epoch, epoch, 1, &there, 1));
+        }
+        x = receipt.endpoint;
+    }
+    assert_int_equal(taken, 9);
+    CHECK_SOFTWARE(x, TIME_UNKNOWN, TIME_UNKNOWN, "a*1@9/1\n"); /* of which the ninth account began */
+    const struct store_event list[] = {event(1, T0, STORE_CREATE, "c")};
+    must_store(p, history_report("x", T0 + 2 * DAY, 77, list, 1)); /* the next day */
+    CHECK_SOFTWARE(x, TIME_UNKNOWN, TIME_UNKNOWN, "c*1@0/1\n");
+}
+
+/* An inventory alone tells nothing of what came and went before it. */
+static void test_an_inventory_after_a_lost_epoch(void **state)
+{
+    struct place *p = enter(state);
+    const struct store_event old = event(1, T0, STORE_CREATE, "a");
+    const struct store_event there[] = {event(0, T0 + 99, STORE_CREATE, "a")};
+    int64_t x = must_store(p, events_report("x", T0 + 10, 1, 1, 1, &old, 1)).endpoint;
+    must_store(p, report("x", T0 + 20)); /* tells nothing of its software */
+    assert_int_equal(must_store(p, inventory_report("x", T0 + 99, 2, 7, there, 1)).stored_events, 0);
+    assert_string_equal(unknown(p, x), "11..99 ");
+    must_store(p, inventory_report("x", T0 + 120, 2, 7, there, 1)); /* the same events: nothing happened */
+    assert_string_equal(unknown(p, x), "11..99 ");
+    must_store(p, inventory_report("x", T0 + 150, 2, 9, there, 1)); /* two that it does not have any more */
+    assert_string_equal(unknown(p, x), "11..99 121..150 ");
+    assert_string_equal(then(p, x, T0 + 50), "a ");
+}
+
 /* What another endpoint reported before costs one row, whatever order and source it comes in. */
 static void test_sets_are_shared(void **state)
 {
@@ -800,6 +935,10 @@ int main(void)
         CASE(test_partial_lists_and_ranges_without_events),
         CASE(test_what_does_not_continue_is_a_conflict),
         CASE(test_new_epoch_keeps_the_past),
+        CASE(test_a_new_epoch_tells_what_was_missed),
+        CASE(test_accounts_of_one_machine),
+        CASE(test_a_liar_about_epochs),
+        CASE(test_an_inventory_after_a_lost_epoch),
         CASE(test_bounds),
         CASE(test_doubt),
         CASE(test_sets_are_shared),

@@ -195,6 +195,21 @@ static void test_tags_of_version_3(void **state)
     assert_string_equal(octets, "<a/>");
 }
 
+/* Version 6: whoever reported before told of its software when it was last seen. */
+static void test_endpoints_of_version_5(void **state)
+{
+    struct place *p = enter(state);
+    make_old(p, 5);
+    run_raw(p, p->postgres ? "INSERT INTO endpoint(name, first_seen, last_seen, known, epoch, last_eid) VALUES('x', 5, 1700000000, 1, 1, 3), ('y', 5, 6, 0, 0, 0)"
+                           : "INSERT INTO endpoint(name, first_seen, last_seen, known, epoch, last_eid) VALUES(x'78', 5, 1700000000, 1, 1, 3), (x'79', 5, 6, 0, 0, 0)");
+    place_open(p);
+    assert_int_equal(ask_raw(p, "SELECT told FROM endpoint WHERE known = 1"), T0);
+    assert_int_equal(ask_raw(p, "SELECT told FROM endpoint WHERE known = 0"), 0);
+    const struct store_event there = event(0, T0 + 50, STORE_CREATE, "a");
+    must_store(p, inventory_report("x", T0 + 50, 2, 1, &there, 1));
+    assert_int_equal(ask_raw(p, "SELECT until FROM rupture"), T0);
+}
+
 static int set_up_empty(void **state)
 {
     bool postgres = *state != NULL;
@@ -214,6 +229,7 @@ int main(void)
         EMPTY(test_software_and_sets_of_version_2),
         EMPTY(test_blocks_of_a_set),
         EMPTY(test_tags_of_version_3),
+        EMPTY(test_endpoints_of_version_5),
     };
     return cmocka_run_group_tests_name("store migrations", tests, start_cluster, stop_cluster);
 }
