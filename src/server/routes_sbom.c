@@ -186,6 +186,14 @@ static void write_bill(struct sbom *s, const struct swid_bill_format *format)
     r->incomplete = s->bill.incomplete;
 }
 
+/* The moment that it is of lies where events were lost. */
+static bool is_lost(void *context, int64_t from, int64_t to)
+{
+    struct sbom *s = context;
+    s->bill.incomplete |= s->bill.at != TIME_UNKNOWN && s->bill.at >= from && s->bill.at < to;
+    return true;
+}
+
 void route_get_sbom(struct web_request *r)
 {
     static const char *const types[] = {"application/vnd.cyclonedx+json; version=1.6", "application/spdx+json"};
@@ -199,6 +207,8 @@ void route_get_sbom(struct web_request *r)
         status = store_known_since(r->store, s.endpoint, &since, &error);
     if (status == STORE_OK)
         status = store_software(r->store, s.endpoint, s.bill.at, TIME_UNKNOWN, 0, STORE_ALL, take_software, &s, &next, &error);
+    if (status == STORE_OK)
+        status = store_unknown(r->store, s.endpoint, is_lost, &s, &error);
     s.bill.incomplete |= since == TIME_UNKNOWN || (s.bill.at != TIME_UNKNOWN && s.bill.at < since);
     r->type = types[r->values[WEB_FORMAT].number];
     if (status != STORE_OK)

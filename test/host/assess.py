@@ -5,17 +5,20 @@ Called with the source folder and the build folder. What the server then knows m
 second assessment brings only what is new; a server that is killed and connections that are cut anywhere lose and double nothing.
 """
 import base64
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -291,6 +294,13 @@ def lost_epochs(server, web1):
           str(told()[len(known) :]))
     then = run("endpoint", "show", "web1", "--at", came, "--state", server.state, "--json")
     check("what came and went while the journal was lost is known", then.returncode == 0 and "-between-1" in then.stdout, then.stdout + then.stderr)
+    moment = int(time.mktime(time.strptime(came, "%Y-%m-%dT%H:%M:%SZ"))) - time.timezone
+    with contextlib.closing(sqlite3.connect(os.path.join(server.state, "server.db"), timeout=30)) as store, store:  # as an inventory alone would leave it
+        store.execute("INSERT INTO rupture(endpoint, change, until, since, learnt, whole) SELECT id, 0, ?, ?, 0, 0 FROM endpoint WHERE CAST(name AS TEXT) = 'web1'",
+                      (moment - 5, moment + 5))
+    for command in ("endpoint", "show", "web1"), ("sbom", "--endpoint", "web1"):
+        then = run(*command, "--at", came, "--state", server.state)
+        check(f"of a time that nobody told of, {command[0]} says that it is unknown", then.returncode == 3, f"{then.returncode} {then.stderr}")
     with open(os.path.join(web1.state, "journal.db"), "r+b") as file:
         file.write(b"no database" * 500)
     status, _, errors = web1.assess_json(server.port)
