@@ -142,6 +142,9 @@ def nothing_there():
             run = muster(command, *place)
             check('%s where there is no package manager, call %d: 3' % (command, i + 1), run.returncode == 3 and not run.stdout and one_line(run, 'no package manager'), run)
     run = muster('list', '--no-collect', *place)
+    check('nothing is left behind', run.returncode == 4 and one_line(run, 'no journal yet') and not os.path.exists(root + '.state'), run)
+    check('collect: 3', muster('collect', *place).returncode == 3)
+    run = muster('list', '--no-collect', *place)
     check('--no-collect, too', run.returncode == 3 and one_line(run, 'no package manager'), run)
 
 

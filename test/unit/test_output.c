@@ -177,8 +177,8 @@ static void end_by(int signal_number, bool ignored)
     if (child == 0) {
         struct output o;
         struct error error = {""};
-        if (ignored)
-            signal(SIGHUP, SIG_IGN);
+        if (signal_number != SIGKILL) /* whatever the suite was started under, nohup as well */
+            signal(signal_number, ignored ? SIG_IGN : SIG_DFL);
         if (!output_open(&o, path, &error))
             _exit(1);
         output_write(&o, BYTES("half"));
