@@ -261,6 +261,15 @@ static enum pkg_status take_absence(struct run *r)
     return PKG_ABSENT;
 }
 
+/* What the system is, once a run that finds something new: dpkg's architecture may take reading all its packages. */
+static void know_platform(struct run *r)
+{
+    if (r->product.os_name.p)
+        return;
+    pkg_platform_read(r->options->root, &r->platform);
+    r->product = (struct swid_product){bytes_of(r->platform.name), bytes_of(r->platform.version), bytes_of(r->platform.machine)};
+}
+
 static enum journal_status update_source(struct run *r, struct source *source)
 {
     struct journal_source_report *report = r->report;
@@ -270,6 +279,7 @@ static enum journal_status update_source(struct run *r, struct source *source)
     report->unreadable = report->unsettled = false;
     r->source_base = r->base_count;
     r->newest = TIME_UNKNOWN;
+    know_platform(r);
     enum journal_status status = run_load(r);
     if (status == JOURNAL_OK && !run_load_clocks(r))
         status = r->status;
@@ -558,9 +568,6 @@ static enum journal_status collect_once(struct journal *j, const struct journal_
     *report = (struct journal_report){.collected = r.now};
     if (status != JOURNAL_OK)
         return status;
-    pkg_platform_read(root, &r.platform);
-    r.product =
-        (struct swid_product){bytes_of(r.platform.name), bytes_of(r.platform.version), bytes_of(r.platform.machine)};
     /* First the lock, then the reading: what a second run does meanwhile must not be missed. */
     status = journal_status_of(db_begin(j->db, error));
     if (status == JOURNAL_OK) {

@@ -350,10 +350,11 @@ void cli_put_cell(struct wr *w, struct bytes text, size_t width)
 void cli_put_plain(struct wr *w, const struct bytes *cells, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < cells[i].n; k++) {
-            uint8_t c = cells[i].p[k];
-            wr_u8(w, c == '\t' || c == '\n' || c == '\r' ? ' ' : c);
-        }
+        size_t at = w->n;
+        wr_bytes(w, cells[i]);
+        for (; at < w->n; at++)
+            if (w->p[at] == '\t' || w->p[at] == '\n' || w->p[at] == '\r')
+                w->p[at] = ' ';
         wr_u8(w, i + 1 < count ? '\t' : '\n');
     }
 }

@@ -10,7 +10,7 @@
 
 /* Questions and answers go round in a ring. The asking thread puts questions in and takes answers out, in their order; the others measure what
  * lies between, and so does the asking thread while it has to wait. The cache belongs to the asking thread alone. */
-#define RING        1024 /* a power of two */
+#define RING        4096 /* a power of two: while one thread reads a large file, the others have enough to do */
 #define WAKE        32   /* a thread is woken for so much, or when the asking thread waits: waking costs more than a cached file */
 #define THREADS_MAX 4
 
